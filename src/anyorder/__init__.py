@@ -1,0 +1,1 @@
+"""anyorder: sequences generated in any order, many tokens at a time."""

@@ -1,0 +1,110 @@
+"""Who may see whom: one algebra of attention predicates, and the draft tree.
+
+    mask = causal() & window(128) | prefix(8)
+    mask.render(queries, keys)            # a boolean matrix for the CPU
+    mask.flex()                           # a mask_mod for torch's FlexAttention
+    tree = Tree.of(parents_BT)            # -1: child of what is already committed
+
+Shapes: B rows, T drafted cells, Q queries, K keys.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+Predicate = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A predicate `sees(query_position, key_position)`, made of others by `&`, `|` and `~`."""
+
+    sees: Predicate
+
+    def __and__(self, other: "Mask") -> "Mask":
+        return Mask(lambda q, k: self.sees(q, k) & other.sees(q, k))
+
+    def __or__(self, other: "Mask") -> "Mask":
+        return Mask(lambda q, k: self.sees(q, k) | other.sees(q, k))
+
+    def __invert__(self) -> "Mask":
+        return Mask(lambda q, k: ~self.sees(q, k))
+
+    def render(self, queries: int, keys: int, *, offset: int = 0) -> Bool[Tensor, "Q K"]:
+        """The mask of `queries` positions from `offset` on, against `keys` positions from 0.
+
+        >>> causal().render(2, 3, offset=1).int().tolist()
+        [[1, 1, 0], [1, 1, 1]]
+        """
+        q_Q1 = torch.arange(offset, offset + queries)[:, None]
+        return self.sees(q_Q1, torch.arange(keys)[None]).expand(queries, keys)
+
+    def flex(self) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+        """The same predicate as a `mask_mod(batch, head, query, key)` for FlexAttention."""
+        return lambda _batch, _head, q, k: self.sees(q, k)
+
+
+def causal() -> Mask:
+    """A cell sees itself and all before it."""
+    return Mask(lambda q, k: k <= q)
+
+
+def prefix(cells: int) -> Mask:
+    """The first `cells` cells are seen by all."""
+    return Mask(lambda q, k: (k < cells) | (q < 0))
+
+
+def window(cells: int) -> Mask:
+    """A cell sees the last `cells` cells, itself included; combine with `causal()`."""
+    return Mask(lambda q, k: k > q - cells)
+
+
+def blocks(cells: int) -> Mask:
+    """A cell sees all cells of its own block of `cells`."""
+    return Mask(lambda q, k: q // cells == k // cells)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Drafted cells that hang below the committed text; each names its parent.
+
+    `parents_BT[b, t] < t`, and -1 makes a cell a child of the committed text. A chain is the tree
+    in which every cell is the parent of the next.
+    """
+
+    parents_BT: Int[Tensor, "B T"]
+
+    def __post_init__(self) -> None:
+        T = self.parents_BT.shape[1]
+        assert bool((self.parents_BT < torch.arange(T)).all()), "a parent comes before its child"
+
+    @staticmethod
+    def chain(batch: int, cells: int) -> "Tree":
+        return Tree((torch.arange(cells) - 1).expand(batch, cells))
+
+    @property
+    def is_chain(self) -> bool:
+        return bool((self.parents_BT == torch.arange(self.parents_BT.shape[1]) - 1).all())
+
+    @cached_property
+    def sees_BTT(self) -> Bool[Tensor, "B T T"]:
+        """Each cell sees itself and its ancestors.
+
+        >>> Tree(torch.tensor([[-1, 0, 0]])).sees_BTT.int().tolist()
+        [[[1, 0, 0], [1, 1, 0], [1, 0, 1]]]
+        """
+        B, T = self.parents_BT.shape
+        up_BTT = self.parents_BT[..., None] == torch.arange(T)  # one step towards the root
+        reach_BTT = (up_BTT | torch.eye(T, dtype=torch.bool)).float()
+        for _ in range(max(1, (T - 1).bit_length())):  # squaring doubles how far it reaches
+            reach_BTT = (reach_BTT @ reach_BTT).clamp_max(1.0)
+        return reach_BTT > 0
+
+    @cached_property
+    def depth_BT(self) -> Int[Tensor, "B T"]:
+        """Distance from the committed text: 0 for its children."""
+        return self.sees_BTT.sum(-1) - 1

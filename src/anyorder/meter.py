@@ -1,0 +1,93 @@
+"""What a run cost: calls, cells scored, seconds. Wrap a model, use it, read the meter.
+
+    meter = Meter()
+    model = meter.watch(model)              # same capability, counted
+    draft = beside(model, draft)            # counted on the same meter, as "draft"
+    meter.take()                            # the calls since the last take
+
+The meter knows nothing of decoders. Shapes: B rows, T cells.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+Role = Literal["target", "draft"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a network: who was asked, what it read, and how long it took (seconds)."""
+
+    role: Role
+    seconds: float
+    tokens_BT: list[list[int]]
+    parents_BT: list[list[int]] | None  # None: a chain
+
+    @property
+    def cells(self) -> int:
+        """Cells read, padding included: this is what the hardware computed."""
+        return sum(len(row) for row in self.tokens_BT)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The sum of a run's calls. `calls` and `cells` are the target's; drafts stand apart."""
+
+    calls: int = 0
+    cells: int = 0
+    draft_calls: int = 0
+    seconds: float = 0.0  # whole run, wall clock, prefill included
+    model_seconds: float = 0.0  # of these, inside the target
+    draft_seconds: float = 0.0  # of these, inside draft models
+    tokens: int = 0  # written
+
+    @property
+    def tokens_per_call(self) -> float:
+        return self.tokens / self.calls if self.calls else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class Meter:
+    """Collects the calls of all models that it watches."""
+
+    calls: list[Call] = field(default_factory=list)
+
+    def watch(self, model: Any, role: Role = "target") -> "Metered":
+        return Metered(model, self, role)
+
+    def take(self) -> list[Call]:
+        """The calls since the last `take`."""
+        taken, self.calls = self.calls, []
+        return taken
+
+
+class Metered:
+    """A model whose `extend` is counted; all else is the model's own."""
+
+    def __init__(self, model: Any, meter: Meter, role: Role) -> None:
+        self.model, self.meter, self.role = model, meter, role
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def extend(
+        self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any
+    ) -> Tensor:
+        begun = time.perf_counter()
+        logits = self.model.extend(tokens_BT, cache, tree=tree, **options)
+        seconds = time.perf_counter() - begun
+        parents = None if tree is None else tree.parents_BT.tolist()
+        self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents))
+        return logits
+
+
+def beside(model: Any, other: Any) -> Any:
+    """`other`, counted as a draft on the meter that watches `model` (if one does)."""
+    return model.meter.watch(other, "draft") if isinstance(model, Metered) else other

@@ -1,0 +1,1 @@
+"""Networks with a capability, and loaders. Models never sample."""

@@ -1,0 +1,80 @@
+"""What a network can do: the protocols that decoders ask for.
+
+A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
+Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
+V vocabulary, P cells of a path.
+"""
+
+from typing import Protocol, Self, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.masks import Tree
+
+
+class Cache(Protocol):
+    """What a causal model remembers of each row; rows may have different lengths.
+
+    `CausalLM.extend` writes beyond the committed length, `keep` commits. Nothing is rolled back,
+    because nothing is committed until it is kept.
+    """
+
+    @property
+    def length_B(self) -> Int[Tensor, " B"]:
+        """Committed cells of each row."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """Cells that a row can hold; `extend` beyond it is a ValueError."""
+        ...
+
+    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
+        """Commit, of the cells written last, those at `path_BP`, the first `count_B` of each row.
+
+        A path ascends strictly; a count of 0 leaves the row as it was.
+        """
+        ...
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> Self:
+        """A cache with these rows, in this order; a row may be named twice (beam search)."""
+        ...
+
+
+@runtime_checkable
+class CausalLM(Protocol):
+    """Left-to-right language model with a ragged cache."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def max_length(self) -> int:
+        """Cells that one row may have at most (the context)."""
+        ...
+
+    def new_cache(self, batch: int, room: int) -> Cache:
+        """An empty cache for `batch` rows of at most `room` cells, drafts included."""
+        ...
+
+    def extend(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: Cache,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """Read `tokens_BT` after the committed cells of each row and score what comes next.
+
+        `tree` says which of the new cells each new cell sees (None: all before it); the position
+        of a cell is the committed length plus its depth. `score_BS` names the new cells whose
+        logits are wanted (None: all). The result is float32, whatever the precision inside.
+        """
+        ...
+
+
+def missing(model: object, needs: tuple[type, ...]) -> list[str]:
+    """The names of the capabilities in `needs` that `model` lacks."""
+    return [need.__name__ for need in needs if not isinstance(model, need)]

@@ -1,0 +1,1 @@
+"""Traces made visible: in the terminal and on a page."""

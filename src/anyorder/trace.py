@@ -1,0 +1,184 @@
+"""The trace: what happened, step by step. Terminal, page and benchmark read nothing else.
+
+    trace.steps[3].calls          what the model was asked in step 3, and what it cost
+    fold(trace)                   the finished canvas
+    trace.save(path); Trace.load(path)      JSON lines: a header, a line a step, a footer
+
+A trace knows no model and no tokenizer; `pieces` maps token ids to text for whoever shows it.
+Shapes: B rows, N cells.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anyorder.canvas import Canvas
+from anyorder.meter import Call, Cost
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell after a step. `status` is a status of `anyorder.canvas`."""
+
+    row: int
+    cell: int
+    token: int
+    status: int
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a decoder: its calls, the cells that changed, where the cells came from."""
+
+    calls: tuple[Call, ...]
+    changes: tuple[Change, ...]
+    origin: tuple[tuple[int, ...], ...] | None = None
+    seconds: float = 0.0
+
+    @staticmethod
+    def between(
+        before: Canvas, after: Canvas, calls: Sequence[Call] = (), seconds: float = 0.0
+    ) -> "Step":
+        """The step that made `after` of `before`."""
+        old = before if after.origin_BN is None else moved(before, after.origin_BN.tolist())
+        differs_BN = (old.tokens_BN != after.tokens_BN) | (old.status_BN != after.status_BN)
+        row, cell = differs_BN.nonzero(as_tuple=True)
+        changes = zip(
+            row.tolist(),
+            cell.tolist(),
+            after.tokens_BN[row, cell].tolist(),
+            after.status_BN[row, cell].tolist(),
+            after.logprobs_BN[row, cell].tolist(),
+            strict=True,
+        )
+        origin = None
+        if after.origin_BN is not None:
+            origin = tuple(map(tuple, after.origin_BN.tolist()))
+        return Step(tuple(calls), tuple(Change(*c) for c in changes), origin, seconds)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A whole run: the canvas it began with, its steps, and facts about it for people."""
+
+    start: Canvas
+    steps: tuple[Step, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)  # decoder, model, prompts, texts, ...
+    pieces: dict[int, str] = field(default_factory=dict)
+
+    def add(self, step: Step) -> "Trace":
+        return replace(self, steps=(*self.steps, step))
+
+    @property
+    def cost(self) -> Cost:
+        """What the whole run cost; tokens are the cells that it wrote and that stayed."""
+        calls = [call for step in self.steps for call in step.calls]
+        target = [call for call in calls if call.role == "target"]
+        draft = [call for call in calls if call.role == "draft"]
+        end = fold(self)
+        return Cost(
+            calls=len(target),
+            cells=sum(call.cells for call in target),
+            draft_calls=len(draft),
+            seconds=sum(step.seconds for step in self.steps),
+            model_seconds=sum(call.seconds for call in target),
+            draft_seconds=sum(call.seconds for call in draft),
+            tokens=int((end.final_BN.sum() - self.start.final_BN.sum()).item()),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write JSON lines; what was written stays readable if the disk fills up half-way."""
+        with path.open("w", encoding="utf-8") as out:
+            for line in self.lines():
+                out.write(line + "\n")
+
+    def lines(self) -> Iterator[str]:
+        start = {
+            "anyorder_trace": FORMAT,
+            "tokens": self.start.tokens_BN.tolist(),
+            "status": self.start.status_BN.tolist(),
+            "logprobs": self.start.logprobs_BN.tolist(),
+        }
+        yield json.dumps(start)
+        for step in self.steps:
+            changes = [[c.row, c.cell, c.token, c.status, c.logprob] for c in step.changes]
+            yield json.dumps(
+                {
+                    "calls": [asdict(call) for call in step.calls],
+                    "changes": changes,
+                    "origin": step.origin,
+                    "seconds": step.seconds,
+                }
+            )
+        yield json.dumps({"facts": self.facts, "pieces": self.pieces}, ensure_ascii=False)
+
+    @staticmethod
+    def load(path: Path) -> "Trace":
+        """Read a trace, also one that was cut off; ValueError names the line that is no trace."""
+        trace: Trace | None = None
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                trace = _read(trace, json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}, line {number}: this is no anyorder trace") from error
+        if trace is None:
+            raise ValueError(f"{path} is empty: this is no anyorder trace")
+        return trace
+
+
+def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
+    if trace is None:
+        if line["anyorder_trace"] != FORMAT:
+            raise ValueError(f"trace format {line['anyorder_trace']} is not known")
+        status_BN = torch.tensor(line["status"], dtype=torch.uint8)
+        canvas = Canvas(torch.tensor(line["tokens"]), status_BN, torch.tensor(line["logprobs"]))
+        return Trace(canvas)
+    if "pieces" in line:
+        pieces = {int(token): piece for token, piece in line["pieces"].items()}
+        return replace(trace, facts=line["facts"], pieces=pieces)
+    calls = tuple(Call(**call) for call in line["calls"])
+    changes = tuple(Change(*change) for change in line["changes"])
+    origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
+    return trace.add(Step(calls, changes, origin, line["seconds"]))
+
+
+def moved(canvas: Canvas, origin: Sequence[Sequence[int]]) -> Canvas:
+    """The canvas with each cell taken from where `origin` says; new cells are empty (PAD)."""
+    source_BN = torch.tensor(origin, dtype=torch.long)
+    new_BN = source_BN < 0
+    source_BN = source_BN.clamp_min(0)
+    return Canvas(
+        canvas.tokens_BN.gather(1, source_BN).masked_fill(new_BN, 0),
+        canvas.status_BN.gather(1, source_BN).masked_fill(new_BN, 0),
+        canvas.logprobs_BN.gather(1, source_BN).masked_fill(new_BN, 0.0),
+    )
+
+
+def frames(trace: Trace) -> Iterator[Canvas]:
+    """The canvas before the first step and after each one."""
+    canvas = trace.start
+    yield canvas
+    for step in trace.steps:
+        if step.origin is not None:
+            canvas = moved(canvas, step.origin)
+        tokens_BN, status_BN = canvas.tokens_BN.clone(), canvas.status_BN.clone()
+        logprobs_BN = canvas.logprobs_BN.clone()
+        for change in step.changes:
+            tokens_BN[change.row, change.cell] = change.token
+            status_BN[change.row, change.cell] = change.status
+            logprobs_BN[change.row, change.cell] = change.logprob
+        canvas = Canvas(tokens_BN, status_BN, logprobs_BN)
+        yield canvas
+
+
+def fold(trace: Trace) -> Canvas:
+    """The canvas that a trace ends with."""
+    *_, last = frames(trace)
+    return last

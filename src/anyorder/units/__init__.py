@@ -1,0 +1,1 @@
+"""What a cell means: bytes, subwords, phrases, numbers, patches, frames."""
