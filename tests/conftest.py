@@ -1,0 +1,26 @@
+"""What all tests share: few threads, examples without a deadline, a cache folder of their own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+# A shared machine is slow now and then, and checked shapes are slow always: neither is a failure.
+settings.register_profile("anyorder", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("anyorder")
+
+
+@pytest.fixture(autouse=True)
+def cache_dir(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path | None:
+    """An empty cache folder for each test; slow tests keep the user's, where the weights are."""
+    if request.node.get_closest_marker("slow"):
+        return None
+    folder = tmp_path / "anyorder-cache"
+    monkeypatch.setenv("ANYORDER_CACHE", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # a test that wants the network fails at once
+    return folder
