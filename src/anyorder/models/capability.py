@@ -37,6 +37,10 @@ class Cache(Protocol):
         """
         ...
 
+    def trim(self, length_B: Int[Tensor, " B"]) -> None:
+        """Forget the committed cells of each row from `length_B` on (a draft model's own cache)."""
+        ...
+
     def select(self, rows_R: Int[Tensor, " R"]) -> Self:
         """A cache with these rows, in this order; a row may be named twice (beam search)."""
         ...

@@ -1,0 +1,221 @@
+"""Draft and verify: guess several tokens, check them all in one call, keep what is right.
+
+A decoder of this kind says how it drafts (`begin`, `draft`, `observe`); the loop is the same for
+all, and final. Each call reads the last committed token (the root) and the draft tree below it,
+at any batch size; rows accept different numbers of tokens.
+Shapes: B rows, T cells read in a call, K drafted cells, S scored cells, V vocabulary.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.accept import (
+    Decide,
+    Written,
+    accept_probability,
+    residual,
+    walk,
+)
+from anyorder.decode.reading import Pending, history, logprobs, open_run, pending
+from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
+from anyorder.masks import Tree
+from anyorder.models.capability import Cache, CausalLM
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Guesses below the root. `parents_BK`: -1 is the root, k the k-th guess, -2 no guess.
+
+    `probs_BKV` are the distributions that the guesses were drawn from, where they were drawn at
+    random (chains only); None: the guesses are certain, whatever made them.
+    """
+
+    tokens_BK: Int[Tensor, "B K"]
+    parents_BK: Int[Tensor, "B K"]
+    probs_BKV: Float64[Tensor, "B K V"] | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a call showed: the cells read, the logits after them, and the canvas that came of it.
+
+    `real_BS` marks scored cells that are no padding. `written` is None while a prompt is read.
+    """
+
+    canvas: Canvas
+    tokens_BS: Int[Tensor, "B S"]
+    real_BS: Tensor
+    logits_BSV: Float[Tensor, "B S V"]
+    written: Written | None = None
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """State of the loop: the canvas, the target's cache, the drafter's own memory."""
+
+    canvas: Canvas
+    cache: Cache
+    memory: Any
+
+    def with_canvas(self, canvas: Canvas) -> "Drafting":
+        return replace(self, canvas=canvas)
+
+
+class DraftVerify(ABC):
+    """The loop. Subclasses are frozen dataclasses that say how to draft; nothing else differs."""
+
+    exact: ClassVar[bool] = True
+    needs: ClassVar[tuple[type, ...]] = (CausalLM,)
+
+    @property
+    @abstractmethod
+    def most_drafted(self) -> int:
+        """The largest number of cells that `draft` ever returns for a row."""
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether `observe` wants the logits of all prompt cells; it costs a larger first call."""
+        return False
+
+    @abstractmethod
+    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Any:
+        """The drafter's memory for one run."""
+
+    @abstractmethod
+    def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        """Guesses for what follows the frontier of each row; None: no guess for any row."""
+
+    @abstractmethod
+    def observe(self, memory: Any, seen: Seen) -> Any:
+        """The memory after a call."""
+
+    @final
+    def most_calls(self, canvas: Canvas) -> int:
+        return int(canvas.open_BN.sum(-1).max())  # a call writes one token at the least
+
+    @final
+    def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
+        B, N = canvas.tokens_BN.shape
+        cache = model.new_cache(B, N + self.most_drafted + 1)
+        return Drafting(canvas, cache, self.begin(model, canvas, sampler))
+
+    @final
+    def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
+        read = pending(state.canvas, state.cache)
+        if read.width > 1:
+            return self._read(model, state, read, sampler)
+        draft = self.draft(state.memory, state.canvas, sampler)
+        return self._verify(model, state, read, draft, sampler)
+
+    def _read(
+        self, model: CausalLM, state: Drafting, read: Pending, sampler: Sampler
+    ) -> Drafting:
+        """Read a prompt (or forced cells) and write the one token that follows."""
+        canvas, cache = state.canvas, state.cache
+        B, T = read.tokens_BT.shape
+        score_BS = None if self.reads_prompt else read.last_B1
+        logits_BSV = model.extend(read.tokens_BT, cache, score_BS=score_BS)
+        cache.keep(torch.arange(T).expand(B, T), read.count_B)
+        last_B1 = read.last_B1 if self.reads_prompt else torch.zeros_like(read.last_B1)
+        last_B1V = logits_BSV[torch.arange(B)[:, None], last_B1]
+        past = history(canvas, read.tokens_BT[:, :0]) if sampler.wants_history else None
+        token_B1 = sampler.pick(last_B1V, canvas.frontier_B[:, None], past)
+        canvas = canvas.write(
+            canvas.frontier_B, token_B1, (read.count_B > 0).long(), logprobs(last_B1V, token_B1)
+        )
+        if self.reads_prompt:
+            real_BS = torch.arange(T) < read.count_B[:, None]
+            seen = Seen(canvas, read.tokens_BT, real_BS, logits_BSV)
+        else:
+            real_BS = read.count_B[:, None] > 0
+            seen = Seen(canvas, read.tokens_BT.gather(1, read.last_B1), real_BS, last_B1V)
+        return Drafting(canvas, cache, self.observe(state.memory, seen))
+
+    def _verify(
+        self,
+        model: CausalLM,
+        state: Drafting,
+        read: Pending,
+        draft: Draft | None,
+        sampler: Sampler,
+    ) -> Drafting:
+        canvas, cache = state.canvas, state.cache
+        tokens_BT, parents_BT = read.tokens_BT, torch.full_like(read.tokens_BT, -1)
+        if draft is not None:
+            tokens_BT = torch.cat([tokens_BT, draft.tokens_BK], 1)
+            parents_BT = torch.cat([parents_BT, draft.parents_BK + 1], 1)
+            parents_BT[:, 1:][draft.parents_BK == -2] = -2
+        tree = Tree(parents_BT)
+        logits_BTV = model.extend(tokens_BT, cache, tree=None if tree.is_chain else tree)
+        decide = decider(sampler, canvas, logits_BTV, tokens_BT, draft)
+        live_B = read.count_B > 0
+        written = walk(tokens_BT, parents_BT, decide).capped(open_run(canvas) * live_B)
+        cache.keep(written.path_BP, written.count_B)
+        path_BPV = logits_BTV[torch.arange(len(tokens_BT))[:, None], written.path_BP]
+        canvas = canvas.write(
+            canvas.frontier_B,
+            written.tokens_BP,
+            written.count_B,
+            logprobs(path_BPV, written.tokens_BP),
+        )
+        real_BT = (parents_BT > -2) & live_B[:, None]
+        seen = Seen(canvas, tokens_BT, real_BT, logits_BTV, written)
+        return Drafting(canvas, cache, self.observe(state.memory, seen))
+
+
+def decider(
+    sampler: Sampler,
+    canvas: Canvas,
+    logits_BTV: Float[Tensor, "B T V"],
+    tokens_BT: Int[Tensor, "B T"],
+    draft: Draft | None,
+) -> Decide:
+    """What the target writes after a cell of the draft.
+
+    A guess that is certain is accepted when the target, with the coin of that cell, picks the same
+    token; that is the token which left-to-right decoding with this seed picks there. A guess that
+    was drawn from q is accepted with probability min(1, p / q), else replaced from the residual.
+    """
+    rows_B = torch.arange(len(tokens_BT))
+    frontier_B = canvas.frontier_B
+    if sampler.greedy and not sampler.wants_history:
+        picked_BT = sampler.pick(logits_BTV, frontier_B[:, None].expand(tokens_BT.shape))
+        return lambda cell_B, _: picked_BT[rows_B, cell_B]
+
+    def after(cell_B: Tensor, said_BP: Tensor) -> Tensor:
+        at_B1 = frontier_B[:, None] + said_BP.shape[1]
+        past = history(canvas, said_BP) if sampler.wants_history else None
+        logits_B1V = logits_BTV[rows_B, cell_B][:, None]
+        if draft is None or draft.probs_BKV is None or sampler.greedy:
+            return sampler.pick(logits_B1V, at_B1, past)[:, 0]
+        p_BV = sampler.probs(logits_B1V, past)[:, 0].cpu()
+        return keep_or_redraw(p_BV, draft, cell_B, sampler, at_B1)
+
+    return after
+
+
+def keep_or_redraw(
+    p_BV: Float64[Tensor, "B V"],
+    draft: Draft,
+    cell_B: Int[Tensor, " B"],
+    sampler: Sampler,
+    at_B1: Int[Tensor, "B 1"],
+) -> Int[Tensor, " B"]:
+    """Speculative sampling (arXiv:2211.17192, algorithm 1) at one cell of a drafted chain."""
+    assert draft.probs_BKV is not None
+    K = draft.tokens_BK.shape[1]
+    rows_B, next_B = torch.arange(len(cell_B)), cell_B.clamp_max(K - 1)
+    drafted_B = (cell_B < K) & (draft.parents_BK[rows_B, next_B] > -2)
+    guess_B = draft.tokens_BK[rows_B, next_B]
+    q_BV = draft.probs_BKV[rows_B, next_B]
+    odds_B = accept_probability(p_BV, q_BV)[rows_B, guess_B]
+    kept_B = drafted_B & (sampler.coins.at(at_B1, ACCEPT)[:, 0] < odds_B)
+    rest_BV = torch.where(drafted_B[:, None], residual(p_BV, q_BV), p_BV)
+    redrawn_B = draw(rest_BV[:, None], sampler.coins.at(at_B1, PICK))[:, 0]
+    return torch.where(kept_B, guess_B, redrawn_B)

@@ -1,0 +1,66 @@
+"""What a causal model still has to read: final cells that its cache does not hold yet.
+
+Shapes: B rows, T cells to read (right-padded), N canvas cells, H history, P written cells.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.models.capability import Cache
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The first `count_B` tokens of each row are to be read; finished rows have none."""
+
+    tokens_BT: Int[Tensor, "B T"]
+    count_B: Int[Tensor, " B"]
+
+    @property
+    def width(self) -> int:
+        return self.tokens_BT.shape[1]
+
+    @property
+    def last_B1(self) -> Int[Tensor, "B 1"]:
+        """The cell whose logits say what comes next."""
+        return (self.count_B - 1).clamp_min(0)[:, None]
+
+
+def pending(canvas: Canvas, cache: Cache) -> Pending:
+    """The final cells of each live row beyond the cache's committed length.
+
+    Raises ValueError for a row that begins with an open cell: a causal model must read something.
+    """
+    frontier_B, live_B = canvas.frontier_B, canvas.live_B
+    if bool((live_B & (frontier_B == 0)).any()):
+        raise ValueError("the prompt is empty; a left-to-right model needs at least one token")
+    begin_B = cache.length_B.cpu()
+    count_B = (frontier_B - begin_B).where(live_B, 0)
+    cells_BT = begin_B[:, None] + torch.arange(max(1, int(count_B.max())))
+    tokens_BT = canvas.tokens_BN.gather(1, cells_BT.clamp_max(canvas.tokens_BN.shape[1] - 1))
+    return Pending(tokens_BT, count_B)
+
+
+def open_run(canvas: Canvas) -> Int[Tensor, " B"]:
+    """How many cells may be written from the frontier on, up to the next forced cell or the end."""
+    N = canvas.tokens_BN.shape[1]
+    ahead_BN = torch.arange(N) >= canvas.frontier_B[:, None]
+    return (canvas.open_BN | ~ahead_BN).long().cumprod(-1).sum(-1) - canvas.frontier_B
+
+
+def history(canvas: Canvas, written_BP: Int[Tensor, "B P"]) -> Int[Tensor, "B 1 H"]:
+    """The tokens that stand before the next cell: final cells, then `written_BP`; -1 is none."""
+    final_BN = torch.arange(canvas.tokens_BN.shape[1]) < canvas.frontier_B[:, None]
+    return torch.cat([canvas.tokens_BN.where(final_BN, -1), written_BP], 1)[:, None]
+
+
+def logprobs(
+    logits_BPV: Float[Tensor, "B P V"], tokens_BP: Int[Tensor, "B P"]
+) -> Float[Tensor, "B P"]:
+    """The model's own log-probability of each token: temperature 1, no filter."""
+    chosen_BP = logits_BPV.gather(-1, tokens_BP.to(logits_BPV.device)[..., None])[..., 0]
+    return (chosen_BP - logits_BPV.logsumexp(-1)).cpu().float()

@@ -1,0 +1,106 @@
+"""The one loop: it asks a decoder for steps, meters, records, streams and stops.
+
+    for step, canvas in steps(decoder, model, canvas, sampler): ...
+    trace = run(decoder, model, canvas, sampler, stops)
+
+A decoder is a frozen choice; `start` and `step` are its acts. They are pure but for the cache
+that the state carries, and all randomness comes from the sampler that is handed in.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import torch
+
+from anyorder.canvas import Canvas
+from anyorder.decode.sampling import Sampler
+from anyorder.decode.stops import Stops, Watch
+from anyorder.meter import Meter
+from anyorder.models.capability import missing
+from anyorder.trace import Step, Trace
+
+
+class State(Protocol):
+    """What a decoder carries from step to step; the outside sees the canvas alone."""
+
+    @property
+    def canvas(self) -> Canvas: ...
+
+    def with_canvas(self, canvas: Canvas) -> "State":
+        """The same state, some of whose rows were cut short."""
+        ...
+
+
+S = TypeVar("S", bound=State)
+
+
+@runtime_checkable
+class Decoder(Protocol[S]):
+    """A way to generate.
+
+    `exact`: it writes what left-to-right decoding of the same model would write at temperature 0,
+    and samples from the same distribution above. `needs`: capabilities asked of the model.
+    """
+
+    exact: ClassVar[bool]
+    needs: ClassVar[tuple[type, ...]]
+
+    def start(self, model: Any, canvas: Canvas, sampler: Sampler) -> S: ...
+
+    def step(self, model: Any, state: S, sampler: Sampler) -> S: ...
+
+    def most_calls(self, canvas: Canvas) -> int:
+        """A bound on the calls of the target model for this canvas."""
+        ...
+
+
+def steps(
+    decoder: Decoder,
+    model: Any,
+    canvas: Canvas,
+    sampler: Sampler,
+    watch: Watch | None = None,
+) -> Iterator[tuple[Step, Canvas]]:
+    """Yield each step and the canvas after it, until every row is written or stopped.
+
+    Raises ValueError if the model lacks a capability that the decoder needs.
+    """
+    lacking = missing(model, decoder.needs)
+    if lacking:
+        name = type(decoder).__name__
+        raise ValueError(f"{name} needs a {lacking[0]}; {type(model).__name__} is none")
+    watch = watch or Stops().start(canvas)
+    meter = Meter()
+    metered = meter.watch(model)
+    left = decoder.most_calls(canvas)
+    with torch.inference_mode():
+        begun = time.perf_counter()
+        state = decoder.start(metered, canvas, sampler)
+        while bool(canvas.live_B.any()):
+            state = decoder.step(metered, state, sampler)
+            after = watch.check(state.canvas)
+            if after is not state.canvas:
+                state = state.with_canvas(after)
+            calls = meter.take()
+            now = time.perf_counter()
+            step = Step.between(canvas, after, calls, now - begun)
+            begun = now
+            left -= sum(call.role == "target" for call in calls)
+            assert left >= 0, f"{type(decoder).__name__} made more calls than it declared"
+            canvas = after
+            yield step, canvas
+
+
+def run(
+    decoder: Decoder,
+    model: Any,
+    canvas: Canvas,
+    sampler: Sampler,
+    stops: Stops | None = None,
+) -> Trace:
+    """All steps at once: the trace of the whole run."""
+    trace = Trace(canvas)
+    watch = (stops or Stops()).start(canvas)
+    made = [step for step, _ in steps(decoder, model, canvas, sampler, watch)]
+    return Trace(trace.start, tuple(made))

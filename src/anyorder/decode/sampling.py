@@ -1,0 +1,175 @@
+"""From logits to a token: filters, the distribution that is left, and the pick.
+
+    sampler = Sampler(Sampling(temperature=0.8, top_p=0.9), Coins.of_seeds([7], cells=64))
+    tokens_BS = sampler.pick(logits_BSV, cells_BS)
+
+Filters are applied in the order of `transformers`: repetition penalty, logit bias, temperature,
+top-k, top-p, min-p. Probabilities are float64. All randomness arrives in `Coins`, one per canvas
+cell: a row's text depends on its own seed alone, not on its neighbours, nor on how many cells
+were drafted. Shapes: B rows, S scored cells, V vocabulary, N canvas cells, H history.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+PICK: Final = 0  # the coin that draws a token from the model
+ACCEPT: Final = 1  # the coin that accepts or refuses a drafted token
+DRAW: Final = 2  # the coin with which a draft model draws
+
+
+@dataclass(frozen=True)
+class Coins:
+    """Uniform numbers in [0, 1): three for each cell of each row, fixed by the row's seed."""
+
+    coins_BN3: Float64[Tensor, "B N 3"]
+
+    @staticmethod
+    def of_seeds(seeds: Sequence[int], *, cells: int) -> "Coins":
+        """More cells never change the coins of the cells before them."""
+        rows = [np.random.Generator(np.random.Philox(s)).random((cells, 3)) for s in seeds]
+        return Coins(torch.from_numpy(np.array(rows).reshape(len(seeds), cells, 3)))
+
+    def at(self, cells_BS: Int[Tensor, "B S"], kind: int) -> Float64[Tensor, "B S"]:
+        """The coins of these cells; beyond the canvas the last cell's (never written)."""
+        return self.coins_BN3[..., kind].gather(1, cells_BS.clamp_max(self.coins_BN3.shape[1] - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """What the user asks of the distribution. Temperature 0 is greedy decoding.
+
+    `repetition_penalty` as in CTRL (Keskar et al. 2019, arXiv:1909.05858, section 4.1), over
+    prompt and text; `logit_bias` is added to the logits of its tokens.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checks = (
+            (0 <= self.temperature < float("inf"), "temperature", "0 or more (0 is greedy)"),
+            (self.top_k >= 0, "top_k", "0 (off) or more"),
+            (0 < self.top_p <= 1, "top_p", "above 0 and at most 1 (1 is off)"),
+            (0 <= self.min_p < 1, "min_p", "from 0 (off) to below 1"),
+            (self.repetition_penalty > 0, "repetition_penalty", "above 0 (1 is off)"),
+        )
+        for fine, name, range_ in checks:
+            if not fine:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be {range_}")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Picks tokens: the user's options and the run's coins."""
+
+    options: Sampling
+    coins: Coins
+
+    @property
+    def greedy(self) -> bool:
+        return self.options.temperature == 0
+
+    @property
+    def wants_history(self) -> bool:
+        """Whether `logits` needs to be told which tokens stand before each scored cell."""
+        return self.options.repetition_penalty != 1
+
+    def logits(
+        self,
+        logits_BSV: Float[Tensor, "B S V"],
+        history_BSH: Int[Tensor, "B S H"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """Penalty and bias applied; `history_BSH` holds token ids, -1 where there is none."""
+        if self.wants_history and history_BSH is not None:
+            logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
+        if self.options.logit_bias:
+            ids = torch.tensor(list(self.options.logit_bias), device=logits_BSV.device)
+            if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
+                raise ValueError(f"logit_bias names a token outside 0 to {logits_BSV.shape[-1] - 1}")
+            extra = torch.tensor(list(self.options.logit_bias.values()), dtype=logits_BSV.dtype)
+            logits_BSV = logits_BSV.index_add(
+                -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
+            )
+        return logits_BSV
+
+    def probs(
+        self,
+        logits_BSV: Float[Tensor, "B S V"],
+        history_BSH: Int[Tensor, "B S H"] | None = None,
+    ) -> Float64[Tensor, "B S V"]:
+        """The distribution that tokens are drawn from; one-hot at temperature 0."""
+        logits_BSV = self.logits(logits_BSV, history_BSH)
+        if self.greedy:
+            return torch.nn.functional.one_hot(logits_BSV.argmax(-1), logits_BSV.shape[-1]).double()
+        return filtered(logits_BSV.double() / self.options.temperature, self.options)
+
+    def pick(
+        self,
+        logits_BSV: Float[Tensor, "B S V"],
+        cells_BS: Int[Tensor, "B S"],
+        history_BSH: Int[Tensor, "B S H"] | None = None,
+    ) -> Int[Tensor, "B S"]:
+        """The tokens to write into `cells_BS` of the canvas."""
+        if self.greedy:
+            return self.logits(logits_BSV, history_BSH).argmax(-1).cpu()
+        return draw(self.probs(logits_BSV, history_BSH).cpu(), self.coins.at(cells_BS, PICK))
+
+
+def penalise(
+    logits_BSV: Float[Tensor, "B S V"], history_BSH: Int[Tensor, "B S H"], penalty: float
+) -> Float[Tensor, "B S V"]:
+    """Divide positive and multiply negative logits of the tokens seen before."""
+    last = torch.where(history_BSH >= 0, history_BSH, history_BSH.max(-1, keepdim=True).values)
+    ids_BSH = last.clamp_min(0)
+    seen_BSH = logits_BSV.gather(-1, ids_BSH)
+    fined_BSH = torch.where(seen_BSH > 0, seen_BSH / penalty, seen_BSH * penalty)
+    empty_BS1 = (history_BSH < 0).all(-1, keepdim=True)
+    return logits_BSV.scatter(-1, ids_BSH, torch.where(empty_BS1, seen_BSH, fined_BSH))
+
+
+def filtered(
+    logits_BSV: Float64[Tensor, "B S V"], options: Sampling
+) -> Float64[Tensor, "B S V"]:
+    """softmax of the logits that survive top-k, top-p (arXiv:1904.09751) and min-p (2407.01082).
+
+    At least one token always survives. Ties at the top-k border all stay.
+    """
+    V = logits_BSV.shape[-1]
+    if 0 < options.top_k < V:
+        kth_BS1 = logits_BSV.topk(options.top_k, -1).values[..., -1:]
+        logits_BSV = logits_BSV.masked_fill(logits_BSV < kth_BS1, -torch.inf)
+    if options.top_p < 1:
+        sorted_BSV, order_BSV = logits_BSV.sort(-1, descending=True, stable=True)
+        above_BSV = sorted_BSV.softmax(-1).cumsum(-1).roll(1, -1)  # mass of all likelier tokens
+        above_BSV[..., 0] = 0.0
+        dropped_BSV = torch.zeros_like(above_BSV, dtype=torch.bool)
+        dropped_BSV.scatter_(-1, order_BSV, above_BSV >= options.top_p)
+        logits_BSV = logits_BSV.masked_fill(dropped_BSV, -torch.inf)
+    if options.min_p > 0:
+        floor_BS1 = logits_BSV.amax(-1, keepdim=True) + float(np.log(options.min_p))
+        logits_BSV = logits_BSV.masked_fill(logits_BSV < floor_BS1, -torch.inf)
+    return logits_BSV.softmax(-1)
+
+
+def draw(
+    probs_BSV: Float64[Tensor, "B S V"], coins_BS: Float64[Tensor, "B S"]
+) -> Int[Tensor, "B S"]:
+    """Inverse transform sampling: the token on whose share of [0, total) the coin falls.
+
+    >>> draw(torch.tensor([[[0.25, 0.0, 0.75]]]).double(), torch.tensor([[0.25]]).double()).item()
+    2
+    """
+    cdf_BSV = probs_BSV.cumsum(-1)
+    aim_BS1 = coins_BS[..., None] * cdf_BSV[..., -1:]
+    last_BS1 = (probs_BSV > 0).long().cumsum(-1).argmax(-1, keepdim=True)  # rounding: stay inside
+    return torch.searchsorted(cdf_BSV, aim_BS1, right=True).minimum(last_BS1)[..., 0]

@@ -1,0 +1,91 @@
+"""Keys and values of what a network has read; every row has a length of its own.
+
+    cache = KeyValues(layers=2, batch=3, heads=4, room=64, width=32, dtype=torch.float32)
+    keys, values = cache.write(layer, k_BTHD, v_BTHD)     # beyond the committed length
+    cache.keep(path_BP, count_B)                          # commit what was right
+
+One block of memory, taken once; nothing is copied as the text grows.
+Shapes: L layers, B rows, H heads, R room, D head width, T new cells, P cells of a path.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class KeyValues:
+    """Satisfies `anyorder.models.capability.Cache`."""
+
+    def __init__(
+        self, *, layers: int, batch: int, heads: int, room: int, width: int, dtype: torch.dtype
+    ) -> None:
+        self.memory_L2BHRD = torch.zeros(layers, 2, batch, heads, room, width, dtype=dtype)
+        self.lengths = [0] * batch
+        self._views()
+
+    def _views(self) -> None:
+        self.layers = [(layer[0], layer[1]) for layer in self.memory_L2BHRD]
+        self.rows_B1 = torch.arange(len(self.lengths))[:, None]
+
+    @property
+    def length_B(self) -> Int[Tensor, " B"]:
+        return torch.tensor(self.lengths)
+
+    @property
+    def room(self) -> int:
+        return self.memory_L2BHRD.shape[-2]
+
+    @property
+    def level(self) -> bool:
+        """Whether all rows have the same length."""
+        return min(self.lengths) == max(self.lengths)
+
+    def reserve(self, T: int) -> int:
+        """The end of the longest row after `T` more cells; ValueError if there is no room."""
+        end = max(self.lengths) + T
+        if end > self.room:
+            raise ValueError(f"the cache has room for {self.room} cells a row; {end} were needed")
+        return end
+
+    def write(
+        self,
+        layer: int,
+        keys_BTHD: Float[Tensor, "B T H D"],
+        values_BTHD: Float[Tensor, "B T H D"],
+        at_BT: Int[Tensor, "B T"] | None,
+    ) -> tuple[Float[Tensor, "B H R D"], Float[Tensor, "B H R D"]]:
+        """Put the new cells after the committed ones; returns the layer's whole memory.
+
+        `at_BT` names their places where rows have different lengths; None: all rows are level.
+        """
+        keys_BHRD, values_BHRD = self.layers[layer]
+        if at_BT is None:
+            begin = self.lengths[0]
+            end = begin + keys_BTHD.shape[1]
+            keys_BHRD[:, :, begin:end] = keys_BTHD.transpose(1, 2)
+            values_BHRD[:, :, begin:end] = values_BTHD.transpose(1, 2)
+        else:
+            keys_BHRD[self.rows_B1, :, at_BT] = keys_BTHD
+            values_BHRD[self.rows_B1, :, at_BT] = values_BTHD
+        return keys_BHRD, values_BHRD
+
+    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
+        counts = count_B.tolist()
+        for row, (path, count) in enumerate(zip(path_BP.tolist(), counts, strict=True)):
+            begin = self.lengths[row]
+            first = next((i for i in range(count) if path[i] != i), count)
+            if first < count:  # cells before `first` already stand where they belong
+                source = torch.tensor(path[first:count]) + begin
+                memory_L2HRD = self.memory_L2BHRD[:, :, row]
+                memory_L2HRD[..., begin + first : begin + count, :] = memory_L2HRD[..., source, :]
+            self.lengths[row] = begin + count
+
+    def trim(self, length_B: Int[Tensor, " B"]) -> None:
+        self.lengths = [min(a, b) for a, b in zip(self.lengths, length_B.tolist(), strict=True)]
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "KeyValues":
+        chosen = object.__new__(KeyValues)
+        chosen.memory_L2BHRD = self.memory_L2BHRD[:, :, rows_R]
+        chosen.lengths = [self.lengths[row] for row in rows_R.tolist()]
+        chosen._views()
+        return chosen

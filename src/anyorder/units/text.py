@@ -1,0 +1,145 @@
+"""Text as subwords: what a token id means, and back.
+
+    units = TextUnits(tokenizer)                  # any tokenizer of `transformers`
+    ids = units.encode("Once upon a time")
+    stream = units.stream()
+    text = "".join(stream.push(i) for i in ids) + stream.flush()
+
+Knows nothing of models. A stream never shows half a character and never takes back what it showed.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BROKEN: Final = "\ufffd"  # what stands for bytes that are no UTF-8
+_BYTE: Final = re.compile(r"<0x[0-9A-Fa-f]{2}>")  # a byte token of a SentencePiece vocabulary
+
+
+@dataclass(frozen=True)
+class TextUnits:
+    """Subword units of a tokenizer.
+
+    `eos_ids`: the ids that end a text; left empty, the one that the tokenizer names.
+    """
+
+    tokenizer: "PreTrainedTokenizerBase"
+    eos_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.eos_ids and self.tokenizer.eos_token_id is not None:
+            object.__setattr__(self, "eos_ids", (int(self.tokenizer.eos_token_id),))
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids that the tokenizer knows; a model's own vocabulary may be padded beyond it."""
+        return len(self.tokenizer)
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether there is a template for conversations."""
+        return bool(self.tokenizer.chat_template)
+
+    def encode(self, text: str, *, chat: bool = False) -> list[int]:
+        """The ids of `text`, with what the tokenizer itself puts around a text (a first token, say).
+
+        `chat`: as one message of a user, ready for the answer; plain where there is no template.
+        """
+        if not (chat and self.has_chat):
+            return list(self.tokenizer.encode(text))
+        message = [{"role": "user", "content": text}]
+        rendered = self.tokenizer.apply_chat_template(
+            message, tokenize=False, add_generation_prompt=True
+        )
+        assert isinstance(rendered, str), "one conversation gives one text"
+        # A template writes the special tokens itself.
+        return list(self.tokenizer.encode(rendered, add_special_tokens=False))
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of `ids`, as it was: special tokens are left out, spaces are not tidied."""
+        return self._text(ids, special=False)
+
+    def piece(self, token: int) -> str:
+        """One token as it would stand in the middle of a text, for display.
+
+        A special token shows its name, a broken character U+FFFD, an id beyond the vocabulary "".
+        """
+        both = self._text([*self._anchor, token], special=True)
+        return both.removeprefix(self._text([*self._anchor], special=True))
+
+    def stream(self) -> "TextStream":
+        """A detokeniser for ids that come one by one."""
+        return TextStream(self)
+
+    @cached_property
+    def hidden_ids(self) -> frozenset[int]:
+        """Special tokens: `decode` passes over them."""
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(i for i, token in added.items() if token.special)
+
+    @cached_property
+    def byte_ids(self) -> frozenset[int]:
+        """Byte tokens of a SentencePiece vocabulary: a run is text only if all of it is UTF-8."""
+        vocabulary = self.tokenizer.get_vocab()
+        return frozenset(i for name, i in vocabulary.items() if _BYTE.fullmatch(name))
+
+    @cached_property
+    def _anchor(self) -> list[int]:
+        """Some plain token: many decoders strip the space of the token that comes first."""
+        return self.tokenizer.encode("a", add_special_tokens=False)[-1:]
+
+    def _text(self, ids: list[int], *, special: bool) -> str:
+        text = self.tokenizer.decode(
+            ids, skip_special_tokens=not special, clean_up_tokenization_spaces=False
+        )
+        assert isinstance(text, str), "one list of ids gives one text"
+        return text
+
+
+class TextStream:
+    """Turns tokens into text as they come; made by `TextUnits.stream`.
+
+    Only a window is decoded again at each token: from the last token that ended a character on,
+    so that the work for a token does not grow with the text.
+    """
+
+    def __init__(self, units: TextUnits) -> None:
+        self._units = units
+        self._window: list[int] = []
+        self._shown = 0  # characters of the window's text that were handed out
+
+    def push(self, token: int, /) -> str:
+        """The text that is certain now and was not before; often "" within a character."""
+        if token in self._units.hidden_ids or token >= self._units.vocab_size:
+            return ""
+        self._window.append(token)
+        if token in self._units.byte_ids:
+            return ""  # what follows may still break it
+        text = self._units.decode(self._window)
+        # Only the last sign may be the beginning of a character; one before it is broken for good.
+        is_open = text.endswith(BROKEN)
+        new = self._show(text[:-1] if is_open else text)
+        self._forget(is_open)
+        return new
+
+    def flush(self) -> str:
+        """The rest: a character that was never finished shows as U+FFFD."""
+        rest = self._show(self._units.decode(self._window))
+        self._window, self._shown = [], 0
+        return rest
+
+    def _show(self, text: str) -> str:
+        new = text[self._shown :]
+        self._shown = max(self._shown, len(text))
+        return new
+
+    def _forget(self, is_open: bool) -> None:
+        """Shorten the window to what the tokens to come still need."""
+        kept = self._window[-4:] if is_open else self._window[-1:]  # a character has 4 bytes
+        text = self._units.decode(kept)
+        if text:  # a token without text can't hold the place of the one before it
+            self._window, self._shown = kept, len(text) - is_open
