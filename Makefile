@@ -8,7 +8,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# In a terminal pip shows what it downloads; in a log it speaks up only if something fails.
+PIP := $(BIN)/python -m pip --disable-pip-version-check $(if $(MAKE_TERMOUT),,-qq)
 SLOW := this takes a few minutes, once
 
 .PHONY: demo test docs clean
