@@ -1,7 +1,7 @@
 """Budgets keep the house readable: short files, short functions, many tests, nothing unexplained.
 
 Lines of a function are counted without its docstring. A public method needs no docstring where its
-name says all: one statement, or a member that a protocol of the package or of Python documents.
+name says all: it has one statement, or a protocol or an abstract class of the package explains it.
 """
 
 import ast
@@ -107,19 +107,29 @@ def unannotated(code: str) -> list[str]:
     return found
 
 
-def protocol_members() -> frozenset[str]:
-    """Methods that the package's protocols document: who implements one need not say it again."""
-    found = set[str]()
-    for path in MODULES:
-        for name, node in public(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and "Protocol" in map(_bare, node.bases):
-                found.update(member.split(".")[-1] for member, _ in public(node, name + "."))
-    return frozenset(found)
+def promises(code: str) -> set[str]:
+    """Methods that a protocol or an abstract class asks for: who keeps one need not explain it.
+
+    >>> promises("class P(Protocol[S]):\\n    def ask(self): ...")
+    {'ask'}
+    >>> promises("class A:\\n  @abstractmethod\\n  def ask(self): ...\\n  def tell(self): ...")
+    {'ask'}
+    """
+    return {
+        name.split(".")[-1]
+        for above, kind in public(ast.parse(code))
+        if isinstance(kind, ast.ClassDef)
+        for name, node in public(kind, above + ".")
+        if "Protocol" in map(_bare, kind.bases)
+        or "abstractmethod" in map(_bare, node.decorator_list)
+    }
 
 
-def _bare(base: ast.expr) -> str:
-    return ast.unparse(base).split("[")[0].split(".")[-1]
+def _bare(name: ast.expr) -> str:
+    return ast.unparse(name).split("[")[0].split(".")[-1]
 
+
+PROMISES = frozenset().union(*(promises(path.read_text(encoding="utf-8")) for path in MODULES))
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
@@ -139,7 +149,7 @@ def test_public_names_are_documented_and_annotated(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
     assert not code.strip() or ast.get_docstring(ast.parse(code)), "the file says what it is"
     if not path.name.startswith("_") or path.name == "__init__.py":
-        assert not undocumented(code, protocol_members())
+        assert not undocumented(code, PROMISES)
         assert not unannotated(code)
 
 
