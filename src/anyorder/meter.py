@@ -72,14 +72,13 @@ class Metered:
     """A model whose `extend` is counted; all else is the model's own."""
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
-        self.model, self.meter, self.role = model, meter, role
+        self.model, self.meter = model, meter
+        self.role: Role = role
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def extend(
-        self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any
-    ) -> Tensor:
+    def extend(self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any) -> Tensor:
         begun = time.perf_counter()
         logits = self.model.extend(tokens_BT, cache, tree=tree, **options)
         seconds = time.perf_counter() - begun

@@ -87,9 +87,9 @@ class Trace:
             calls=len(target),
             cells=sum(call.cells for call in target),
             draft_calls=len(draft),
-            seconds=sum(step.seconds for step in self.steps),
-            model_seconds=sum(call.seconds for call in target),
-            draft_seconds=sum(call.seconds for call in draft),
+            seconds=sum((step.seconds for step in self.steps), 0.0),
+            model_seconds=sum((call.seconds for call in target), 0.0),
+            draft_seconds=sum((call.seconds for call in draft), 0.0),
             tokens=int((end.final_BN.sum() - self.start.final_BN.sum()).item()),
         )
 
@@ -100,6 +100,7 @@ class Trace:
                 out.write(line + "\n")
 
     def lines(self) -> Iterator[str]:
+        """The JSON lines of the file, one by one."""
         start = {
             "anyorder_trace": FORMAT,
             "tokens": self.start.tokens_BN.tolist(),

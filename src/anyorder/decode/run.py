@@ -21,6 +21,7 @@ from anyorder.models.capability import missing
 from anyorder.trace import Step, Trace
 
 
+@runtime_checkable
 class State(Protocol):
     """What a decoder carries from step to step; the outside sees the canvas alone."""
 

@@ -95,7 +95,9 @@ class Sampler:
         if self.options.logit_bias:
             ids = torch.tensor(list(self.options.logit_bias), device=logits_BSV.device)
             if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
-                raise ValueError(f"logit_bias names a token outside 0 to {logits_BSV.shape[-1] - 1}")
+                raise ValueError(
+                    f"logit_bias names a token outside 0 to {logits_BSV.shape[-1] - 1}"
+                )
             extra = torch.tensor(list(self.options.logit_bias.values()), dtype=logits_BSV.dtype)
             logits_BSV = logits_BSV.index_add(
                 -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
@@ -137,9 +139,7 @@ def penalise(
     return logits_BSV.scatter(-1, ids_BSH, torch.where(empty_BS1, seen_BSH, fined_BSH))
 
 
-def filtered(
-    logits_BSV: Float64[Tensor, "B S V"], options: Sampling
-) -> Float64[Tensor, "B S V"]:
+def filtered(logits_BSV: Float64[Tensor, "B S V"], options: Sampling) -> Float64[Tensor, "B S V"]:
     """softmax of the logits that survive top-k, top-p (arXiv:1904.09751) and min-p (2407.01082).
 
     At least one token always survives. Ties at the top-k border all stay.

@@ -9,13 +9,14 @@ the very token at which left-to-right decoding would have stopped.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from anyorder.canvas import Canvas
 
 Reason = Literal["eos", "stop", "length"]
 
 
+@runtime_checkable
 class Stream(Protocol):
     """Turns tokens into text as they come; half characters are held back."""
 

@@ -5,7 +5,7 @@ Models never sample and never loop over tokens. Shapes: B rows, T new cells, S s
 V vocabulary, P cells of a path.
 """
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from anyorder.masks import Tree
 
 
+@runtime_checkable
 class Cache(Protocol):
     """What a causal model remembers of each row; rows may have different lengths.
 
@@ -41,7 +42,7 @@ class Cache(Protocol):
         """Forget the committed cells of each row from `length_B` on (a draft model's own cache)."""
         ...
 
-    def select(self, rows_R: Int[Tensor, " R"]) -> Self:
+    def select(self, rows_R: Int[Tensor, " R"]) -> "Cache":
         """A cache with these rows, in this order; a row may be named twice (beam search)."""
         ...
 

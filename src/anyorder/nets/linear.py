@@ -9,7 +9,7 @@ Shapes: T rows, I inputs, O outputs.
 """
 
 import warnings
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Linear(Protocol):
     """y = x W^T + b, for x of float32 or bfloat16; the result has the dtype of x."""
 

@@ -149,9 +149,7 @@ class _Call:
     turns: Tensor | None
 
 
-def visible(
-    cache: KeyValues, T: int, end: int, tree: Tree | None, shape: Shape
-) -> Tensor | None:
+def visible(cache: KeyValues, T: int, end: int, tree: Tree | None, shape: Shape) -> Tensor | None:
     """What is added to attention scores: 0 where a cell is seen, else -inf. [B or 1, 1, G*T, E].
 
     None where every new cell sees all: one new cell in level rows.
@@ -201,7 +199,6 @@ def attend(
 
 
 def rotate(x_BTHD: Tensor, turns: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021, arXiv:2104.09864): pairs of channels times e^(i m theta)."""
+    """Rotary positions (Su et al. 2021, arXiv:2104.09864): pairs times e^(i m theta)."""
     pairs = torch.view_as_complex(x_BTHD.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x_BTHD.dtype)
-

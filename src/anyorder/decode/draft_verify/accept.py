@@ -33,9 +33,7 @@ class Written:
         return Written(self.path_BP, self.tokens_BP, self.count_B.minimum(most_B))
 
 
-def walk(
-    tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], decide: Decide
-) -> Written:
+def walk(tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], decide: Decide) -> Written:
     """Follow the target through the draft tree, from the root, as deep as the draft agrees.
 
     A parent of -2 marks a padding cell, which is never entered.
@@ -73,9 +71,7 @@ def accept_probability(
     return (p_BV / q_BV.clamp_min(1e-300)).clamp_max(1.0)
 
 
-def residual(
-    p_BV: Float64[Tensor, "B V"], q_BV: Float64[Tensor, "B V"]
-) -> Float64[Tensor, "B V"]:
+def residual(p_BV: Float64[Tensor, "B V"], q_BV: Float64[Tensor, "B V"]) -> Float64[Tensor, "B V"]:
     """What to draw from after a refusal: norm(max(0, p - q)); p itself where p equals q.
 
     Source: Leviathan et al. 2023 (arXiv:2211.17192), section 2.3.

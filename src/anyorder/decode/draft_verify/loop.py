@@ -113,9 +113,7 @@ class DraftVerify(ABC):
         draft = self.draft(state.memory, state.canvas, sampler)
         return self._verify(model, state, read, draft, sampler)
 
-    def _read(
-        self, model: CausalLM, state: Drafting, read: Pending, sampler: Sampler
-    ) -> Drafting:
+    def _read(self, model: CausalLM, state: Drafting, read: Pending, sampler: Sampler) -> Drafting:
         """Read a prompt (or forced cells) and write the one token that follows."""
         canvas, cache = state.canvas, state.cache
         B, T = read.tokens_BT.shape

@@ -1,0 +1,1 @@
+"""Draft several tokens, verify them in one call, keep what is right."""

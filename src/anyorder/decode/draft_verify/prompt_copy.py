@@ -1,0 +1,85 @@
+"""Copy from the text so far: find its last n tokens earlier on, and draft what came after them.
+
+    PromptCopy(ngram=3, width=10)
+
+Source: prompt lookup decoding (Saxena 2023, github.com/apoorvumang/prompt-lookup-decoding).
+Shapes: B rows, N canvas cells, K drafted cells, G cells of an n-gram.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.sampling import Sampler
+from anyorder.models.capability import CausalLM
+
+
+@final
+@dataclass(frozen=True)
+class PromptCopy(DraftVerify):
+    """Drafts `width` tokens after the latest earlier place that ends in the same n-gram.
+
+    Longer n-grams are tried first, from `ngram` down to `shortest`. No match: no draft.
+    """
+
+    ngram: int = 3
+    width: int = 10
+    shortest: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shortest <= self.ngram or self.width < 1:
+            raise ValueError("prompt copy needs 1 <= shortest <= ngram and a width of at least 1")
+
+    @property
+    def most_drafted(self) -> int:
+        return self.width
+
+    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> None:
+        return None
+
+    def draft(self, memory: None, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        source_B = latest_match(canvas, ngram=self.ngram, shortest=self.shortest)
+        return copied(canvas, source_B, self.width)
+
+    def observe(self, memory: None, seen: Seen) -> None:
+        return None
+
+
+def latest_match(canvas: Canvas, *, ngram: int, shortest: int = 1) -> Int[Tensor, " B"]:
+    """Where the text went on, the last time that its last n tokens stood there; -1: never.
+
+    >>> latest_match(Canvas.of_prompts([[4, 5, 6, 4, 5]], new_cells=[3]), ngram=2).tolist()
+    [2]
+    """
+    tokens_BN, frontier_B = canvas.tokens_BN, canvas.frontier_B
+    B, N = tokens_BN.shape
+    source_B = torch.full((B,), -1)
+    for G in range(shortest, min(ngram, N) + 1):  # a longer match overrules a shorter one
+        last_BG = frontier_B[:, None] - G + torch.arange(G)
+        suffix_BG = tokens_BN.gather(1, last_BG.clamp(0, N - 1))
+        same_BW = (tokens_BN.unfold(1, G, 1) == suffix_BG[:, None]).all(-1)
+        after_W = torch.arange(same_BW.shape[1]) + G
+        same_BW &= after_W < frontier_B[:, None]  # so that something follows; not the suffix itself
+        found_B = same_BW.any(-1)
+        source_B = torch.where(found_B, (same_BW * after_W).amax(-1), source_B)
+    return source_B
+
+
+def copied(canvas: Canvas, source_B: Int[Tensor, " B"], width: int) -> Draft | None:
+    """A chain of `width` tokens from `source_B` on; a copy that reaches the end runs on in itself.
+
+    Rows with source -1 have no guess.
+    """
+    found_B = (source_B >= 0) & canvas.live_B
+    if not bool(found_B.any()):
+        return None
+    start_B1 = source_B.clamp_min(0)[:, None]
+    period_B1 = (canvas.frontier_B[:, None] - start_B1).clamp_min(1)
+    cells_BK = start_B1 + torch.arange(width) % period_B1
+    parents_BK = torch.where(found_B[:, None], torch.arange(width) - 1, -2)
+    return Draft(canvas.tokens_BN.gather(1, cells_BK), parents_BK)

@@ -1,0 +1,1 @@
+"""One cell after the other, from left to right."""
