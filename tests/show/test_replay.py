@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 
 import pytest
 from rich.console import Console
@@ -45,8 +46,8 @@ def test_signs_stand_around_what_a_step_wrote(trace):
     number = next(n for n, f in enumerate(reel.frames) if f.draft and f.draft.accepted)
     draft = reel.frames[number].draft
     assert draft is not None
-    accepted = "".join(trace.pieces[draft.tokens[n]] for n in draft.accepted)
-    assert f"[{accepted}]<" in render_step(trace, number).plain
+    accepted = "".join(trace.pieces[draft.tokens[n]] for n in draft.accepted).strip()
+    assert re.search(rf"\[{re.escape(accepted)}\] ?<", render_step(trace, number).plain)
     assert "[" not in render_step(trace, number + 1).plain.split(accepted)[0]
 
 
@@ -94,6 +95,11 @@ def test_a_text_taller_than_the_terminal_shows_its_end(trace):
     lines = shown(console).splitlines()
     assert len(lines) <= 5
     assert "floor." in lines[-2]
+
+
+def test_a_line_counts_its_open_cells(trace):
+    dots = next(texts(trace)).removeprefix(PROMPT)
+    assert Reel.of(trace).line(0).plain.endswith(f"···({len(dots)} open)")
 
 
 def test_a_line_keeps_the_end_of_a_long_prompt():

@@ -24,6 +24,7 @@ from anyorder.trace import Trace
 
 _DOT = "·"
 _MOST_GIVEN = 12  # cells of a prompt that a line keeps: enough to see where the text goes on
+_MOST_OPEN = 3  # dots of a line; beyond them it says how many
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they would turn the line around
 _STYLE: Mapping[Origin, str] = {
     "given": "dim",
@@ -61,22 +62,25 @@ class Reel:
             seconds.append(seconds[-1] + step.seconds)
         return Reel(story(trace, row), calls, seconds, trace.pieces)
 
-    def text(self, number: int, *, most_given: int | None = None) -> Text:
-        """Frame `number`, with `most_given` cells of what the row begins with (None: all)."""
+    def text(self, number: int, *, brief: bool = False) -> Text:
+        """Frame `number`; if `brief`, of a long prompt the end, of many open cells the number."""
         cells = self.frames[number].cells
         text = Text()
-        if most_given is not None:
-            given = next((n for n, cell in enumerate(cells) if cell.origin != "given"), len(cells))
-            if given > most_given:
-                cells = cells[given - most_given :]
-                text.append("...", _STYLE["given"])
-        runs = groupby(cells, key=lambda cell: (cell.origin, cell.step == number - 1 >= 0))
-        for (origin, fresh), run in runs:
-            left, right = _SIGN.get(origin, ("", "")) if fresh else ("", "")
+        given = next((n for n, cell in enumerate(cells) if cell.origin != "given"), len(cells))
+        if brief and given > _MOST_GIVEN:
+            cells = cells[given - _MOST_GIVEN :]
+            text.append("...", _STYLE["given"])
+        for (origin, fresh), group in groupby(
+            cells, lambda c: (c.origin, c.step == number - 1 >= 0)
+        ):
+            run = list(group)
             words = "".join(_shown(cell, self.pieces) for cell in run)
-            text.append(
-                f"{left}{words}{right}", f"{_STYLE[origin]} bold" if fresh else _STYLE[origin]
-            )
+            if brief and origin == "open" and len(run) > _MOST_OPEN:
+                words = f"{_DOT * _MOST_OPEN}({len(run)} open)"
+            left, right = _SIGN.get(origin, ("", "")) if fresh else ("", "")
+            bare = words.lstrip(" ")
+            text.append(words[: len(words) - len(bare)])
+            text.append(left + bare + right, f"{_STYLE[origin]} bold" if fresh else _STYLE[origin])
         return text
 
     def head(self, number: int) -> str:
@@ -87,15 +91,17 @@ class Reel:
 
     def line(self, number: int) -> Text:
         """Frame `number` in one line: what it cost, and the text with its line ends as signs."""
-        text = self.text(number, most_given=_MOST_GIVEN)
-        words = Text(" ").join([Text(self.head(number)), text])
+        words = Text(" ").join([Text(self.head(number)), self.text(number, brief=True)])
         return Text("↵").join(words.split("\n", allow_blank=True))
 
     def panel(self, number: int, *, width: int, height: int) -> Panel:
         """Frame `number` in a frame; of a text that is too long, the last lines."""
         lines = self.text(number).wrap(Console(width=width), max(1, width - 4))
+        for line in lines:
+            line.rstrip()
         shown = Text("\n").join(lines[-max(1, height - 3) :])
-        return Panel(shown, title=self.head(number), title_align="left", width=width)
+        title = f" {self.head(number).strip()} "
+        return Panel(shown, title=title, title_align="left", width=width)
 
 
 def render_step(trace: Trace, number: int, *, row: int = 0) -> Text:
