@@ -1,0 +1,175 @@
+"""The page: a comparison of decoders as one HTML file in which each text can be replayed.
+
+    run = Run(decoder="Jacobi", trace=trace, speedup=1.9, same_text=True)
+    html = compare_page([Group(name="story", prompt="Once", runs=(run,))], {"model": "smollm2"})
+
+The file loads nothing: styles, scripts and traces stand in it, and its policy forbids the network.
+Its parts are the files in `player/`, which read the format of `Trace.lines()` and nothing else.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from math import isfinite
+from string import Template
+from typing import Any, Final
+
+from anyorder.meter import Cost
+from anyorder.trace import Trace
+
+SCRIPTS: Final = ("trace.js", "tree.js", "pane.js", "controls.js", "player.js", "results.js")
+_DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one decoder did on one prompt: its trace, and figures that may be of several runs.
+
+    `cost` is the measured one (None: what the trace itself cost), `speedup` the ratio of tokens/s
+    to the baseline of the same precision, `same_text` whether it wrote the baseline's text
+    (None: not compared), `note` a few words beside the decoder's name, `row` the trace's row.
+    """
+
+    decoder: str
+    trace: Trace
+    cost: Cost | None = None
+    speedup: float | None = None
+    same_text: bool | None = None
+    note: str = ""
+    row: int = 0
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The figures as the page's table reads them."""
+        cost = self.cost or self.trace.cost
+        return {
+            "calls": cost.calls,
+            "tokens": cost.tokens,
+            "seconds": cost.seconds,
+            "tokens_per_second": cost.tokens_per_second,
+            "speedup": self.speedup,
+            "same_text": self.same_text,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """All runs of one prompt. The first is the baseline that the others stand beside."""
+
+    name: str
+    prompt: str
+    runs: tuple[Run, ...]
+
+
+def compare_page(
+    groups: Sequence[Group],
+    facts: Mapping[str, object],
+    *,
+    title: str = "One text, many ways to write it",
+) -> str:
+    """One self-contained HTML file: a table of results, and the player below it.
+
+    `facts` stand under the title (model, precision, threads, ...), in their order.
+    Errors: ValueError if there is no group, or a group has no run.
+
+    >>> from anyorder.canvas import Canvas
+    >>> run = Run(decoder="LeftToRight", trace=Trace(Canvas.of_prompts([[1]], new_cells=[1])))
+    >>> page = compare_page([Group(name="story", prompt="<b>", runs=(run,))], {"model": "R&D"})
+    >>> "<b>" in page, "R&amp;D" in page
+    (False, True)
+    """
+    if not groups or not all(group.runs for group in groups):
+        raise ValueError("a page needs a prompt, and each prompt at least one run")
+    css = part("player.css")
+    script = '"use strict";\n' + "".join(part(name) for name in (*SCRIPTS, "page.js"))
+    return Template(part("page.html")).substitute(
+        title=escape(title),
+        policy=_policy(script, css),
+        css=css,
+        facts="".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd></div>"
+            for name, fact in facts.items()
+        ),
+        data=embedded(_data(groups)),
+        script=script,
+    )
+
+
+def part(name: str) -> str:
+    """The text of a file in `player/`: another page may serve the same player."""
+    return (files("anyorder.show") / "player" / name).read_text(encoding="utf-8")
+
+
+def embedded(data: object) -> str:
+    """`data` as compact JSON that can stand inside of a script element, whatever it says.
+
+    >>> embedded("</script>&<!--\\u2028")
+    '"\\\\u003c/script\\\\u003e\\\\u0026\\\\u003c!--\\\\u2028"'
+    """
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for c in "<>&\u2028\u2029":  # outside of strings JSON has none of them
+        text = text.replace(c, f"\\u{ord(c):04x}")
+    return text
+
+
+def _policy(script: str, css: str) -> str:
+    """Nothing may be loaded, and only these very scripts and styles may act."""
+    return f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(css)}"
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(groups: Sequence[Group]) -> dict[str, Any]:
+    pieces: dict[int, str] = {}
+    for run in _runs(groups):
+        pieces = run.trace.pieces | pieces
+    return {
+        "pieces": pieces,
+        "groups": [
+            {
+                "name": group.name,
+                "prompt": group.prompt,
+                "runs": [
+                    {
+                        "decoder": run.decoder,
+                        "row": run.row,
+                        "figures": _short(run.figures),
+                        "trace": list(_lines(run.trace, pieces)),
+                    }
+                    for run in group.runs
+                ],
+            }
+            for group in groups
+        ],
+    }
+
+
+def _runs(groups: Sequence[Group]) -> Iterable[Run]:
+    return (run for group in groups for run in group.runs)
+
+
+def _lines(trace: Trace, shared: Mapping[int, str]) -> Iterable[Any]:
+    """The trace's lines, parsed; its footer keeps only the pieces that the page does not share."""
+    for line in map(json.loads, trace.lines()):
+        if "pieces" in line:
+            own = {t: p for t, p in line["pieces"].items() if shared.get(int(t)) != p}
+            line = {"facts": line["facts"], "pieces": own}
+        yield _short(line)
+
+
+def _short(data: Any) -> Any:
+    """The same data, its floats with fewer digits; what is not finite is null."""
+    if isinstance(data, float):
+        return round(data, _DIGITS) if isfinite(data) else None
+    if isinstance(data, dict):
+        return {name: _short(item) for name, item in data.items()}
+    if isinstance(data, list | tuple):
+        return [_short(item) for item in data]
+    return data

@@ -1,0 +1,150 @@
+/* What a hand does: buttons, keys, dragging, and the card that tells of a cell.
+
+     layControls(player); layKeys(player);           buttons, time line, prompts; the keyboard
+     layStrip(pane, (share) => ...)                  dragging in a pane's time strip
+     new Card(element, () => panes)                  hover or focus a cell to read of it */
+
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
+
+function layControls(player) {
+  const { part } = player;
+  part("play").addEventListener("click", () => player.toggle());
+  part("back").addEventListener("click", () => player.step(-1));
+  part("on").addEventListener("click", () => player.step(1));
+  part("first").addEventListener("click", () => player.jump(0));
+  part("last").addEventListener("click", () => player.jump(Infinity));
+  part("add").addEventListener("click", () => player.addPane());
+  part("line").addEventListener("input", (event) => player.jump(Number(event.target.value)));
+  part("clock").addEventListener("change", (event) => {
+    player.setClock(event.target.value);
+    player.changed();
+  });
+  part("speed").append(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === 1)));
+  part("speed").addEventListener("change", (event) => (player.speed = Number(event.target.value)));
+  player.groups.forEach((group, n) => {
+    const button = make("button", "", group.name);
+    button.type = "button";
+    button.addEventListener("click", () => player.open(n, player.shown.map((run) => run.decoder)));
+    part("prompts").append(button);
+  });
+}
+
+/** Space and arrows, unless the focus stands in something that has its own use for them. */
+function layKeys(player) {
+  const acts = {
+    " ": () => player.toggle(),
+    ArrowRight: () => player.step(1),
+    ArrowLeft: () => player.step(-1),
+    Home: () => player.jump(0),
+    End: () => player.jump(Infinity),
+  };
+  document.addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
+    if (target.classList.contains("cell") && event.key !== " ") {
+      moveFocus(target, event);
+      return;
+    }
+    if (target.matches("select, textarea, input:not([type=range])")) return;
+    if (target.matches("button, summary, a") && event.key === " ") return;
+    if (target.matches(".tree") && event.key.startsWith("Arrow")) return; // it scrolls
+    event.preventDefault();
+    acts[event.key]();
+  });
+}
+
+/** A token as one would spell it: its spaces and line ends as signs. */
+function spelled(token) {
+  return JSON.stringify(token).slice(1, -1).replaceAll(" ", "␣");
+}
+
+/** One cell of a text is a stop for the tab key; arrows go on from there. */
+function moveFocus(cell, event) {
+  const cells = [...cell.parentElement.querySelectorAll(".cell:not(.pad)")];
+  const here = cells.indexOf(cell);
+  const there = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: cells.length - 1 };
+  const next = cells[there[event.key]];
+  event.preventDefault();
+  if (!next) return;
+  cell.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+/** Press or drag in a pane's strip to set the clock: `seek` gets the share of its width. */
+function layStrip(pane, seek) {
+  const { strip } = pane;
+  const to = (event) => {
+    const box = strip.getBoundingClientRect();
+    seek(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)));
+  };
+  strip.addEventListener("pointerdown", (event) => {
+    strip.setPointerCapture(event.pointerId);
+    to(event);
+  });
+  strip.addEventListener("pointermove", (event) => {
+    if (strip.hasPointerCapture(event.pointerId)) to(event);
+  });
+}
+
+/** The card beside the cell under the pointer or the focus; Escape hides it. */
+class Card {
+  constructor(element, panes) {
+    this.panes = panes;
+    this.element = make("div", "card");
+    this.element.id = "card";
+    this.element.setAttribute("role", "tooltip");
+    this.element.hidden = true;
+    element.append(this.element);
+    const enter = (event) => {
+      const cell = event.target.closest?.(".cell");
+      if (cell) this.show(cell);
+      else if (event.type === "pointerover") this.hide();
+    };
+    element.addEventListener("pointerover", enter);
+    element.addEventListener("focusin", enter);
+    element.addEventListener("focusout", () => this.hide());
+    element.addEventListener("pointerleave", () => this.hide());
+    addEventListener("scroll", () => this.hide(), { passive: true });
+    addEventListener("keydown", (event) => event.key === "Escape" && this.hide());
+  }
+
+  show(cell) {
+    this.hide();
+    const pane = this.panes().find((one) => one.text.contains(cell));
+    const told = pane && pane.about(Number(cell.dataset.cell));
+    if (!told) return;
+    this.cell = cell;
+    cell.setAttribute("aria-describedby", "card");
+    for (const other of this.panes()) other.cells[cell.dataset.cell]?.classList.add("pointed");
+    const token = told.token ? make("code", "", spelled(told.token)) : "";
+    const id = told.token ? make("span", "id", `token ${told.id}`) : "";
+    const lines = told.lines.map((line) => make("p", "", line));
+    lines[0].prepend(make("i", `swatch ${told.origin}`));
+    this.element.replaceChildren(make("p", "said", token, id), ...lines);
+    this.element.hidden = false;
+    this.place(cell.getClientRects()[0] || cell.getBoundingClientRect());
+  }
+
+  /** Below the cell, or above it where there is no room. */
+  place(box) {
+    const { offsetWidth: width, offsetHeight: height } = this.element;
+    const left = Math.min(Math.max(8, box.left), innerWidth - width - 8);
+    const below = box.bottom + 8 + height < innerHeight;
+    this.element.style.left = `${left}px`;
+    this.element.style.top = `${below ? box.bottom + 8 : box.top - height - 8}px`;
+  }
+
+  hide() {
+    if (!this.cell) return;
+    for (const cell of document.querySelectorAll(".pointed")) cell.classList.remove("pointed");
+    this.cell.removeAttribute("aria-describedby");
+    this.cell = null;
+    this.element.hidden = true;
+  }
+
+  /** What is known of the cell may have changed. */
+  refresh() {
+    if (this.cell) this.show(this.cell);
+  }
+}

@@ -1,0 +1,249 @@
+/* One decoder's side of the player: its figures, its time strip, its text, its draft tree.
+
+     const pane = new Pane(run)          run: {decoder, figures, row, trace}; trace of readTrace
+     pane.scale(longest, unit)           the common clock: its length, in "seconds" or "calls"
+     pane.show(at)                       the frame at this time
+
+   Knows nothing of the other panes. It sets text by textContent alone: a trace is never markup. */
+
+/** A DOM element: `make("p", "small", "text", child, ...)`. */
+function make(tag, className = "", ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+const DOT = "\u200b·"; // an open cell; a line may end before it
+
+const SAID = {
+  given: "given: it stood there at the start",
+  drafted: "drafted, and accepted by the model",
+  own: "the model’s own choice",
+  tentative: "tentative: it may still change",
+  open: "open: not written yet",
+};
+
+/** What one row of a trace needs to be replayed: frames, and running sums up to each frame. */
+function reel(trace, row) {
+  const frames = story(trace, row);
+  const sums = [{ seconds: 0, calls: 0, drafts: 0, tokens: 0 }];
+  trace.steps.forEach((step, n) => {
+    const targets = step.calls.filter((call) => call.role === "target").length;
+    const last = sums[n];
+    sums.push({
+      seconds: last.seconds + step.seconds,
+      calls: last.calls + targets,
+      drafts: last.drafts + step.calls.length - targets,
+      tokens: frames[n + 1].cells.filter((cell) => cell.step >= 0 && cell.status >= DRAFT).length,
+    });
+  });
+  return { frames, sums };
+}
+
+class Pane {
+  constructor(run) {
+    this.run = run;
+    Object.assign(this, reel(run.trace, run.row));
+    this.number = -1; // of the frame that is shown
+    this.expanded = false; // whether a long prompt's cells are shown
+    this.ticking = {};
+    this.element = make("section", "pane");
+    this.head = make("div", "pane-head");
+    this.ticks = make("dl", "ticks");
+    this.strip = make("div", "strip");
+    this.text = make("div", "text");
+    this.tree = make("div", "tree");
+    this.treeNote = make("p", "tree-note");
+    this.text.setAttribute("role", "group");
+    this.text.setAttribute("aria-label", `Text written by ${run.decoder}`);
+    this.tree.setAttribute("role", "group");
+    this.tree.setAttribute("aria-label", "Draft tree of this call");
+    this.tree.tabIndex = 0; // it may scroll
+    this.strip.setAttribute("aria-hidden", "true"); // the time line says the same
+    this.element.append(this.head, this.ticks, this.strip, this.text, this.treeNote, this.tree);
+    this.layText();
+    const drafts = this.frames.map((frame) => frame.draft).filter((draft) => draft);
+    this.branches = Math.max(0, ...drafts.map(branchCount)); // of the widest draft tree
+    if (drafts.length) this.element.classList.add("drafts");
+  }
+
+  get last() {
+    return this.frames.length - 1;
+  }
+
+  /** When each frame stands, on the common clock. */
+  times(unit) {
+    return this.sums.map((sum, n) => (unit === "seconds" ? sum.seconds : n));
+  }
+
+  piece(token) {
+    const piece = this.run.trace.pieces[token];
+    return piece === undefined ? `⟨${token}⟩` : piece;
+  }
+
+  /** Lay one element per cell, and leave room for the whole text so that nothing jumps. */
+  layText() {
+    const end = this.frames[this.last].cells;
+    const width = Math.max(...this.frames.map((frame) => frame.cells.length));
+    const given = leading(end, (cell) => cell.origin === "given");
+    this.hidden = !this.expanded && given > 16 ? given - 8 : 0;
+    this.cells = Array.from({ length: width }, (_, n) => {
+      const cell = make("span", "cell");
+      cell.dataset.cell = n;
+      cell.tabIndex = -1;
+      return cell;
+    });
+    this.painted = [];
+    this.text.style.minHeight = "";
+    this.text.replaceChildren(...this.cells.slice(this.hidden));
+    if (this.hidden) {
+      const more = make("button", "more", `${this.hidden} given cells before …`);
+      more.type = "button";
+      more.addEventListener("click", () => {
+        this.expanded = true;
+        this.layText();
+        this.paint(this.number);
+      });
+      this.text.prepend(more, " ");
+    }
+    const words = end.map((cell) => this.piece(cell.token)).join("");
+    this.text.classList.toggle("code", /\n( {2,}|\t)\S|```/.test(words));
+    if (this.cells[this.hidden]) this.cells[this.hidden].tabIndex = 0;
+    this.number = -1;
+  }
+
+  /** Leave room for the finished text, so that nothing jumps while it is written. */
+  settle() {
+    const number = Math.max(0, this.number);
+    this.text.style.minHeight = "";
+    this.paint(this.last);
+    this.text.style.minHeight = `${this.text.offsetHeight}px`;
+    this.paint(number);
+  }
+
+  /** Draw the time strip: a bar per step, as wide as it took, as high as it wrote. */
+  scale(longest, unit) {
+    this.unit = unit;
+    this.at = this.times(unit);
+    const wrote = this.sums.map((sum, n) => (n ? sum.tokens - this.sums[n - 1].tokens : 0));
+    const most = Math.max(4, ...wrote);
+    const bars = this.frames.slice(1).map((frame, n) => {
+      const free = frame.draft ? frame.draft.accepted.length : 0;
+      const bar = make("i", "bar");
+      bar.style.left = `${(100 * this.at[n]) / longest}%`;
+      bar.style.width = `${(100 * (this.at[n + 1] - this.at[n])) / longest}%`;
+      bar.style.setProperty("--drafted", Math.max(0, free) / most);
+      bar.style.setProperty("--rest", Math.max(0, wrote[n + 1] - free) / most);
+      return bar;
+    });
+    this.veil = make("i", "veil");
+    this.strip.replaceChildren(...bars, this.veil);
+    this.longest = longest;
+    if (this.at[this.last] < 0.8 * longest) this.strip.append(this.ending());
+  }
+
+  /** A word in the strip where a shorter run ends. */
+  ending() {
+    const whole = this.sums[this.last].seconds.toFixed(2);
+    const word = make("span", "ending", this.unit === "seconds" ? `done in ${whole} s` : "done");
+    word.style.left = `${(100 * this.at[this.last]) / this.longest}%`;
+    return word;
+  }
+
+  /** Show the frame that stands at time `at`. */
+  show(at) {
+    let number = 0;
+    while (number < this.last && this.at[number + 1] <= at + 1e-9) number++;
+    this.veil.style.left = `${Math.min(100, (100 * at) / this.longest)}%`;
+    this.paintTicks(number, at);
+    if (number !== this.number) this.paint(number);
+  }
+
+  paint(number) {
+    const frame = this.frames[number];
+    this.number = number;
+    this.cells.forEach((element, n) => {
+      const cell = frame.cells[n] || null;
+      const fresh = cell !== null && number > 0 && cell.step === number - 1;
+      const before = this.painted[n];
+      if (before && before.cell === cell && before.fresh === fresh) return;
+      this.painted[n] = { cell, fresh };
+      paintCell(element, cell, cell && cell.origin !== "open" ? this.piece(cell.token) : DOT, fresh);
+    });
+    this.paintTree(number);
+    this.element.classList.toggle("finished", number === this.last);
+  }
+
+  paintTicks(number, at) {
+    const sum = this.sums[number];
+    const per = sum.calls ? sum.tokens / sum.calls : 0;
+    const seconds = this.unit === "seconds" ? Math.min(at, this.at[this.last]) : sum.seconds;
+    this.tick("calls", sum.calls);
+    if (this.sums[this.last].drafts) this.tick("draft calls", sum.drafts);
+    this.tick("seconds", seconds.toFixed(2));
+    this.tick("tokens", sum.tokens);
+    this.tick("per call", per.toFixed(2));
+  }
+
+  tick(name, value) {
+    if (!this.ticking[name]) {
+      this.ticking[name] = make("dd");
+      this.ticks.append(make("div", "", make("dt", "", name), this.ticking[name]));
+    }
+    this.ticking[name].textContent = value;
+  }
+
+  paintTree(number) {
+    const { draft } = this.frames[number];
+    const grown = draft ? drawTree(this.grown(number), (token) => this.piece(token)) : [];
+    this.tree.replaceChildren(...grown);
+    this.tree.scrollTo(0, 0);
+    if (!this.element.classList.contains("drafts")) {
+      this.treeNote.textContent = "No drafts: every call writes its own.";
+    } else if (draft) {
+      const cells = draft.tokens.length === 1 ? "1 cell" : `${draft.tokens.length} cells`;
+      this.treeNote.textContent =
+        `Call ${this.sums[number].calls} checked ${cells}, accepted ${draft.accepted.length}`;
+    } else {
+      this.treeNote.textContent = number ? "This call checked no draft." : "Nothing is written yet.";
+    }
+  }
+
+  /** The draft of a frame, with its root and with what the model wrote below the accepted path. */
+  grown(number) {
+    const { draft, frontier: end, cells } = this.frames[number];
+    const before = this.frames[number - 1];
+    const own = cells.slice(before.frontier + draft.accepted.length, end).map((cell) => cell.token);
+    return { ...draft, root: before.cells[before.frontier - 1].token, own };
+  }
+
+  /** What is known of a cell as it is shown now: lines of text, the first one the token. */
+  about(n) {
+    const cell = this.frames[Math.max(0, this.number)].cells[n];
+    if (!cell || cell.origin === "pad") return null;
+    const lines = [SAID[cell.origin]];
+    if (cell.step >= 0 && cell.origin !== "open") {
+      const sum = this.sums[cell.step + 1];
+      if (cell.logprob !== null) lines.push(`probability ${percent(Math.exp(cell.logprob))}`);
+      lines.push(`written by call ${sum.calls}, at ${sum.seconds.toFixed(3)} s`);
+    }
+    const token = cell.origin === "open" ? "" : this.piece(cell.token);
+    return { origin: cell.origin, token, id: cell.token, lines };
+  }
+}
+
+function percent(p) {
+  return p >= 0.9995 ? "100 %" : `${(100 * p).toFixed(p < 0.01 ? 3 : 1)} %`;
+}
+
+/** One cell: its class says its origin, and a line end is seen before it is obeyed. */
+function paintCell(element, cell, piece, fresh) {
+  element.className = cell ? `cell ${cell.origin}${fresh ? " fresh" : ""}` : "cell pad";
+  element.replaceChildren();
+  if (!cell || cell.origin === "pad") return;
+  piece.replaceAll("\r\n", "\n").split("\n").forEach((line, n) => {
+    if (n) element.append(make("i", "line-end", "↵"), "\n");
+    if (line) element.append(line);
+  });
+}

@@ -1,0 +1,131 @@
+"""The player's scripts: they tell of a trace what Python tells, and draw what they were given."""
+
+import json
+import random
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from anyorder.canvas import DRAFT, OPEN, PAD, Canvas
+from anyorder.meter import Call
+from anyorder.show.page import SCRIPTS
+from anyorder.show.provenance import Draft, story
+from anyorder.trace import Change, Step, Trace
+from tests.show.made import alone, chain, chance_tree, target, written
+from tests.show.node import run
+
+
+def odd_traces() -> list[Trace]:
+    """What draft-verify loops don't do every day: padding, junk rows, moves, other manners."""
+    start = Canvas.of_prompts([[5], [7, 8, 9]], new_cells=[2, 3])
+    one = torch.tensor([1, 1])
+    first = start.write(start.frontier_B, torch.tensor([[0], [4]]), one)
+    second = first.write(first.frontier_B, torch.tensor([[1, 2], [1, 2]]), torch.tensor([1, 2]))
+    third = second.write(second.frontier_B, torch.tensor([[6], [6]]), one)
+    padded = Call("target", 0.1, [[5, 0, 0], [7, 8, 9]], None)
+    tree = Call("target", 0.1, [[0, 1, 0, 0], [4, 1, 1, 2]], [[-1, 0, -2, -1], [-1, 0, 0, 2]])
+    junk = [Call("draft", 0.1, [[0]], None), target([9, 9])]
+    ragged = Trace(
+        start,
+        (
+            Step.between(start, first, [padded], 0.3),
+            Step.between(first, second, [tree], 0.2),
+            Step.between(second, third, junk, 0.1),
+        ),
+    )
+    moves = Trace(
+        Canvas.of_prompts([[5]], new_cells=[2]),
+        (
+            Step((), (Change(0, 1, 3, DRAFT, -1.0), Change(0, 2, 4, DRAFT, -2.0))),
+            Step((target([]),), (Change(0, 1, 0, OPEN, 0.0),)),
+            Step((), (), origin=((0, 2, -1),)),
+            Step((), (Change(0, 2, 0, PAD, 0.0),)),
+        ),
+    )
+    return [ragged, moves, Trace(Canvas.of_prompts([[]], new_cells=[1]))]
+
+
+def made_traces() -> list[Trace]:
+    traces = []
+    for seed in range(60):
+        rng = random.Random(seed)
+        vocab = rng.randint(2, 6)
+        prompt = [rng.randrange(vocab) for _ in range(rng.randint(1, 5))]
+        text = [rng.randrange(vocab) for _ in range(rng.randint(1, 25))]
+        drafter = rng.choice([alone, chain(4, 0.7, vocab, rng), chance_tree(12, 0.7, vocab, rng)])
+        traces.append(written(prompt, text, drafter, room=rng.randint(0, 2)))
+    return traces
+
+
+def parsed(trace: Trace) -> list:
+    return [json.loads(line) for line in trace.lines()]
+
+
+def test_the_scripts_tell_the_same_story_as_python():
+    traces = made_traces() + odd_traces()
+    rows = [(trace, row) for trace in traces for row in range(len(trace.start.tokens_BN))]
+    told = run(
+        "trace.js",
+        ask="input.map(([lines, row]) => story(readTrace(lines), row))",
+        input=[[parsed(trace), row] for trace, row in rows],
+    )
+    for (trace, row), frames in zip(rows, told, strict=True):
+        mine = [asdict(frame) | {"frontier": frame.frontier} for frame in story(trace, row)]
+        assert frames == json.loads(json.dumps(mine))
+
+
+def test_cells_that_did_not_change_are_the_same_object():
+    """So a pane paints what changed and nothing else."""
+    trace = written([1, 2], [3, 4, 5], alone)
+    same = "story(readTrace(input)).map((f, n, all) => n && f.cells[0] === all[n - 1].cells[0])"
+    assert run("trace.js", ask=same, input=parsed(trace))[1:] == [True, True, True]
+
+
+def test_a_trace_that_was_cut_off_can_be_read():
+    lines = parsed(written([1, 2], [3, 4, 5], alone))[:-2]
+    ask = "[readTrace(input).steps.length, readTrace(input, {1: 'a'}).pieces]"
+    assert run("trace.js", ask=ask, input=lines) == [2, {"1": "a"}]
+
+
+@pytest.mark.parametrize("lines", [[], [{}], [{"anyorder_trace": 2}]])
+def test_what_is_no_trace_is_refused(lines):
+    ask = "(() => { try { return readTrace(input) && 'read' } catch (e) { return e.message } })()"
+    assert "no anyorder trace" in run("trace.js", ask=ask, input=lines)
+
+
+def test_the_written_branch_of_a_tree_comes_first():
+    draft = asdict(Draft((1, 2, 3, 4), (-1, -1, 1, 1), accepted=(1, 3))) | {"root": 9, "own": [8]}
+    plain = "(function plain(n) { return [n.token, n.kind, n.children.map(plain)] })"
+    told = run("tree.js", ask=f"{plain}(growTree(input))", input=draft)
+    kept = [2, "accepted", [[4, "accepted", [[8, "own", []]]], [3, "refused", []]]]
+    assert told == [9, "root", [kept, [1, "refused", []]]]
+    assert run("tree.js", ask="branchCount(input)", input=draft) == 4
+
+
+def figures(tokens: int, seconds: float, speedup: float, same: bool | None) -> dict:
+    return {
+        "tokens": tokens,
+        "seconds": seconds,
+        "calls": tokens,
+        "speedup": speedup,
+        "same_text": same,
+        "note": "",
+    }
+
+
+def test_the_table_sums_tokens_and_seconds_and_never_averages_rates():
+    """10 tokens in 1 s at 2x, 10 in 3 s at 4x: the baseline takes 2 + 12 s, so 14 / 4 in all."""
+    groups = [
+        {"runs": [{"decoder": "d", "figures": figures(10, 1.0, 2.0, True)}]},
+        {"runs": [{"decoder": "d", "figures": figures(10, 3.0, 4.0, False)}]},
+        {"runs": []},
+    ]
+    row = run("results.js", ask="summary('d', input)", input=groups)
+    assert row["perSecond"] == 5.0
+    assert row["speedup"] == 3.5
+    assert (row["same"], row["told"]) == (1, 2)
+
+
+def test_all_scripts_of_the_page_are_strict_javascript():
+    assert run(*SCRIPTS[:5], "results.js", ask="typeof Player + typeof Pane", input=0)
