@@ -1,0 +1,19 @@
+"""Decoders: ways to generate. One folder per loop, one small file per decoder."""
+
+from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.left_to_right.plain import LeftToRight
+
+__all__ = [
+    "AggressiveDecoding",
+    "Auto",
+    "Jacobi",
+    "LeftToRight",
+    "PromptCopy",
+    "Speculative",
+    "TokenRecycling",
+]

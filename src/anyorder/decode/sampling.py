@@ -149,7 +149,7 @@ def filtered(logits_BSV: Float64[Tensor, "B S V"], options: Sampling) -> Float64
         kth_BS1 = logits_BSV.topk(options.top_k, -1).values[..., -1:]
         logits_BSV = logits_BSV.masked_fill(logits_BSV < kth_BS1, -torch.inf)
     if options.top_p < 1:
-        sorted_BSV, order_BSV = logits_BSV.sort(-1, descending=True, stable=True)
+        sorted_BSV, order_BSV = torch.sort(logits_BSV, dim=-1, descending=True, stable=True)
         above_BSV = sorted_BSV.softmax(-1).cumsum(-1).roll(1, -1)  # mass of all likelier tokens
         above_BSV[..., 0] = 0.0
         dropped_BSV = torch.zeros_like(above_BSV, dtype=torch.bool)

@@ -46,7 +46,9 @@ def best_first(size: int, rank_odds: tuple[float, ...]) -> TreeShape:
     >>> best_first(3, (0.6, 0.3)).parents
     (-1, -1, 0)
     """
-    heap = [(-rank_odds[0], (0,))]  # (minus the odds of the whole path, the path's ranks)
+    heap: list[tuple[float, tuple[int, ...]]] = [
+        (-rank_odds[0], (0,))
+    ]  # (minus the odds of the whole path, the path's ranks)
     paths: list[tuple[int, ...]] = []
     while len(paths) < size:
         minus, path = heapq.heappop(heap)

@@ -1,0 +1,137 @@
+"""Which decoders exist, and how a word on the command line names one.
+
+    decoders()["jacobi"]                        # every decoder class under anyorder.decode
+    parse("jacobi:block=16,sliding=true")
+    parse("my_decoder.py:Toy")                  # a class in the user's own file
+
+A decoder is found because its file lies in the folder; nobody registers one.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import types
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import anyorder.decode
+from anyorder.decode.run import Decoder
+
+ACTS = ("exact", "needs", "start", "step", "most_calls")
+
+
+@cache
+def decoders() -> dict[str, type]:
+    """All decoder classes by their names (`TokenRecycling` is `token-recycling`), sorted."""
+    found: dict[str, type] = {}
+    for module in pkgutil.walk_packages(anyorder.decode.__path__, "anyorder.decode."):
+        for kind in vars(importlib.import_module(module.name)).values():
+            if is_decoder(kind):
+                found[kebab(kind.__name__)] = kind
+    return dict(sorted(found.items()))
+
+
+def is_decoder(kind: object) -> bool:
+    """A concrete dataclass that has all that the loop asks of a decoder."""
+    return (
+        inspect.isclass(kind)
+        and dataclasses.is_dataclass(kind)
+        and not inspect.isabstract(kind)
+        and all(hasattr(kind, act) for act in ACTS)
+    )
+
+
+def kebab(name: str) -> str:
+    """
+    >>> kebab("LeftToRight")
+    'left-to-right'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def describe(kind: type) -> str:
+    """The first sentence of a decoder's docstring."""
+    return (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decoder:
+    """A decoder from `name`, `name:option=value,...`, or `file.py:Class:option=value,...`.
+
+    `load_model` makes a model of the value of an option that holds one (`draft_model`).
+    Raises ValueError with the names that exist, or the options that the decoder has.
+    """
+    kind, options = _named(text)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for option in filter(None, options.split(",")):
+        name, equals, value = option.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in fields or not equals:
+            known = ", ".join(fields) or "none"
+            raise ValueError(f"{kebab(kind.__name__)} has no option {option!r}; it has: {known}")
+        values[name] = _value(name, value.strip(), hints[name], load_model)
+    required = [
+        field.name
+        for field in fields.values()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    for name in required:
+        if name not in values:
+            raise ValueError(
+                f"{kebab(kind.__name__)} needs {name}: write {kebab(kind.__name__)}:{name}=..."
+            )
+    return kind(**values)
+
+
+def _named(text: str) -> tuple[type, str]:
+    in_file = re.fullmatch(r"(.+\.py):(\w+)(?::(.*))?", text)
+    if in_file:
+        return _from_file(Path(in_file[1]), in_file[2]), in_file[3] or ""
+    name, _, options = text.partition(":")
+    if name not in decoders():
+        raise ValueError(f"there is no decoder {name!r}; there are: {', '.join(decoders())}")
+    return decoders()[name], options
+
+
+def _from_file(path: Path, name: str) -> type:
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, so no decoder {name} can be read from it")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    kind = getattr(module, name, None)
+    if not is_decoder(kind):
+        raise ValueError(f"{path} has no decoder {name}: a frozen dataclass with {', '.join(ACTS)}")
+    return kind
+
+
+def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | None) -> Any:
+    """`value` as the option's type."""
+    if hint is Any:
+        if load_model is None:
+            raise ValueError(f"{name} names a model, and none can be loaded here")
+        return load_model(value)
+    kinds = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if type(None) in kinds and value.lower() == "none":
+        return None
+    if bool in kinds:
+        if value.lower() not in ("true", "false"):
+            raise ValueError(f"{name} is true or false, not {value!r}")
+        return value.lower() == "true"
+    for kind in (int, float):
+        if kind in kinds:
+            try:
+                return kind(value)
+            except ValueError:
+                raise ValueError(f"{name} is a number, not {value!r}") from None
+    if str in kinds:
+        return value
+    raise ValueError(f"{name} can't be given in words; use Python for it")

@@ -1,0 +1,225 @@
+"""Text in, text out: one prompt or many, with any decoder.
+
+    out = generate(lm, "Once upon a time", decoder=TokenRecycling(), max_new_tokens=128)
+    out.text, out.tokens, out.logprobs, out.finish, out.cost, out.trace
+
+One prompt gives plain values, a list of prompts gives lists.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyorder.canvas import GIVEN, Canvas
+from anyorder.decode.catalogue import parse
+from anyorder.decode.run import Decoder, steps
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.decode.stops import Reason, Stops
+from anyorder.meter import Cost
+from anyorder.models.language_model import LanguageModel
+from anyorder.trace import Trace
+
+
+@dataclass(frozen=True)
+class Output:
+    """What was written: a value if one prompt was given, a list if a list was.
+
+    `tokens` ends with the token that ended the text (end of sequence, or end of a stop string);
+    `text` does not hold it. `logprobs` are the model's own: temperature 1, no filters. `finish` is
+    "eos", "stop" or "length".
+    """
+
+    text: str | list[str]
+    tokens: list[int] | list[list[int]]
+    logprobs: list[float] | list[list[float]]
+    finish: Reason | list[Reason]
+    trace: Trace
+    seeds: tuple[int, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """Calls, cells and seconds of the whole run."""
+        return self.trace.cost
+
+
+def generate(
+    lm: LanguageModel,
+    prompt: str | Sequence[str],
+    *,
+    decoder: Decoder | str = "auto",
+    max_new_tokens: int = 128,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    logit_bias: Mapping[int, float] | None = None,
+    stop: str | Sequence[str] = (),
+    seed: int | Sequence[int] | None = None,
+    chat: bool | None = None,
+    on_text: Callable[[int, str], None] | None = None,
+) -> Output:
+    """Write after each prompt until an end of sequence, a stop string or `max_new_tokens`.
+
+    `decoder` is a decoder or its name. Row i of a batch with seed s writes what it writes alone
+    with seed s + i; no seed draws one. `chat` wraps the prompt in the model's chat template (None:
+    if it has one). `on_text(row, piece)` is told the text as it is written.
+    Raises ValueError, with a sentence that says what to do, for anything that can't be served.
+
+    >>> generate(lm, "Once upon a time", max_new_tokens=8).text  # doctest: +SKIP
+    'there was a little girl named'
+    """
+    sampling = Sampling(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        logit_bias=dict(logit_bias or {}),
+    )
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    strings = (stop,) if isinstance(stop, str) else tuple(stop)
+    chosen = parse(decoder) if isinstance(decoder, str) else decoder
+    seeds = _seeds(seed, len(prompts))
+    canvas = canvas_of(lm, prompts, max_new_tokens=max_new_tokens, chat=chat)
+    sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]))
+    watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
+    speakers = [Speaker(lm, row, strings, on_text) for row in range(len(prompts))]
+    made = []
+    after = canvas
+    for step, after in steps(chosen, lm.model, canvas, sampler, watch):
+        made.append(step)
+        for speaker in speakers:
+            speaker.hear(after)
+    for speaker in speakers:
+        speaker.finish()
+    rows = [_row(lm, after, row, strings) for row in range(len(prompts))]
+    facts = {"decoder": str(decoder), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
+    facts["texts"] = [text for text, _, _ in rows]
+    trace = Trace(canvas, tuple(made), facts)
+    trace = Trace(canvas, trace.steps, facts, pieces_of(lm, trace))
+    reasons: list[Reason] = [watch.reasons[row] for row in range(len(prompts))]
+    if isinstance(prompt, str):
+        return Output(*rows[0], reasons[0], trace, seeds)
+    texts, tokens, logprobs = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
+    return Output(texts, tokens, logprobs, reasons, trace, seeds)
+
+
+def canvas_of(
+    lm: LanguageModel, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None
+) -> Canvas:
+    """Prompts as cells, and open cells after them: at most `max_new_tokens`, or what fits.
+
+    Raises ValueError for an empty prompt (unless the chat template makes something of it), and for
+    one that fills the model's context.
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
+    if not prompts:
+        raise ValueError("there is no prompt; give at least one")
+    chat = lm.units.has_chat if chat is None else chat
+    rows = []
+    for number, prompt in enumerate(prompts, 1):
+        which = f"prompt {number}" if len(prompts) > 1 else "the prompt"
+        row = lm.units.encode(prompt, chat=chat) if prompt else []
+        if not row:
+            raise ValueError(f"{which} is empty; write at least one word")
+        if len(row) >= lm.model.max_length:
+            raise ValueError(
+                f"{which} has {len(row)} tokens; {lm.name} reads {lm.model.max_length} at most, "
+                "and needs room to write: shorten it"
+            )
+        rows.append(row)
+    room = [min(max_new_tokens, lm.model.max_length - len(row)) for row in rows]
+    return Canvas.of_prompts(rows, new_cells=room)
+
+
+class Speaker:
+    """Says a row's text as it becomes certain; what may still become a stop string is held back."""
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        row: int,
+        strings: tuple[str, ...],
+        on_text: Callable[[int, str], None] | None,
+    ) -> None:
+        self.lm, self.row, self.strings, self.on_text = lm, row, strings, on_text
+        self.stream = lm.units.stream() if on_text else None
+        self.said = -1
+        self.held = ""
+        self.ended = False
+
+    def hear(self, canvas: Canvas) -> None:
+        """Say what is new on the canvas."""
+        if self.stream is None or self.on_text is None or self.ended:
+            return
+        if self.said < 0:
+            self.said = _prompt_cells(canvas, self.row)
+        tokens = canvas.row(self.row)[self.said :]
+        self.said += len(tokens)
+        text = self.held + "".join(self.stream.push(t) for t in tokens if t not in self.lm.eos_ids)
+        self.ended = any(string in text for string in self.strings)
+        text = before_stop(text, self.strings)
+        kept = 0 if self.ended else _may_begin(text, self.strings)
+        self.held = text[len(text) - kept :]
+        if len(text) > kept:
+            self.on_text(self.row, text[: len(text) - kept])
+
+    def finish(self) -> None:
+        """Say what was held back: no stop string came of it."""
+        if self.stream is None or self.on_text is None or self.ended:
+            return
+        rest = self.held + self.stream.flush()
+        if rest:
+            self.on_text(self.row, rest)
+
+
+def before_stop(text: str, strings: tuple[str, ...]) -> str:
+    """The text before the first stop string.
+
+    >>> before_stop("one. two", (". ", "two"))
+    'one'
+    """
+    places = [text.index(string) for string in strings if string in text]
+    return text[: min(places)] if places else text
+
+
+def pieces_of(lm: LanguageModel, trace: Trace) -> dict[int, str]:
+    """The text of every token that the trace shows, drafted ones included."""
+    tokens = {token for row in trace.start.tokens_BN.tolist() for token in row}
+    for step in trace.steps:
+        tokens.update(change.token for change in step.changes)
+        tokens.update(t for call in step.calls for row in call.tokens_BT for t in row)
+    return {token: lm.units.piece(token) for token in sorted(tokens)}
+
+
+def _may_begin(text: str, strings: tuple[str, ...]) -> int:
+    """How many characters at the end may be the beginning of a stop string."""
+    lengths = [n for string in strings for n in range(1, len(string)) if text.endswith(string[:n])]
+    return max(lengths, default=0)
+
+
+def _prompt_cells(canvas: Canvas, row: int) -> int:
+    return int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
+
+
+def _row(
+    lm: LanguageModel, canvas: Canvas, row: int, strings: tuple[str, ...]
+) -> tuple[str, list[int], list[float]]:
+    begin = _prompt_cells(canvas, row)
+    tokens = canvas.row(row)[begin:]
+    text = before_stop(lm.units.decode(tokens), strings)
+    return text, tokens, canvas.logprobs_BN[row, begin : begin + len(tokens)].tolist()
+
+
+def _seeds(seed: Any, rows: int) -> tuple[int, ...]:
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    seeds = tuple(seed + row for row in range(rows)) if isinstance(seed, int) else tuple(seed)
+    if len(seeds) != rows:
+        raise ValueError(f"{len(seeds)} seeds were given for {rows} prompts")
+    if any(one < 0 for one in seeds):
+        raise ValueError(f"a seed is 0 or more, not {min(seeds)}")
+    return seeds

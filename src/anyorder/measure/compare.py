@@ -1,0 +1,176 @@
+"""The same prompts under several decoders, side by side: speed, calls, and the same text or not.
+
+    comparison = compare(lm, prompts, [TokenRecycling(), PromptCopy()])
+    comparison.rows            # one a decoder: sums over all prompts
+    comparison.runs            # one a decoder and prompt, with its trace
+
+Left to right is always there, first: it is what "same text" and "speed-up" refer to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from statistics import median
+
+import torch
+
+from anyorder.canvas import GIVEN
+from anyorder.decode.catalogue import kebab
+from anyorder.decode.generate import Output, generate
+from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.run import Decoder
+from anyorder.meter import Cost
+from anyorder.models.language_model import LanguageModel
+from anyorder.trace import fold
+
+NEAR_TIE = 0.05  # difference of the two largest logits: odds of 51 to 49
+
+
+@dataclass(frozen=True)
+class Run:
+    """One decoder on one prompt: the output of the median run, by seconds."""
+
+    decoder: str
+    prompt: str
+    output: Output
+    same_text: bool
+
+    @property
+    def cost(self) -> Cost:
+        return self.output.cost
+
+
+@dataclass(frozen=True)
+class Row:
+    """One decoder over all prompts. `same_text` counts the prompts whose text did not change."""
+
+    decoder: str
+    exact: bool
+    tokens_per_second: float
+    calls: int
+    tokens_per_call: float
+    speedup: float
+    same_text: int
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs, and what they add up to. `near_ties` is the share of left-to-right steps whose two
+    best tokens were closer than `NEAR_TIE`: where rounding may decide."""
+
+    runs: tuple[Run, ...]
+    decoders: tuple[Decoder, ...]
+    near_ties: float
+    precision: str
+
+    @property
+    def rows(self) -> list[Row]:
+        """One row a decoder, left to right first."""
+        names = [label(decoder) for decoder in self.decoders]
+        rows = []
+        for name, decoder in zip(names, self.decoders, strict=True):
+            runs = [run for run in self.runs if run.decoder == name]
+            costs = [run.cost for run in runs]
+            rate = _rate(costs)
+            calls = sum(cost.calls for cost in costs)
+            rows.append(
+                Row(
+                    decoder=name,
+                    exact=decoder.exact,
+                    tokens_per_second=rate,
+                    calls=calls,
+                    tokens_per_call=sum(cost.tokens for cost in costs) / max(calls, 1),
+                    speedup=rate / _rate([r.cost for r in self.runs if r.decoder == names[0]]),
+                    same_text=sum(run.same_text for run in runs),
+                    prompts=len(runs),
+                )
+            )
+        return rows
+
+
+def compare(
+    lm: LanguageModel,
+    prompts: Sequence[str] | Mapping[str, str],
+    decoders: Sequence[Decoder],
+    *,
+    max_new_tokens: int = 128,
+    repeats: int = 1,
+    chat: bool | None = None,
+    on_run: Callable[[str, str], None] | None = None,
+) -> Comparison:
+    """Run every decoder on every prompt, greedily, in turns; keep each one's median run.
+
+    `prompts` may have names. `repeats` runs of each, in alternating order, after one short run of
+    each that is not counted. `on_run(decoder, prompt)` is told before each run.
+    Raises ValueError as `generate` does.
+    """
+    named = prompts if isinstance(prompts, Mapping) else dict(_numbered(prompts))
+    chosen = _with_baseline(decoders)
+    first = next(iter(named.values()))
+    for decoder in chosen:  # first calls set up kernels
+        generate(lm, first, decoder=decoder, max_new_tokens=min(8, max_new_tokens), chat=chat)
+    runs: list[Run] = []
+    ties: list[float] = []
+    for name, prompt in named.items():
+        outputs: dict[str, list[Output]] = {label(decoder): [] for decoder in chosen}
+        for turn in range(repeats):
+            for decoder in chosen if turn % 2 == 0 else chosen[::-1]:
+                if on_run:
+                    on_run(label(decoder), name)
+                out = generate(
+                    lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
+                )
+                outputs[label(decoder)].append(out)
+        base = outputs[label(chosen[0])][0]
+        ties += _gaps(lm, base)
+        for decoder, outs in outputs.items():
+            same = all(out.tokens == base.tokens for out in outs)
+            runs.append(Run(decoder, name, _median(outs), same))
+    near = sum(gap < NEAR_TIE for gap in ties) / max(len(ties), 1)
+    return Comparison(tuple(runs), tuple(chosen), near, lm.precision)
+
+
+def label(decoder: Decoder) -> str:
+    """A decoder's name with the options that differ from its defaults; models by their names.
+
+    >>> from anyorder.decode import Jacobi
+    >>> label(Jacobi(block=8))
+    'jacobi:block=8'
+    """
+    options = []
+    for field in fields(decoder):  # type: ignore[arg-type]
+        value = getattr(decoder, field.name)
+        if field.default is MISSING or value != field.default:
+            options.append(f"{field.name}={getattr(value, 'name', value)}")
+    return ":".join([kebab(type(decoder).__name__), *filter(None, [",".join(options)])])
+
+
+def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"prompt {number}", prompt) for number, prompt in enumerate(prompts, 1)]
+
+
+def _with_baseline(decoders: Sequence[Decoder]) -> list[Decoder]:
+    rest = [decoder for decoder in decoders if not isinstance(decoder, LeftToRight)]
+    return [LeftToRight(), *rest]
+
+
+def _rate(costs: Sequence[Cost]) -> float:
+    return sum(cost.tokens for cost in costs) / max(sum(cost.seconds for cost in costs), 1e-9)
+
+
+def _median(outs: Sequence[Output]) -> Output:
+    middle = median(sorted(out.cost.seconds for out in outs)[: len(outs) // 2 * 2 + 1])
+    return min(outs, key=lambda out: abs(out.cost.seconds - middle))
+
+
+def _gaps(lm: LanguageModel, out: Output) -> list[float]:
+    """Differences between the two largest logits at each written cell, read in one call."""
+    canvas = fold(out.trace)
+    tokens = canvas.row(0)
+    begin = int((canvas.status_BN[0] == GIVEN).sum())
+    with torch.inference_mode():
+        cache = lm.model.new_cache(1, len(tokens))
+        score_1S = torch.arange(begin - 1, len(tokens) - 1)[None]
+        logits_1SV = lm.model.extend(torch.tensor([tokens]), cache, score_BS=score_1S)
+        best = logits_1SV[0].topk(2, -1).values
+    return (best[:, 0] - best[:, 1]).tolist()
