@@ -6,11 +6,13 @@ from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 
 __all__ = [
     "AggressiveDecoding",
     "Auto",
+    "Beam",
     "Jacobi",
     "LeftToRight",
     "PromptCopy",

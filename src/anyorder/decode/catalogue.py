@@ -108,7 +108,7 @@ def _from_file(path: Path, name: str) -> type:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     kind = getattr(module, name, None)
-    if not is_decoder(kind):
+    if not inspect.isclass(kind) or not is_decoder(kind):
         raise ValueError(f"{path} has no decoder {name}: a frozen dataclass with {', '.join(ACTS)}")
     return kind
 

@@ -83,7 +83,7 @@ def generate(
     chosen = parse(decoder) if isinstance(decoder, str) else decoder
     seeds = _seeds(seed, len(prompts))
     canvas = canvas_of(lm, prompts, max_new_tokens=max_new_tokens, chat=chat)
-    sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]))
+    sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
     watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
     speakers = [Speaker(lm, row, strings, on_text) for row in range(len(prompts))]
     made = []

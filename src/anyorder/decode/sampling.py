@@ -70,10 +70,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Picks tokens: the user's options and the run's coins."""
+    """Picks tokens: the user's options and the run's coins.
+
+    `eos_ids` end a text; a decoder that weighs texts of different lengths (beams) must know them.
+    """
 
     options: Sampling
     coins: Coins
+    eos_ids: tuple[int, ...] = ()
 
     @property
     def greedy(self) -> bool:
