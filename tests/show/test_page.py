@@ -134,12 +134,18 @@ def test_figures_are_the_measured_ones_where_there_are_some():
     cost = Cost(calls=7, tokens=14, seconds=2.0)
     own, measured = (
         Run(decoder="a", trace=trace).figures,
-        Run(decoder="b", trace=trace, cost=cost, speedup=1.5, same_text=False).figures,
+        Run(decoder="b", trace=trace, cost=cost, same_text=False).figures,
     )
     assert own["calls"] == trace.cost.calls
-    assert own["speedup"] is None
     assert (measured["calls"], measured["tokens_per_second"]) == (7, 7.0)
-    assert (measured["speedup"], measured["same_text"]) == (1.5, False)
+    assert (own["same_text"], measured["same_text"]) == (None, False)
+
+
+def test_the_baseline_is_the_first_run_unless_another_is_named():
+    trace = made()
+    runs = [Run(decoder="a", trace=trace), Run(decoder="b", trace=trace, baseline="c")]
+    told = data_of(page_of(*runs))["groups"][0]["runs"]
+    assert [one["baseline"] for one in told] == ["a", "c"]
 
 
 def test_a_page_of_realistic_size_stays_small():

@@ -103,28 +103,28 @@ def test_the_written_branch_of_a_tree_comes_first():
     assert run("tree.js", ask="branchCount(input)", input=draft) == 4
 
 
-def figures(tokens: int, seconds: float, speedup: float, same: bool | None) -> dict:
-    return {
-        "tokens": tokens,
-        "seconds": seconds,
-        "calls": tokens,
-        "speedup": speedup,
-        "same_text": same,
-        "note": "",
-    }
+def ran(decoder: str, tokens: int, seconds: float, same: bool | None = None) -> dict:
+    figures = {"tokens": tokens, "calls": tokens, "seconds": seconds, "same_text": same, "note": ""}
+    return {"decoder": decoder, "baseline": "plain", "figures": figures}
 
 
 def test_the_table_sums_tokens_and_seconds_and_never_averages_rates():
-    """10 tokens in 1 s at 2x, 10 in 3 s at 4x: the baseline takes 2 + 12 s, so 14 / 4 in all."""
+    """The speed-ups on the prompts are 2 and 4; of all seconds together it is 14 / 4."""
     groups = [
-        {"runs": [{"decoder": "d", "figures": figures(10, 1.0, 2.0, True)}]},
-        {"runs": [{"decoder": "d", "figures": figures(10, 3.0, 4.0, False)}]},
-        {"runs": []},
+        {"runs": [ran("plain", 10, 2.0), ran("fast", 10, 1.0, True)]},
+        {"runs": [ran("plain", 10, 12.0), ran("fast", 10, 3.0, False)]},
+        {"runs": [ran("plain", 10, 1.0)]},
     ]
-    row = run("results.js", ask="summary('d', input)", input=groups)
+    row = run("results.js", ask="summary('fast', input)", input=groups)
     assert row["perSecond"] == 5.0
     assert row["speedup"] == 3.5
     assert (row["same"], row["told"]) == (1, 2)
+    assert run("results.js", ask="summary('plain', input).speedup", input=groups) == 1.0
+
+
+def test_where_the_baseline_is_missing_there_is_no_speed_up():
+    row = run("results.js", ask="summary('fast', input)", input=[{"runs": [ran("fast", 1, 1.0)]}])
+    assert row["speedup"] is None
 
 
 def test_all_scripts_of_the_page_are_strict_javascript():

@@ -1,6 +1,6 @@
 """The page: a comparison of decoders as one HTML file in which each text can be replayed.
 
-    run = Run(decoder="Jacobi", trace=trace, speedup=1.9, same_text=True)
+    run = Run(decoder="jacobi", trace=trace, same_text=True)
     html = compare_page([Group(name="story", prompt="Once", runs=(run,))], {"model": "smollm2"})
 
 The file loads nothing: styles, scripts and traces stand in it, and its policy forbids the network.
@@ -29,15 +29,15 @@ _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, 
 class Run:
     """What one decoder did on one prompt: its trace, and figures that may be of several runs.
 
-    `cost` is the measured one (None: what the trace itself cost), `speedup` the ratio of tokens/s
-    to the baseline of the same precision, `same_text` whether it wrote the baseline's text
-    (None: not compared), `note` a few words beside the decoder's name, `row` the trace's row.
+    `cost` is the measured one (None: what the trace itself cost), `baseline` the decoder that the
+    speed-up refers to (None: the first of the prompt), `same_text` whether it wrote the baseline's
+    text (None: not compared), `note` a few words beside its name, `row` the trace's row.
     """
 
     decoder: str
     trace: Trace
     cost: Cost | None = None
-    speedup: float | None = None
+    baseline: str | None = None
     same_text: bool | None = None
     note: str = ""
     row: int = 0
@@ -51,7 +51,6 @@ class Run:
             "tokens": cost.tokens,
             "seconds": cost.seconds,
             "tokens_per_second": cost.tokens_per_second,
-            "speedup": self.speedup,
             "same_text": self.same_text,
             "note": self.note,
         }
@@ -139,6 +138,7 @@ def _data(groups: Sequence[Group]) -> dict[str, Any]:
                 "runs": [
                     {
                         "decoder": run.decoder,
+                        "baseline": run.baseline or group.runs[0].decoder,
                         "row": run.row,
                         "figures": _short(run.figures),
                         "trace": list(_lines(run.trace, pieces)),

@@ -2,27 +2,40 @@
 
      drawResults(table, groups, choose)      choose(prompt, decoder) is called for a clicked figure
 
-   Sums are over tokens and seconds, never means of rates. The baseline has a speed-up of 1. */
+   Rates are sums of tokens over sums of seconds, never means of rates; a speed-up is the ratio of
+   two rates over the same prompts. */
 
 const FIGURES = ["Tokens/s", "Calls", "Tokens per call"];
 
-/** What a decoder did over all prompts on which it ran. `speedup` weighs each prompt by its time. */
+/** Tokens per second of several runs together. */
+function rateOf(runs) {
+  const sum = (name) => runs.reduce((total, run) => total + run.figures[name], 0);
+  return sum("seconds") ? sum("tokens") / sum("seconds") : 0;
+}
+
+/** How much faster runs are than their baselines; `groups` are theirs. */
+function speedupOf(runs, groups) {
+  const bases = runs.map((run, n) => groups[n].runs.find((one) => one.decoder === run.baseline));
+  const base = bases.every((one) => one) ? rateOf(bases) : 0;
+  return base ? rateOf(runs) / base : null;
+}
+
+/** What a decoder did over all prompts on which it ran. */
 function summary(decoder, groups) {
   const runs = groups.map((group) => group.runs.find((run) => run.decoder === decoder));
-  const ran = runs.filter((run) => run).map((run) => run.figures);
-  const sum = (pick) => ran.reduce((total, figures) => total + (pick(figures) || 0), 0);
-  const timed = ran.every((figures) => figures.speedup !== null);
-  const told = ran.filter((figures) => figures.same_text !== null);
+  const ran = runs.filter((run) => run);
+  const sum = (name) => ran.reduce((total, run) => total + run.figures[name], 0);
+  const told = ran.filter((run) => run.figures.same_text !== null);
   return {
     decoder,
     runs,
-    perSecond: sum((f) => f.tokens) / sum((f) => f.seconds),
-    calls: sum((f) => f.calls),
-    perCall: sum((f) => f.tokens) / sum((f) => f.calls),
-    speedup: timed ? sum((f) => f.speedup * f.seconds) / sum((f) => f.seconds) : null,
-    same: told.filter((figures) => figures.same_text).length,
+    perSecond: rateOf(ran),
+    calls: sum("calls"),
+    perCall: sum("calls") ? sum("tokens") / sum("calls") : 0,
+    speedup: speedupOf(ran, groups.filter((_, n) => runs[n])),
+    same: told.filter((run) => run.figures.same_text).length,
     told: told.length,
-    notes: [...new Set(ran.map((figures) => figures.note).filter((note) => note))],
+    notes: [...new Set(ran.map((run) => run.figures.note).filter((note) => note))],
   };
 }
 
@@ -79,7 +92,8 @@ function resultRow(row, most, best, prompts, choose) {
 
 /** A prompt's speed-up, as a button that opens this run in the player. */
 function promptFigure(run, group, open) {
-  const { speedup, tokens_per_second: rate, same_text: same } = run.figures;
+  const { tokens_per_second: rate, same_text: same } = run.figures;
+  const speedup = speedupOf([run], [group]);
   const figure = make("button", "", speedup === null ? rate.toFixed(1) : times(speedup));
   figure.type = "button";
   figure.title = `Watch ${run.decoder} on ${group.name}: ${rate.toFixed(1)} tokens/s`;
