@@ -109,7 +109,7 @@ class Trace:
         }
         yield json.dumps(start)
         for step in self.steps:
-            changes = [[c.row, c.cell, c.token, c.status, c.logprob] for c in step.changes]
+            changes = [[c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in step.changes]
             yield json.dumps(
                 {
                     "calls": [asdict(call) for call in step.calls],
@@ -139,8 +139,9 @@ def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
         if line["anyorder_trace"] != FORMAT:
             raise ValueError(f"trace format {line['anyorder_trace']} is not known")
         status_BN = torch.tensor(line["status"], dtype=torch.uint8)
-        canvas = Canvas(torch.tensor(line["tokens"]), status_BN, torch.tensor(line["logprobs"]))
-        return Trace(canvas)
+        tokens_BN = torch.tensor(line["tokens"], dtype=torch.long)
+        logprobs_BN = torch.tensor(line["logprobs"], dtype=torch.float32)
+        return Trace(Canvas(tokens_BN, status_BN, logprobs_BN))
     if "pieces" in line:
         pieces = {int(token): piece for token, piece in line["pieces"].items()}
         return replace(trace, facts=line["facts"], pieces=pieces)
@@ -148,6 +149,11 @@ def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
     changes = tuple(Change(*change) for change in line["changes"])
     origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
     return trace.add(Step(calls, changes, origin, line["seconds"]))
+
+
+def finite(logprob: float) -> float:
+    """JSON has no infinity: the log-probability of what a filter forced is cut off at -1e9."""
+    return max(logprob, -1e9)
 
 
 def moved(canvas: Canvas, origin: Sequence[Sequence[int]]) -> Canvas:

@@ -7,7 +7,7 @@
 Left to right is always there, first: it is what "same text" and "speed-up" refer to.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from statistics import median
 
@@ -65,11 +65,16 @@ class Comparison:
 
     @property
     def rows(self) -> list[Row]:
-        """One row a decoder, left to right first."""
-        names = [label(decoder) for decoder in self.decoders]
+        """One row a decoder that has run, left to right first; speed-ups on the prompts it had."""
+        baseline = label(self.decoders[0])
         rows = []
-        for name, decoder in zip(names, self.decoders, strict=True):
+        for decoder in self.decoders:
+            name = label(decoder)
             runs = [run for run in self.runs if run.decoder == name]
+            if not runs:
+                continue
+            prompts = {run.prompt for run in runs}
+            base = [r for r in self.runs if r.decoder == baseline and r.prompt in prompts]
             costs = [run.cost for run in runs]
             rate = _rate(costs)
             calls = sum(cost.calls for cost in costs)
@@ -80,12 +85,44 @@ class Comparison:
                     tokens_per_second=rate,
                     calls=calls,
                     tokens_per_call=sum(cost.tokens for cost in costs) / max(calls, 1),
-                    speedup=rate / _rate([r.cost for r in self.runs if r.decoder == names[0]]),
+                    speedup=rate / _rate([run.cost for run in base]),
                     same_text=sum(run.same_text for run in runs),
                     prompts=len(runs),
                 )
             )
         return rows
+
+    def __str__(self) -> str:
+        """The rows as a table of plain text."""
+        head = ("decoder", "tokens/s", "calls", "tokens/call", "speed-up", "same text")
+        cells = [
+            (
+                row.decoder,
+                f"{row.tokens_per_second:.1f}",
+                str(row.calls),
+                f"{row.tokens_per_call:.2f}",
+                f"{row.speedup:.2f}",
+                same_text(row),
+            )
+            for row in self.rows
+        ]
+        widths = [max(len(line[i]) for line in (head, *cells)) for i in range(len(head))]
+        lines = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+            for line in (head, *cells)
+        ]
+        return "\n".join(lines)
+
+
+def same_text(row: Row) -> str:
+    """Yes, no, or how many of the prompts.
+
+    >>> same_text(Row("jacobi", True, 9.0, 5, 2.0, 1.1, same_text=2, prompts=3))
+    '2 of 3'
+    """
+    if row.same_text == row.prompts:
+        return "yes"
+    return f"{row.same_text} of {row.prompts}" if row.same_text else "no"
 
 
 def compare(
@@ -104,30 +141,62 @@ def compare(
     each that is not counted. `on_run(decoder, prompt)` is told before each run.
     Raises ValueError as `generate` does.
     """
+    growing = comparing(
+        lm,
+        prompts,
+        decoders,
+        max_new_tokens=max_new_tokens,
+        repeats=repeats,
+        chat=chat,
+        on_run=on_run,
+    )
+    *_, whole = growing
+    return whole
+
+
+def comparing(
+    lm: LanguageModel,
+    prompts: Sequence[str] | Mapping[str, str],
+    decoders: Sequence[Decoder],
+    *,
+    max_new_tokens: int = 128,
+    repeats: int = 1,
+    chat: bool | None = None,
+    on_run: Callable[[str, str], None] | None = None,
+) -> Iterator[Comparison]:
+    """`compare`, step by step: what is known so far after each run, for whoever may stop early."""
     named = prompts if isinstance(prompts, Mapping) else dict(_numbered(prompts))
-    chosen = _with_baseline(decoders)
+    if not named or repeats < 1:
+        raise ValueError("there is nothing to compare; give at least one prompt and one repeat")
+    chosen = with_baseline(decoders)
     first = next(iter(named.values()))
     for decoder in chosen:  # first calls set up kernels
         generate(lm, first, decoder=decoder, max_new_tokens=min(8, max_new_tokens), chat=chat)
-    runs: list[Run] = []
-    ties: list[float] = []
+    runs: dict[tuple[str, str], Run] = {}
+    gaps: list[float] = []
     for name, prompt in named.items():
         outputs: dict[str, list[Output]] = {label(decoder): [] for decoder in chosen}
+        base = outputs[label(chosen[0])]
         for turn in range(repeats):
             for decoder in chosen if turn % 2 == 0 else chosen[::-1]:
+                kind = label(decoder)
                 if on_run:
-                    on_run(label(decoder), name)
+                    on_run(kind, name)
                 out = generate(
                     lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
                 )
-                outputs[label(decoder)].append(out)
-        base = outputs[label(chosen[0])][0]
-        ties += _gaps(lm, base)
-        for decoder, outs in outputs.items():
-            same = all(out.tokens == base.tokens for out in outs)
-            runs.append(Run(decoder, name, _median(outs), same))
-    near = sum(gap < NEAR_TIE for gap in ties) / max(len(ties), 1)
-    return Comparison(tuple(runs), tuple(chosen), near, lm.precision)
+                outputs[kind].append(out)
+                gaps += _gaps(lm, out) if out is base[0] else []
+                same = all(each.tokens == base[0].tokens for each in outputs[kind])
+                runs[name, kind] = Run(kind, name, _median(outputs[kind]), same)
+                near = sum(gap < NEAR_TIE for gap in gaps) / max(len(gaps), 1)
+                yield Comparison(tuple(runs.values()), tuple(chosen), near, lm.precision)
+
+
+def with_baseline(decoders: Sequence[Decoder]) -> list[Decoder]:
+    """Left to right and then the others, none twice."""
+    rest = [decoder for decoder in decoders if not isinstance(decoder, LeftToRight)]
+    return list({label(decoder): decoder for decoder in [LeftToRight(), *rest]}.values())
 
 
 def label(decoder: Decoder) -> str:
@@ -147,11 +216,6 @@ def label(decoder: Decoder) -> str:
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"prompt {number}", prompt) for number, prompt in enumerate(prompts, 1)]
-
-
-def _with_baseline(decoders: Sequence[Decoder]) -> list[Decoder]:
-    rest = [decoder for decoder in decoders if not isinstance(decoder, LeftToRight)]
-    return [LeftToRight(), *rest]
 
 
 def _rate(costs: Sequence[Cost]) -> float:
