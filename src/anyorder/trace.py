@@ -153,7 +153,7 @@ def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
 
 def finite(logprob: float) -> float:
     """JSON has no infinity: the log-probability of what a filter forced is cut off at -1e9."""
-    return max(logprob, -1e9)
+    return logprob if logprob > -1e9 else -1e9  # NaN too
 
 
 def moved(canvas: Canvas, origin: Sequence[Sequence[int]]) -> Canvas:

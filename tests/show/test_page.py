@@ -115,7 +115,7 @@ def test_a_probability_of_zero_is_no_broken_json():
     start = Canvas.of_prompts([[5]], new_cells=[1])
     trace = Trace(start, (Step((), (Change(0, 1, 3, DONE, -math.inf),)),))
     (run_,) = data_of(page_of(Run(decoder="a", trace=trace)))["groups"][0]["runs"]
-    assert run_["trace"][1]["changes"] == [[0, 1, 3, DONE, None]]
+    assert run_["trace"][1]["changes"] == [[0, 1, 3, DONE, -1e9]]
 
 
 def test_pieces_that_differ_between_models_stay_with_their_trace():
