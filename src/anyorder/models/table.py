@@ -1,0 +1,138 @@
+"""A language model that is a table of numbers: every law runs on it, with no weights, in seconds.
+
+    lm = TableLM.random(seed=7, vocab_size=5)                    # logits depend on the whole prefix
+    lm = TableLM.random(seed=7, vocab_size=5, order=2)           # on the last two tokens
+    lm = TableLM.of_transitions(probs_VV)                        # a Markov chain
+
+Its cache is strict: what the protocol forbids is an AssertionError here, where a real cache would
+quietly go wrong. Shapes: B rows, T new cells, S scored cells, V vocabulary, H contexts.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.masks import Tree
+
+EMPTY = 1  # the context before the first token
+MANY = 1019  # contexts of a table for whole prefixes; (MANY - 1) / 2 is prime too
+
+
+@dataclass
+class TableCache:
+    """Satisfies `Cache`: for every row, the context after each of its committed cells."""
+
+    contexts: list[list[int]]
+    room: int
+    fresh: list[list[int]] = field(default_factory=list)  # contexts of the cells written last
+    parents: list[list[int]] = field(default_factory=list)
+
+    @property
+    def length_B(self) -> Int[Tensor, " B"]:
+        return torch.tensor([len(row) for row in self.contexts])
+
+    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
+        assert len(self.fresh) == len(count_B) == len(path_BP), "cells are kept once, row by row"
+        for row, (path, count) in enumerate(zip(path_BP.tolist(), count_B.tolist(), strict=True)):
+            kept = path[:count]
+            assert len(kept) == count, f"row {row}: {count} cells of a path of {len(path)}"
+            above = -1
+            for cell in kept:
+                assert above < cell < len(self.fresh[row]), f"row {row}: {kept} does not ascend"
+                assert self.parents[row][cell] == above, f"row {row}: {kept} is no path"
+                self.contexts[row].append(self.fresh[row][cell])
+                above = cell
+        self.fresh = []
+
+    def trim(self, length_B: Int[Tensor, " B"]) -> None:
+        assert int(length_B.min()) >= 0, "a length is 0 or more"
+        self.contexts = [c[:n] for c, n in zip(self.contexts, length_B.tolist(), strict=True)]
+        self.fresh = []
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "TableCache":
+        return TableCache([list(self.contexts[row]) for row in rows_R.tolist()], self.room)
+
+
+@dataclass(frozen=True, eq=False)
+class TableLM:
+    """Satisfies `CausalLM`: the logits of the next token stand in the row of the context.
+
+        context' = (V context + token) mod H
+
+    With H = V^n a context is the last n tokens. With H prime it is a rolling hash of the whole
+    prefix, so that a token too many, too few or in the wrong place changes everything after it.
+    """
+
+    logits_HV: Float[Tensor, "H V"]
+    max_length: int = 4096
+
+    @staticmethod
+    def random(
+        *,
+        seed: int,
+        vocab_size: int,
+        order: int | None = None,
+        spread: float = 3.0,
+        dtype: torch.dtype = torch.float64,
+    ) -> "TableLM":
+        """Normal logits of standard deviation `spread`; `order` None: the whole prefix counts.
+
+        >>> lm = TableLM.random(seed=0, vocab_size=5)
+        >>> lm.extend(torch.tensor([[3, 4]]), lm.new_cache(1, room=2)).shape
+        torch.Size([1, 2, 5])
+        """
+        assert vocab_size >= 2, "with one token there is nothing to say"
+        H = MANY if order is None else vocab_size**order
+        rng = torch.Generator().manual_seed(seed)
+        return TableLM(spread * torch.randn(H, vocab_size, generator=rng, dtype=dtype))
+
+    @staticmethod
+    def of_transitions(probs_VV: Float[Tensor, "V V"]) -> "TableLM":
+        """Row i holds the probabilities of what follows token i.
+
+        >>> lm = TableLM.of_transitions(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+        >>> lm.extend(torch.tensor([[0, 1]]), lm.new_cache(1, room=2)).argmax(-1).tolist()
+        [[1, 0]]
+        """
+        return TableLM(probs_VV.log())
+
+    @property
+    def vocab_size(self) -> int:
+        return self.logits_HV.shape[1]
+
+    def new_cache(self, batch: int, room: int) -> TableCache:
+        return TableCache([[] for _ in range(batch)], room)
+
+    def extend(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: TableCache,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
+        B, T = tokens_BT.shape
+        assert len(cache.contexts) == B, f"{B} rows for a cache of {len(cache.contexts)}"
+        assert 0 <= int(tokens_BT.min()) <= int(tokens_BT.max()) < self.vocab_size, "unknown token"
+        end = max(map(len, cache.contexts)) + T
+        if end > cache.room:
+            raise ValueError(f"the cache has room for {cache.room} cells a row; {end} were needed")
+        cache.parents = (Tree.chain(B, T) if tree is None else tree).parents_BT.tolist()
+        rows = zip(cache.contexts, tokens_BT.tolist(), cache.parents, strict=True)
+        cache.fresh = [self._read(old, tokens, parents) for old, tokens, parents in rows]
+        fresh_BS = torch.tensor(cache.fresh)
+        if score_BS is not None:
+            fresh_BS = fresh_BS.gather(1, score_BS)
+        return self.logits_HV[fresh_BS]
+
+    def _read(self, old: list[int], tokens: list[int], parents: list[int]) -> list[int]:
+        """The context after each new cell of one row."""
+        V, H = self.vocab_size, len(self.logits_HV)
+        fresh: list[int] = []
+        for token, parent in zip(tokens, parents, strict=True):
+            above = fresh[parent] if parent >= 0 else [EMPTY, *old][-1]
+            fresh.append((V * above + token) % H)
+        return fresh

@@ -1,0 +1,172 @@
+"""What the laws run on: tiny random models, prompts, batches, temperatures, filters and seeds.
+
+@given(case=cases())
+def test_a_law(case): ...
+
+case.canvas(), case.sampler(), case.only(row)
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from anyorder.canvas import GIVEN, OPEN, Canvas
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.models.table import TableLM
+from anyorder.nets.native import build
+from anyorder.nets.transformer import Transformer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One text to write: `new` cells after the prompt, some of them forced (offset -> token)."""
+
+    prompt: tuple[int, ...]
+    new: int
+    seed: int = 0
+    forced: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A batch to decode, and the model to decode it with."""
+
+    model: Any
+    draft: Any  # another model of the same vocabulary
+    rows: tuple[Row, ...]
+    sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
+
+    def canvas(self) -> Canvas:
+        canvas = Canvas.of_prompts(
+            [r.prompt for r in self.rows], new_cells=[r.new for r in self.rows]
+        )
+        tokens_BN, status_BN = canvas.tokens_BN.clone(), canvas.status_BN.clone()
+        for b, row in enumerate(self.rows):
+            for offset, token in row.forced:
+                cell = len(row.prompt) + offset
+                assert status_BN[b, cell] == OPEN, "a forced cell lies among the new ones"
+                tokens_BN[b, cell], status_BN[b, cell] = token, GIVEN
+        return replace(canvas, tokens_BN=tokens_BN, status_BN=status_BN)
+
+    def sampler(self) -> Sampler:
+        cells = max(len(row.prompt) + row.new for row in self.rows)
+        return Sampler(self.sampling, Coins.of_seeds([row.seed for row in self.rows], cells=cells))
+
+    def only(self, *rows: int) -> "Case":
+        """The same, for these rows alone."""
+        return replace(self, rows=tuple(self.rows[row] for row in rows))
+
+
+VOCAB = 6
+MORE = int(os.environ.get("LAW_EXAMPLES", "1"))  # LAW_EXAMPLES=50: a long search
+seeds = st.integers(0, 2**31 - 1)
+
+
+@lru_cache(maxsize=64)
+def transformer(seed: int, shape: str = "llama", vocab_size: int = VOCAB) -> Transformer:
+    """A random network of two layers whose logits lie well apart, so that last bits decide nothing.
+
+    `shape`: llama, mistral (a window of 24 cells) or gpt2.
+    """
+    C, layers = 16, 2
+    rng = torch.Generator().manual_seed(seed)
+
+    def weights(*size: int) -> torch.Tensor:
+        return torch.randn(*size, generator=rng) / size[-1] ** 0.5
+
+    if shape == "gpt2":
+        config = {"n_embd": C, "n_head": 2, "n_layer": layers, "n_positions": 64}
+        config |= {"layer_norm_epsilon": 1e-5}
+        tensors = {"wte.weight": weights(vocab_size, C), "wpe.weight": weights(64, C)}
+        tensors |= {"ln_f.weight": torch.full((C,), 4.0), "ln_f.bias": weights(C)}
+        sizes = {"attn.c_attn": (C, 3 * C), "attn.c_proj": (C, C)}
+        sizes |= {"mlp.c_fc": (C, 4 * C), "mlp.c_proj": (4 * C, C)}
+        for layer in range(layers):
+            for norm in ("ln_1", "ln_2"):
+                tensors[f"h.{layer}.{norm}.weight"] = 1 + weights(C)
+                tensors[f"h.{layer}.{norm}.bias"] = weights(C)
+            for name, (inputs, outputs) in sizes.items():
+                tensors[f"h.{layer}.{name}.weight"] = 2 * weights(outputs, inputs).t()
+                tensors[f"h.{layer}.{name}.bias"] = weights(outputs)
+    else:
+        config = {"hidden_size": C, "num_attention_heads": 4, "num_key_value_heads": 2}
+        config |= {"num_hidden_layers": layers, "intermediate_size": 24, "rms_norm_eps": 1e-5}
+        config |= {"max_position_embeddings": 64, "sliding_window": None}
+        if shape == "mistral":
+            config["sliding_window"] = 24
+        tensors = {"model.embed_tokens.weight": weights(vocab_size, C)}
+        tensors |= {"model.norm.weight": torch.full((C,), 4.0)}
+        tensors |= {"lm_head.weight": weights(vocab_size, C)}
+        sizes = {"self_attn.q_proj": (C, C), "self_attn.k_proj": (C // 2, C)}
+        sizes |= {"self_attn.v_proj": (C // 2, C), "self_attn.o_proj": (C, C)}
+        sizes |= {"mlp.gate_proj": (24, C), "mlp.up_proj": (24, C), "mlp.down_proj": (C, 24)}
+        for layer in range(layers):
+            at = f"model.layers.{layer}."
+            tensors[f"{at}input_layernorm.weight"] = 1 + weights(C)
+            tensors[f"{at}post_attention_layernorm.weight"] = 1 + weights(C)
+            for name, size in sizes.items():
+                tensors[f"{at}{name}.weight"] = 2 * weights(*size)
+    return build({**config, "model_type": shape, "vocab_size": vocab_size}, tensors, "reference")
+
+
+def examples(count: int) -> settings:
+    """How many random cases a law is tried on, for one decoder."""
+    return settings(max_examples=MORE * count)
+
+
+tables = st.builds(
+    TableLM.random,
+    seed=seeds,
+    vocab_size=st.just(VOCAB),
+    order=st.sampled_from([None, None, 1, 2]),
+)
+networks = st.builds(transformer, st.integers(0, 7), st.sampled_from(["llama", "mistral", "gpt2"]))
+greedy = st.builds(
+    Sampling,
+    repetition_penalty=st.sampled_from([1.0, 1.0, 1.7]),
+    logit_bias=st.sampled_from([{}, {}, {0: 2.5, 3: -4.0}]),
+)
+warm = st.builds(
+    Sampling,
+    temperature=st.sampled_from([0.3, 1.0, 2.0]),
+    top_k=st.sampled_from([0, 0, 3]),
+    top_p=st.sampled_from([1.0, 1.0, 0.8]),
+    min_p=st.sampled_from([0.0, 0.0, 0.1]),
+    repetition_penalty=st.sampled_from([1.0, 1.0, 1.3]),
+    logit_bias=st.sampled_from([{}, {}, {0: 1.5, 3: -1.0}]),
+)
+
+
+@st.composite
+def rows(draw: st.DrawFn, *, forced: bool = False, most_new: int = 9) -> Row:
+    """A prompt that repeats itself now and then, as texts do."""
+    tokens = st.integers(0, VOCAB - 1)
+    prompt = draw(st.lists(tokens, min_size=1, max_size=9))
+    if draw(st.booleans()):
+        prompt = (prompt * 3)[:9]
+    new = draw(st.integers(0, most_new))
+    given = {}
+    if forced and new:
+        given = draw(st.dictionaries(st.integers(0, new - 1), tokens, max_size=5))
+    return Row(prompt=tuple(prompt), new=new, seed=draw(seeds), forced=tuple(sorted(given.items())))
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    *,
+    sampling: st.SearchStrategy[Sampling] = greedy | warm,
+    models: st.SearchStrategy[Any] = tables,
+    forced: bool = False,
+    least_rows: int = 1,
+) -> Case:
+    """One to four rows of any lengths."""
+    batch: Sequence[Row] = draw(st.lists(rows(forced=forced), min_size=least_rows, max_size=4))
+    model, draft = draw(models), draw(tables)
+    return Case(model=model, draft=draft, rows=tuple(batch), sampling=draw(sampling))

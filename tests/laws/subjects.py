@@ -1,0 +1,45 @@
+"""Who must obey: every decoder, in one line each. A new decoder joins here.
+
+A factory gets a draft model that has nothing to do with the target, and the size of the vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.models.table import TableLM
+
+Factory = Callable[[Any, int], Any]
+
+
+def sized(vocab_size: int) -> TableLM:
+    """A draft model with a vocabulary of its own size."""
+    return TableLM.random(seed=5, vocab_size=vocab_size, order=1)
+
+
+SUBJECTS: dict[str, Factory] = {
+    "left to right": lambda draft, V: LeftToRight(),
+    "prompt copy": lambda draft, V: PromptCopy(),
+    "prompt copy, single tokens": lambda draft, V: PromptCopy(ngram=1, width=1),
+    "prompt copy, long n-grams": lambda draft, V: PromptCopy(ngram=5, shortest=2, width=4),
+    "recycling": lambda draft, V: TokenRecycling(),
+    "recycling, one cell": lambda draft, V: TokenRecycling(size=1),
+    "recycling, cold": lambda draft, V: TokenRecycling(size=7, warm=False),
+    "recycling, two ranks": lambda draft, V: TokenRecycling(size=5, rank_odds=(0.5, 0.4)),
+    "Jacobi, Gauss-Seidel": lambda draft, V: Jacobi(block=4),
+    "Jacobi, plain": lambda draft, V: Jacobi(block=64),
+    "Jacobi, hybrid": lambda draft, V: Jacobi(block=3, horizon=5),
+    "Jacobi, sliding": lambda draft, V: Jacobi(block=4, sliding=True),
+    "aggressive": lambda draft, V: AggressiveDecoding(),
+    "aggressive, placed": lambda draft, V: AggressiveDecoding(width=3, ngram=2, begin_at=1),
+    "speculative": lambda draft, V: Speculative(draft),
+    "speculative, width one": lambda draft, V: Speculative(draft, width=1),
+    "speculative, smaller vocabulary": lambda draft, V: Speculative(sized(V - 2), width=3),
+    "speculative, padded vocabulary": lambda draft, V: Speculative(sized(V + 3), width=3),
+}
+DRAWS = {name for name in SUBJECTS if name.startswith("speculative")}  # drafts drawn by chance
