@@ -45,6 +45,14 @@ def pending(canvas: Canvas, cache: Cache) -> Pending:
     return Pending(tokens_BT, count_B)
 
 
+def room(canvas: Canvas) -> int:
+    """Cells that a cache needs to read `canvas`: the longest row, and as many forced cells as
+    another row may have to catch up with in one call.
+    """
+    N = canvas.tokens_BN.shape[1]
+    return N + int((canvas.final_BN.sum(-1) - canvas.frontier_B).max())
+
+
 def open_run(canvas: Canvas) -> Int[Tensor, " B"]:
     """How many cells may be written from the frontier on, up to the next forced cell or the end."""
     N = canvas.tokens_BN.shape[1]

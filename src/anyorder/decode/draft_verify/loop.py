@@ -22,7 +22,7 @@ from anyorder.decode.draft_verify.accept import (
     residual,
     walk,
 )
-from anyorder.decode.reading import Pending, history, logprobs, open_run, pending
+from anyorder.decode.reading import Pending, history, logprobs, open_run, pending, room
 from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
 from anyorder.masks import Tree
 from anyorder.models.capability import Cache, CausalLM
@@ -101,8 +101,8 @@ class DraftVerify(ABC):
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
-        B, N = canvas.tokens_BN.shape
-        cache = model.new_cache(B, N + self.most_drafted + 1)
+        B = len(canvas.tokens_BN)
+        cache = model.new_cache(B, room(canvas) + self.most_drafted + 1)
         return Drafting(canvas, cache, self.begin(model, canvas, sampler))
 
     @final

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from anyorder.canvas import Canvas
+from anyorder.canvas import DONE, Canvas
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
-from anyorder.decode.reading import history, pending
+from anyorder.decode.reading import history, pending, room
 from anyorder.decode.sampling import DRAW, Sampler, draw
 from anyorder.meter import beside
 from anyorder.models.capability import Cache, CausalLM
@@ -52,21 +52,25 @@ class Speculative(DraftVerify):
         return self.width
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Small:
-        network = getattr(self.draft_model, "model", self.draft_model)
+        network = self.draft_model  # a network, or what holds one: a loaded language model
+        if not isinstance(network, CausalLM):
+            network = getattr(network, "model", network)
         if not isinstance(network, CausalLM):
             raise ValueError(
                 f"the draft model must be a CausalLM; {type(network).__name__} is none"
             )
-        B, N = canvas.tokens_BN.shape
+        B = len(canvas.tokens_BN)
         small = beside(model, network)
-        return Small(small, small.new_cache(B, N + self.width + 1), model.vocab_size)
+        return Small(small, small.new_cache(B, room(canvas) + self.width + 1), model.vocab_size)
 
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
         cache, B = memory.cache, len(canvas.tokens_BN)
         read = pending(canvas, cache)
         feed_BT, count_B, last_B1 = read.tokens_BT, read.count_B, read.last_B1
         guesses, probs = canvas.tokens_BN[:, :0], []
+        known = memory.model.vocab_size
         for k in range(self.width):
+            feed_BT = feed_BT.clamp_max(known - 1)  # it may lack a token; then it guesses worse
             logits_B1U = memory.model.extend(feed_BT, cache, score_BS=last_B1)
             cache.keep(torch.arange(feed_BT.shape[1]).expand(B, -1), count_B)
             logits_B1V = spoken(logits_B1U, memory.vocab_size)
@@ -85,8 +89,12 @@ class Speculative(DraftVerify):
         return Draft(guesses, parents_BK, torch.cat(probs, 1) if probs else None)
 
     def observe(self, memory: Small, seen: Seen) -> Small:
-        """Guesses that were refused are forgotten; the last token written was not read yet."""
-        memory.cache.trim((seen.canvas.frontier_B - 1).clamp_min(0))
+        """Guesses that were refused are forgotten; the last token written was not read yet.
+
+        The frontier may lie beyond it, behind forced cells: these were guessed, not read.
+        """
+        written_BN = (seen.canvas.status_BN == DONE) * torch.arange(seen.canvas.tokens_BN.shape[1])
+        memory.cache.trim(written_BN.amax(-1))
         return memory
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.reading import history, logprobs, pending
+from anyorder.decode.reading import history, logprobs, pending, room
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import Cache, CausalLM
 
@@ -41,8 +41,7 @@ class LeftToRight:
         return int(canvas.open_BN.sum(-1).max())
 
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Reading:
-        B, N = canvas.tokens_BN.shape
-        return Reading(canvas, model.new_cache(B, N))
+        return Reading(canvas, model.new_cache(len(canvas.tokens_BN), room(canvas)))
 
     def step(self, model: CausalLM, state: Reading, sampler: Sampler) -> Reading:
         canvas, cache = state.canvas, state.cache
