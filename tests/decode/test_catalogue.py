@@ -1,0 +1,73 @@
+"""Decoders are found in their folder, named in words, and each is named in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anyorder.decode import Jacobi, LeftToRight, TokenRecycling
+from anyorder.decode.catalogue import decoders, describe, parse
+
+DOCS = Path(__file__).parents[2] / "docs" / "decoders.md"
+TOY = """
+from dataclasses import dataclass
+from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+
+@dataclass(frozen=True)
+class NotOne:
+    x: int = 1
+
+from anyorder.decode.left_to_right.plain import LeftToRight as Toy
+"""
+
+
+def test_every_decoder_has_its_line_in_the_docs_and_a_sentence_of_its_own():
+    listed = re.findall(r"^\| `([a-z-]+)` \| (yes|no) \|", DOCS.read_text(), re.MULTILINE)
+    found = {name: "yes" if kind.exact else "no" for name, kind in decoders().items()}
+    assert dict(listed) == found
+    assert all(describe(kind).endswith((".", "`.")) for kind in decoders().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "decoder"),
+    [
+        ("left-to-right", LeftToRight()),
+        ("jacobi:block=8,sliding=true", Jacobi(block=8, sliding=True)),
+        ("jacobi:horizon=none", Jacobi()),
+        ("token-recycling:size=4,warm=false", TokenRecycling(size=4, warm=False)),
+    ],
+)
+def test_words_name_a_decoder(text, decoder):
+    assert parse(text) == decoder
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("nucleus", "there is no decoder 'nucleus'; there are: aggressive-decoding"),
+        ("jacobi:width=3", "no option 'width=3'; it has: block, horizon, sliding"),
+        ("jacobi:block", "no option 'block'"),
+        ("jacobi:block=many", "block is a number, not 'many'"),
+        ("jacobi:sliding=perhaps", "sliding is true or false"),
+        ("jacobi:block=1", "at least 2 cells"),
+        ("speculative", "needs draft_model"),
+        ("speculative:draft_model=x", "none can be loaded here"),
+        ("token-recycling:rank_odds=1", "use Python for it"),
+        ("nowhere.py:Toy", "nowhere.py does not exist"),
+    ],
+)
+def test_a_wrong_word_gets_a_sentence(text, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        parse(text)
+
+
+def test_a_users_own_file(tmp_path):
+    path = tmp_path / "toy.py"
+    path.write_text(TOY)
+    assert parse(f"{path}:Toy") == LeftToRight()
+    with pytest.raises(ValueError, match="has no decoder NotOne"):
+        parse(f"{path}:NotOne")
+
+
+def test_a_model_is_loaded_by_whoever_can():
+    assert parse("speculative:draft_model=small", load_model=str.upper).draft_model == "SMALL"
