@@ -31,8 +31,9 @@ class TextUnits:
     eos_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.eos_ids and self.tokenizer.eos_token_id is not None:
-            object.__setattr__(self, "eos_ids", (int(self.tokenizer.eos_token_id),))
+        stated = self.tokenizer.eos_token_id
+        if not self.eos_ids and isinstance(stated, int):
+            object.__setattr__(self, "eos_ids", (stated,))
 
     @property
     def vocab_size(self) -> int:
@@ -45,7 +46,7 @@ class TextUnits:
         return bool(self.tokenizer.chat_template)
 
     def encode(self, text: str, *, chat: bool = False) -> list[int]:
-        """The ids of `text`, with what the tokenizer itself puts around a text (a first token, say).
+        """The ids of `text`, with what the tokenizer itself puts around one (a first token, say).
 
         `chat`: as one message of a user, ready for the answer; plain where there is no template.
         """
