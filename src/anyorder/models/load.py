@@ -1,0 +1,109 @@
+"""Load a language model by a name, a folder or a file.
+
+    lm = load("smollm2")                             # fetched once, then kept
+    lm = load("path/to/folder", precision="bfloat16")
+    lm = load("model.gguf", threads=4)
+
+Llama-like shapes and GPT-2 run in the native network, all others in `transformers`, through the
+adapter, behind the same interface.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import torch
+
+from anyorder.models.capability import CausalLM
+from anyorder.models.checkpoint import Checkpoint, read
+from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.language_model import LanguageModel
+from anyorder.models.tokenizer import units_of
+
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+
+
+def load(
+    source: str | Path,
+    *,
+    precision: Precision = "auto",
+    native: bool | None = None,
+    threads: int | None = None,
+) -> LanguageModel:
+    """Load a language model: a name that `fetch` knows, a Hugging Face folder or hub name, a GGUF.
+
+    `precision`: "auto" is float32, in which every exact decoder writes the very same text; the
+    others are faster, and rounding may decide a near-tie. `native`: insist on the native network
+    (True) or on `transformers` (False). `threads`: how many the whole process uses from now on.
+
+    Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
+    """
+    chosen = settled(precision)
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"{threads} threads can't compute anything; give 1 or more")
+        torch.set_num_threads(threads)
+    known_name = str(source) if str(source) in MODELS else None
+    checkpoint = read(fetch(known_name) if known_name else source)
+    with ThreadPoolExecutor(1) as beside:  # reading weights leaves Python free for the tokenizer
+        units = beside.submit(units_of, checkpoint)
+        model = _network(checkpoint, chosen, native)
+    return LanguageModel(
+        model=model,
+        units=units.result(),
+        name=known_name or checkpoint.name,
+        eos_ids=units.result().eos_ids,
+        precision=chosen,
+    )
+
+
+def settled(precision: str) -> str:
+    """The precision that is meant; ValueError for one that does not exist.
+
+    >>> settled("auto")
+    'float32'
+    """
+    if precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise ValueError(f"there is no precision {precision!r}; there is {known}")
+    return "float32" if precision == "auto" else precision
+
+
+def _network(checkpoint: Checkpoint, precision: str, native: bool | None) -> CausalLM:
+    from anyorder.nets.native import build, supports
+
+    fits = supports(checkpoint.config)
+    if native and not fits:
+        kind = checkpoint.config.get("model_type")
+        raise ValueError(f"{checkpoint.name} is a {kind!r} of a shape that is not native")
+    if fits and native is not False:
+        # a network takes the caches that it made itself; the protocol can't say so
+        return cast(CausalLM, build(checkpoint.config, checkpoint.tensors, precision))
+    return _adapted(checkpoint, precision)
+
+
+def _adapted(checkpoint: Checkpoint, precision: str) -> CausalLM:
+    """The network as `transformers` has it; ValueError if it is no causal language model."""
+    from transformers import AutoConfig, AutoModelForCausalLM  # seconds
+
+    from anyorder.models.adapter import HuggingFaceLM
+
+    kind = checkpoint.config.get("model_type")
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if precision not in dtypes:
+        raise ValueError(
+            f"{precision} needs a native network, and {checkpoint.name} runs in transformers "
+            f"({kind!r}); choose float32 or bfloat16"
+        )
+    config = AutoConfig.for_model(**checkpoint.config)
+    try:
+        with torch.device("meta"):  # only to learn the class: no memory, no random weights
+            of_this_kind = type(AutoModelForCausalLM.from_config(config))
+    except ValueError as error:
+        raise ValueError(
+            f"{checkpoint.name} is a {kind!r}, which is no causal language model"
+        ) from error
+    model = of_this_kind.from_pretrained(
+        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtypes[precision]
+    )
+    return cast(CausalLM, HuggingFaceLM(model))

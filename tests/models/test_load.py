@@ -1,0 +1,127 @@
+"""From a name, a folder or a file to a model that speaks; the two networks say the same."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import anyorder as ao
+from anyorder.models import load as loading
+from anyorder.models.adapter import HuggingFaceLM
+from anyorder.models.capability import CausalLM
+from anyorder.models.load import load, settled
+from tests.models import made
+
+
+def logits(lm: ao.LanguageModel, text: str) -> torch.Tensor:
+    ids = torch.tensor([lm.units.encode(text)])
+    return lm.model.extend(ids, lm.model.new_cache(1, 64))
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
+def test_the_native_network_and_transformers_say_the_same(kind, tmp_path):
+    folder = made.folder(tmp_path / kind, kind)
+    native, adapted = load(folder, native=True), load(folder, native=False)
+    assert isinstance(adapted.model, HuggingFaceLM)
+    assert not isinstance(native.model, HuggingFaceLM)
+    text = "the cat sat on the mat"
+    torch.testing.assert_close(logits(native, text), logits(adapted, text), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_gguf_file_speaks_in_both(kind, tmp_path):
+    path = made.gguf_file(tmp_path / "made.gguf", kind)
+    native, adapted = load(path), load(str(path), native=False)
+    torch.testing.assert_close(
+        logits(native, "the cat"), logits(adapted, "the cat"), rtol=0, atol=1e-4
+    )
+    assert native.name == "made"
+
+
+@pytest.mark.parametrize("kind", ["opt", "qwen3", "gpt_neox"])
+def test_what_is_not_native_goes_through_the_adapter(kind, tmp_path):
+    folder = made.folder(tmp_path / kind, kind)
+    lm = load(folder)
+    assert isinstance(lm.model, CausalLM)
+    ids = torch.tensor([lm.units.encode("the cat sat")])
+    with torch.no_grad():
+        expected = made.network(kind)(input_ids=ids).logits
+    torch.testing.assert_close(logits(lm, "the cat sat"), expected, rtol=0, atol=1e-5)
+
+
+def test_what_is_loaded_is_complete(tmp_path):
+    lm = ao.load(made.folder(tmp_path / "tiny"))
+    assert (lm.name, lm.eos_ids, lm.precision) == ("tiny", (0,), "float32")
+    assert lm.units.eos_ids == (0,)
+    assert lm.units.has_chat
+    assert len(repr(lm)) < 200
+
+
+def test_bfloat16_weights(tmp_path):
+    folder = made.folder(tmp_path / "opt", "opt")
+    lm = load(folder, precision="bfloat16")
+    assert isinstance(lm.model, HuggingFaceLM)
+    assert lm.model.model.dtype == torch.bfloat16
+    assert lm.precision == "bfloat16"
+
+
+def test_a_known_name_is_fetched(tmp_path, monkeypatch):
+    path = made.gguf_file(tmp_path / "made.gguf")
+    monkeypatch.setattr(loading, "fetch", lambda name: path)
+    assert load("smollm2").name == "smollm2"
+
+
+def test_threads_are_settled_once(tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    load(made.folder(tmp_path / "tiny"), threads=3)
+    assert chosen == [3]
+
+
+def test_an_unknown_precision_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="no precision 'float8'; there is auto, float32, bf"):
+        settled("float8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("llama", {"threads": 0}, "0 threads"),
+        ("opt", {"native": True}, "'opt' of a shape that is not native"),
+        ("opt", {"precision": "int8"}, "int8 needs a native network"),
+        ("mamba", {}, "a 'mamba' model can't be used"),
+        ("t5", {}, "'t5', which is no causal language model"),
+    ],
+)
+def test_what_can_not_be_had_is_refused_in_one_sentence(kind, options, says, tmp_path):
+    folder = tmp_path / kind
+    if kind == "t5":
+        of_no_use(folder)
+    else:
+        sizes = {"hidden_size": 32, "num_hidden_layers": 1} if kind == "mamba" else {}
+        made.folder(folder, kind, tokenizer=True, **sizes)
+    with pytest.raises(ValueError, match=says) as caught:
+        load(folder, **options)
+    assert "\n" not in str(caught.value)
+
+
+def of_no_use(folder: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(vocab_size=made.V, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    made.tokenizers.byte_level(vocab_size=made.V).save_pretrained(folder)
+
+
+@pytest.mark.slow
+def test_smollm2_speaks():
+    lm = load("smollm2")
+    ids = lm.units.encode("What is the capital of France?", chat=True)
+    cache = lm.model.new_cache(1, 100)
+    written = []
+    while len(written) < 12 and (not written or written[-1] not in lm.eos_ids):
+        logits_BSV = lm.model.extend(torch.tensor([ids]), cache)
+        cache.keep(torch.arange(len(ids))[None], torch.tensor([len(ids)]))
+        ids = [int(logits_BSV[0, -1].argmax())]
+        written += ids
+    assert "Paris" in lm.units.decode(written)
