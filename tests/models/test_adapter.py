@@ -73,6 +73,20 @@ def test_trees_below_ragged_rows_are_as_if_each_branch_were_alone(kind, data):
             close(logits_BTV[row, cell], plain(lm.model, begin + branch))
 
 
+@pytest.mark.parametrize("kind", ["mistral", "gemma2"])
+def test_a_window_is_of_positions_and_not_of_places_in_the_cache(kind):
+    """Windows of 4; the branch 1, 2, 3, 4, 5 is deeper than that, and stands beside cell 0."""
+    lm = adapted(kind)
+    first_BT, drafted_BT = tokens(1, 2, 6), tokens(2, 2, 6)
+    cache = lm.new_cache(2, 16)
+    lm.extend(first_BT, cache)
+    cache.keep(torch.arange(6).expand(2, 6), torch.tensor([6, 1]))
+    logits_BTV = lm.extend(drafted_BT, cache, tree=Tree(torch.tensor([[-1, -1, 1, 2, 3, 4]] * 2)))
+    for row, kept in enumerate([6, 1]):
+        text = [*first_BT[row, :kept].tolist(), *drafted_BT[row, 1:].tolist()]
+        close(logits_BTV[row, 5], plain(lm.model, text))
+
+
 @kinds
 def test_a_kept_branch_is_what_is_remembered(kind):
     lm = adapted(kind)

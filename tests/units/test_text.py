@@ -114,6 +114,17 @@ def test_the_ids_that_end_a_text_may_be_several():
     assert TextUnits(tokenizer).vocab_size == 300
 
 
+def test_a_vocabulary_with_holes():
+    units = TextUnits(made.byte_level())
+    units.tokenizer.add_tokens(["<extra>"])
+    holes = TextUnits(made.with_holes())
+    assert units.vocab_size == 301
+    assert holes.vocab_size == 12
+    for ids in ([9, 11, 9], [4, 9, 5, 11], [11, 10, 300, 9]):
+        assert "".join(streamed(holes, ids)) == holes.decode(ids)
+    assert holes.decode([9, 11]) == "the cat"
+
+
 def test_the_empty_text_has_no_ids():
     units = made_by(made.byte_level)
     assert units.encode("") == []

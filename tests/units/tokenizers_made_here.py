@@ -81,6 +81,13 @@ def unigram() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")
 
 
+def with_holes() -> PreTrainedTokenizerFast:
+    """A vocabulary of which some ids are not used, as after a merger of two."""
+    tokenizer = Tokenizer(models.WordLevel({"</s>": 0, "▁the": 9, "▁": 10, "▁cat": 11}, "</s>"))
+    tokenizer.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>")
+
+
 def word_piece() -> PreTrainedTokenizerFast:
     """WordPiece, as in BERT: the decoder puts the spaces."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))

@@ -35,10 +35,10 @@ class TextUnits:
         if not self.eos_ids and isinstance(stated, int):
             object.__setattr__(self, "eos_ids", (stated,))
 
-    @property
+    @cached_property
     def vocab_size(self) -> int:
-        """Ids that the tokenizer knows; a model's own vocabulary may be padded beyond it."""
-        return len(self.tokenizer)
+        """All ids of the tokenizer lie below it; a model's own vocabulary may be padded further."""
+        return max(self.tokenizer.get_vocab().values(), default=-1) + 1
 
     @property
     def has_chat(self) -> bool:
@@ -77,10 +77,11 @@ class TextUnits:
         return TextStream(self)
 
     @cached_property
-    def hidden_ids(self) -> frozenset[int]:
-        """Special tokens: `decode` passes over them."""
+    def shown_ids(self) -> frozenset[int]:
+        """The tokens that `decode` does not pass over: known ones that are not special."""
         added = self.tokenizer.added_tokens_decoder
-        return frozenset(i for i, token in added.items() if token.special)
+        special = {i for i, token in added.items() if token.special}
+        return frozenset(self.tokenizer.get_vocab().values()) - special
 
     @cached_property
     def byte_ids(self) -> frozenset[int]:
@@ -115,7 +116,7 @@ class TextStream:
 
     def push(self, token: int, /) -> str:
         """The text that is certain now and was not before; often "" within a character."""
-        if token in self._units.hidden_ids or token >= self._units.vocab_size:
+        if token not in self._units.shown_ids:
             return ""
         self._window.append(token)
         if token in self._units.byte_ids:
@@ -140,7 +141,5 @@ class TextStream:
 
     def _forget(self, is_open: bool) -> None:
         """Shorten the window to what the tokens to come still need."""
-        kept = self._window[-4:] if is_open else self._window[-1:]  # a character has 4 bytes
-        text = self._units.decode(kept)
-        if text:  # a token without text can't hold the place of the one before it
-            self._window, self._shown = kept, len(text) - is_open
+        self._window = self._window[-4:] if is_open else self._window[-1:]  # a character: 4 bytes
+        self._shown = len(self._units.decode(self._window)) - is_open
