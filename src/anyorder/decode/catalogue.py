@@ -89,6 +89,21 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
     return kind(**values)
 
 
+def label(decoder: Decoder) -> str:
+    """A decoder's name with the options that differ from its defaults; models by their names.
+
+    >>> from anyorder.decode import Jacobi
+    >>> label(Jacobi(block=8))
+    'jacobi:block=8'
+    """
+    options = []
+    for field in dataclasses.fields(decoder):  # type: ignore[arg-type]
+        value = getattr(decoder, field.name)
+        if field.default is dataclasses.MISSING or value != field.default:
+            options.append(f"{field.name}={getattr(value, 'name', value)}")
+    return ":".join([kebab(type(decoder).__name__), *filter(None, [",".join(options)])])
+
+
 def _named(text: str) -> tuple[type, str]:
     in_file = re.fullmatch(r"(.+\.py):(\w+)(?::(.*))?", text)
     if in_file:

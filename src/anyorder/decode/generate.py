@@ -8,14 +8,15 @@ One prompt gives plain values, a list of prompts gives lists.
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anyorder.canvas import GIVEN, Canvas
-from anyorder.decode.catalogue import parse
+from anyorder.decode.catalogue import label, parse
 from anyorder.decode.run import Decoder, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Reason, Stops
+from anyorder.decode.vocabulary import same_vocabulary
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
 from anyorder.trace import Trace
@@ -59,12 +60,14 @@ def generate(
     seed: int | Sequence[int] | None = None,
     chat: bool | None = None,
     on_text: Callable[[int, str], None] | None = None,
+    on_step: Callable[[Trace], None] | None = None,
 ) -> Output:
     """Write after each prompt until an end of sequence, a stop string or `max_new_tokens`.
 
     `decoder` is a decoder or its name. Row i of a batch with seed s writes what it writes alone
     with seed s + i; no seed draws one. `chat` wraps the prompt in the model's chat template (None:
-    if it has one). `on_text(row, piece)` is told the text as it is written.
+    if it has one). `on_text(row, piece)` is told the text as it is written, `on_step(trace)` the
+    trace so far, after each step (of a run that is broken off, the last one is what there is).
     Raises ValueError, with a sentence that says what to do, for anything that can't be served.
 
     >>> generate(lm, "Once upon a time", max_new_tokens=8).text  # doctest: +SKIP
@@ -81,29 +84,47 @@ def generate(
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     strings = (stop,) if isinstance(stop, str) else tuple(stop)
     chosen = parse(decoder) if isinstance(decoder, str) else decoder
+    same_vocabulary(lm, chosen)
     seeds = _seeds(seed, len(prompts))
     canvas = canvas_of(lm, prompts, max_new_tokens=max_new_tokens, chat=chat)
+    facts = {"decoder": label(chosen), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
+    out = _written(lm, chosen, Trace(canvas, facts=facts), sampler, strings, on_text, on_step)
+    return replace(out, **_alone(out)) if isinstance(prompt, str) else out
+
+
+def _written(
+    lm: LanguageModel,
+    decoder: Decoder,
+    trace: Trace,
+    sampler: Sampler,
+    strings: tuple[str, ...],
+    on_text: Callable[[int, str], None] | None,
+    on_step: Callable[[Trace], None] | None,
+) -> Output:
+    """All rows, in lists."""
+    canvas = after = trace.start
+    rows = range(len(canvas.tokens_BN))
     watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
-    speakers = [Speaker(lm, row, strings, on_text) for row in range(len(prompts))]
-    made = []
-    after = canvas
-    for step, after in steps(chosen, lm.model, canvas, sampler, watch):
-        made.append(step)
+    speakers = [Speaker(lm, row, strings, on_text) for row in rows]
+    for step, after in steps(decoder, lm.model, canvas, sampler, watch):
+        trace = trace.add(step)
         for speaker in speakers:
             speaker.hear(after)
+        if on_step:
+            on_step(trace)
     for speaker in speakers:
         speaker.finish()
-    rows = [_row(lm, after, row, strings) for row in range(len(prompts))]
-    facts = {"decoder": str(decoder), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
-    facts["texts"] = [text for text, _, _ in rows]
-    trace = Trace(canvas, tuple(made), facts)
-    trace = Trace(canvas, trace.steps, facts, pieces_of(lm, trace))
-    reasons: list[Reason] = [watch.reasons[row] for row in range(len(prompts))]
-    if isinstance(prompt, str):
-        return Output(*rows[0], reasons[0], trace, seeds)
-    texts, tokens, logprobs = [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
-    return Output(texts, tokens, logprobs, reasons, trace, seeds)
+    made = [_row(lm, after, row, strings) for row in rows]
+    texts, tokens, logprobs = [r[0] for r in made], [r[1] for r in made], [r[2] for r in made]
+    trace = replace(trace, facts=trace.facts | {"texts": texts}, pieces=pieces_of(lm, trace))
+    reasons: list[Reason] = [watch.reasons[row] for row in rows]
+    return Output(texts, tokens, logprobs, reasons, trace, tuple(trace.facts["seeds"]))
+
+
+def _alone(out: Output) -> dict[str, Any]:
+    """The first row's values."""
+    return {name: getattr(out, name)[0] for name in ("text", "tokens", "logprobs", "finish")}
 
 
 def canvas_of(

@@ -8,13 +8,13 @@ Left to right is always there, first: it is what "same text" and "speed-up" refe
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from statistics import median
 
 import torch
 
 from anyorder.canvas import GIVEN
-from anyorder.decode.catalogue import kebab
+from anyorder.decode.catalogue import label
 from anyorder.decode.generate import Output, generate
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder
@@ -172,46 +172,40 @@ def comparing(
     first = next(iter(named.values()))
     for decoder in chosen:  # first calls set up kernels
         generate(lm, first, decoder=decoder, max_new_tokens=min(8, max_new_tokens), chat=chat)
+    outputs: dict[tuple[str, str], list[Output]] = {}
     runs: dict[tuple[str, str], Run] = {}
     gaps: list[float] = []
-    for name, prompt in named.items():
-        outputs: dict[str, list[Output]] = {label(decoder): [] for decoder in chosen}
-        base = outputs[label(chosen[0])]
+    for name, decoder in _turns(list(named), chosen, repeats):
+        kind = label(decoder)
+        if on_run:
+            on_run(kind, name)
+        out = generate(
+            lm, named[name], decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
+        )
+        outs = outputs.setdefault((name, kind), [])
+        outs.append(out)
+        base = outputs[name, label(chosen[0])][0]
+        gaps += _gaps(lm, base) if out is base else []
+        same = all(each.tokens == base.tokens for each in outs)
+        runs[name, kind] = Run(kind, name, _median(outs), same)
+        near = sum(gap < NEAR_TIE for gap in gaps) / max(len(gaps), 1)
+        yield Comparison(tuple(runs.values()), tuple(chosen), near, lm.precision)
+
+
+def _turns(
+    names: Sequence[str], decoders: Sequence[Decoder], repeats: int
+) -> Iterator[tuple[str, Decoder]]:
+    """Prompt by prompt, all decoders, there and back: no decoder has the cooler machine."""
+    for name in names:
         for turn in range(repeats):
-            for decoder in chosen if turn % 2 == 0 else chosen[::-1]:
-                kind = label(decoder)
-                if on_run:
-                    on_run(kind, name)
-                out = generate(
-                    lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
-                )
-                outputs[kind].append(out)
-                gaps += _gaps(lm, out) if out is base[0] else []
-                same = all(each.tokens == base[0].tokens for each in outputs[kind])
-                runs[name, kind] = Run(kind, name, _median(outputs[kind]), same)
-                near = sum(gap < NEAR_TIE for gap in gaps) / max(len(gaps), 1)
-                yield Comparison(tuple(runs.values()), tuple(chosen), near, lm.precision)
+            for decoder in decoders if turn % 2 == 0 else decoders[::-1]:
+                yield name, decoder
 
 
 def with_baseline(decoders: Sequence[Decoder]) -> list[Decoder]:
     """Left to right and then the others, none twice."""
     rest = [decoder for decoder in decoders if not isinstance(decoder, LeftToRight)]
     return list({label(decoder): decoder for decoder in [LeftToRight(), *rest]}.values())
-
-
-def label(decoder: Decoder) -> str:
-    """A decoder's name with the options that differ from its defaults; models by their names.
-
-    >>> from anyorder.decode import Jacobi
-    >>> label(Jacobi(block=8))
-    'jacobi:block=8'
-    """
-    options = []
-    for field in fields(decoder):  # type: ignore[arg-type]
-        value = getattr(decoder, field.name)
-        if field.default is MISSING or value != field.default:
-            options.append(f"{field.name}={getattr(value, 'name', value)}")
-    return ":".join([kebab(type(decoder).__name__), *filter(None, [",".join(options)])])
 
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
