@@ -1,0 +1,168 @@
+"""What is left of a comparison: a table on stdout, a page, traces, and figures as JSON.
+
+Imported when there is something to show; each file is written for itself, so that one that can't
+be written does not cost the others.
+"""
+
+import json as jsons
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.table import Table
+
+from anyorder.cli.screen import out, remark
+from anyorder.decode.catalogue import label
+from anyorder.measure.compare import Comparison, same_text
+from anyorder.measure.machine import machine, versions
+from anyorder.show.page import Group, compare_page
+from anyorder.show.page import Run as Replay
+
+if TYPE_CHECKING:
+    from anyorder.cli.compare import Job
+
+
+def write(
+    done: Comparison, job: "Job", *, html: Path, traces: Path, json: Path | None
+) -> list[str]:
+    """Show and write everything; a sentence for each file that could not be written."""
+    problems: list[str] = []
+
+    def attempt(path: Path, act: Callable[[Path], object]) -> bool:
+        try:
+            act(path)
+            return True
+        except OSError as error:
+            problems.append(f"{path} can't be written: {(error.strerror or str(error)).lower()}")
+            return False
+
+    out().print(table(done, job))
+    if json is not None:
+        figures = jsons.dumps(report(done, job), indent=2, ensure_ascii=False)
+        attempt(json, lambda path: path.write_text(figures + "\n", encoding="utf-8"))
+    text = page(done, job)
+    if attempt(html, lambda path: path.write_text(text, encoding="utf-8")):
+        remark(f"{html}: open it in a browser to replay every text, call by call")
+    if attempt(traces, lambda path: path.mkdir(parents=True, exist_ok=True)):
+        taken: set[str] = set()
+        saved = []
+        for run in done.runs:
+            path = traces / f"{file_name(f'{run.prompt}-{run.decoder}', taken)}.jsonl"
+            if attempt(path, run.output.trace.save):
+                saved.append(path)
+        if saved:
+            remark(f"{traces}: {len(saved)} traces, to see with `anyorder replay {saved[-1]}`")
+    return problems
+
+
+def table(done: Comparison, job: "Job") -> Table:
+    """The table that `anyorder compare` prints."""
+    shown = Table(caption=caption(done, job), caption_justify="left", header_style="bold")
+    shown.add_column("decoder", no_wrap=True)
+    for column in ("tokens/s", "model calls", "tokens per call", "speed-up"):
+        shown.add_column(column, justify="right")
+    for column in ("same text", "exact"):
+        shown.add_column(column)
+    for row in done.rows:
+        shown.add_row(
+            row.decoder,
+            f"{row.tokens_per_second:.1f}",
+            str(row.calls),
+            f"{row.tokens_per_call:.2f}",
+            f"{row.speedup:.2f}",
+            same_text(row),
+            "yes" if row.exact else "no",
+        )
+    return shown
+
+
+def caption(done: Comparison, job: "Job") -> str:
+    """What the figures are of, and how to read them."""
+    words = ", ".join(f"{name} {value}" for name, value in facts(done, job).items())
+    words += ". Speed-up and same text: against left-to-right."
+    if done.precision != "float32":
+        words += (
+            f" In {done.precision}, {done.near_ties:.1%} of its steps were near-ties, "
+            "in which rounding may decide."
+        )
+    return words
+
+
+def facts(done: Comparison, job: "Job") -> dict[str, object]:
+    """Under which conditions it was measured."""
+    prompts = len({run.prompt for run in done.runs})
+    return {
+        "model": job.lm.name,
+        "precision": done.precision,
+        "threads": torch.get_num_threads(),
+        "prompts": prompts,
+        "new tokens at most": job.max_new_tokens,
+        "runs of each": job.repeats,
+    }
+
+
+def page(done: Comparison, job: "Job") -> str:
+    """The page with all runs, prompt by prompt."""
+    names = list(dict.fromkeys(run.prompt for run in done.runs))
+    groups = [
+        Group(
+            name=name,
+            prompt=job.prompts[name],
+            runs=tuple(
+                Replay(
+                    decoder=run.decoder,
+                    trace=run.output.trace,
+                    cost=run.cost,
+                    same_text=run.same_text,
+                    baseline=label(done.decoders[0]),
+                )
+                for run in done.runs
+                if run.prompt == name
+            ),
+        )
+        for name in names
+    ]
+    return compare_page(groups, facts(done, job))
+
+
+def report(done: Comparison, job: "Job") -> dict[str, Any]:
+    """All figures, for programs."""
+    return {
+        "versions": versions(),
+        "machine": machine(),
+        "settings": facts(done, job),
+        "near_ties": done.near_ties,
+        "rows": [asdict(row) for row in done.rows],
+        "runs": [
+            {
+                "prompt": run.prompt,
+                "decoder": run.decoder,
+                "same_text": run.same_text,
+                "finish": run.output.finish,
+                "text": run.output.text,
+                "tokens_per_second": run.cost.tokens_per_second,
+                "tokens_per_call": run.cost.tokens_per_call,
+                **asdict(run.cost),
+            }
+            for run in done.runs
+        ],
+    }
+
+
+def file_name(words: str, taken: set[str]) -> str:
+    """A name that every file system takes, and that is not taken; it is from now on.
+
+    >>> taken = set()
+    >>> [file_name(words, taken) for words in ("a/b: c", "a b c", "../..")]
+    ['a-b-c', 'a-b-c-2', 'trace']
+    """
+    name = re.sub(r"[^\w.=,-]+", "-", words).strip("-.")[:100] or "trace"
+    number, free = 1, name
+    while free.lower() in taken:
+        number += 1
+        free = f"{name}-{number}"
+    taken.add(free.lower())
+    return free

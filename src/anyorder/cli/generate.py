@@ -1,0 +1,181 @@
+"""`anyorder generate`: write after a prompt, and show the text while it is written."""
+
+import re
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anyorder.cli.options import (
+    Chat,
+    Model,
+    NewTokens,
+    Precision,
+    Threads,
+    decoder_of,
+    loaded,
+    may_write,
+)
+from anyorder.cli.screen import complain, remark, waiting
+
+if TYPE_CHECKING:
+    from anyorder.decode.generate import Output
+    from anyorder.models.language_model import LanguageModel
+    from anyorder.trace import Trace
+
+Text = Annotated[str, typer.Argument(help="The prompt; - reads it from stdin.")]
+Spec = Annotated[str, typer.Option("--decoder", "-d", help="See `anyorder decoders`.")]
+Temperature = Annotated[float, typer.Option("--temperature", "-t", help="0: greedy.")]
+TopK = Annotated[int, typer.Option(help="Only the k likeliest tokens; 0: all.")]
+TopP = Annotated[float, typer.Option(help="Only the likeliest with this mass; 1: all.")]
+MinP = Annotated[float, typer.Option(help="Only tokens this likely beside the likeliest; 0: all.")]
+Penalty = Annotated[float, typer.Option(help="Above 1: what was said is less likely; 1: off.")]
+Strings = Annotated[
+    list[str] | None,
+    typer.Option("--stop", help=r"End before this string (\n, \t known); may be repeated."),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Left out: another one each time.", show_default=False)
+]
+TraceFile = Annotated[
+    Path | None, typer.Option(help="Save how it was written, for replay.", show_default=False)
+]
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+
+
+def generate(
+    text: Text,
+    model: Model = "smollm2",
+    decoder: Spec = "auto",
+    max_new_tokens: NewTokens = 128,
+    temperature: Temperature = 0.0,
+    top_k: TopK = 0,
+    top_p: TopP = 1.0,
+    min_p: MinP = 0.0,
+    repetition_penalty: Penalty = 1.0,
+    stop: Strings = None,
+    seed: Seed = None,
+    chat: Chat = None,
+    precision: Precision = "auto",
+    threads: Threads = None,
+    trace: TraceFile = None,
+) -> None:
+    """Write after a prompt, and show the text while it is written."""
+    prompt = _prompt(text)
+    if trace is not None:
+        may_write(trace)
+    with waiting("Starting ..."):
+        from anyorder.decode.sampling import Sampling
+    sampling = Sampling(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+    )
+    settings = asdict(sampling) | {
+        "decoder": decoder_of(decoder, precision=precision, threads=threads),
+        "max_new_tokens": max_new_tokens,
+        "stop": [unescaped(string) for string in stop or ()],
+        "seed": seed,
+        "chat": chat,
+    }
+    lm = loaded(model, precision=precision, threads=threads)
+    write(lm, prompt, settings, trace)
+
+
+def write(lm: "LanguageModel", prompt: str, settings: dict[str, Any], path: Path | None) -> None:
+    """Stream the text to stdout; whatever ends it, the trace of what was written is saved."""
+    from anyorder.decode.generate import generate as run
+
+    last = _Last()
+    try:
+        out = run(lm, prompt, **settings, on_text=_say, on_step=last.see)
+    except BaseException:
+        _end_line()
+        if path is not None and last.trace is not None:
+            _save_unfinished(lm, last.trace, path)
+        raise
+    _end_line()
+    remark(figures(out))
+    if path is not None:
+        save(out.trace, path)
+
+
+@dataclass
+class _Last:
+    trace: "Trace | None" = None
+
+    def see(self, trace: "Trace") -> None:
+        self.trace = trace
+
+
+def _save_unfinished(lm: "LanguageModel", trace: "Trace", path: Path) -> None:
+    from anyorder.decode.generate import pieces_of
+
+    try:
+        save(replace(trace, pieces=pieces_of(lm, trace)), path)
+    except OSError as error:  # what ended the run is the news
+        complain(str(error))
+
+
+def _say(_: int, piece: str) -> None:
+    if sys.stdout.isatty():
+        from anyorder.show.replay import printable
+
+        piece = printable(piece)
+    sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def _end_line() -> None:
+    try:
+        _say(0, "\n")
+    except OSError:  # the run has met it too, or the next flush will
+        return
+
+
+def _prompt(text: str) -> str:
+    """The prompt, from the command line or from stdin. Raises ValueError if there is none."""
+    try:
+        if text == "-":
+            text = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n")
+        text.encode()
+    except UnicodeError as error:
+        raise ValueError("the prompt is no UTF-8 text") from error
+    if not text:
+        raise ValueError("the prompt is empty; write at least one word")
+    return text
+
+
+def unescaped(text: str) -> str:
+    r"""`\n`, `\t`, `\r` and `\\` as what they stand for; all else as it is.
+
+    >>> unescaped(r"a\nb\\n\d")
+    'a\nb\\n\\d'
+    """
+    return re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], text)
+
+
+def figures(out: "Output") -> str:
+    """What it cost, in one line."""
+    cost = out.cost
+    words = [
+        f"{cost.tokens_per_second:.1f} tokens/s",
+        f"{cost.calls} calls",
+        f"{cost.tokens_per_call:.2f} tokens per call",
+        f"{cost.tokens} tokens in {cost.seconds:.1f} s",
+        f"seed {out.seeds[0]}",
+    ]
+    return " · ".join(words)
+
+
+def save(trace: "Trace", path: Path) -> None:
+    """Save a trace. Raises OSError with one sentence; the text is on stdout already."""
+    try:
+        trace.save(path)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OSError(f"{path} can't be written: {why}") from error

