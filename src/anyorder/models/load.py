@@ -8,7 +8,6 @@ Llama-like shapes and GPT-2 run in the native network, all others in `transforme
 adapter, behind the same interface.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -45,14 +44,12 @@ def load(
         torch.set_num_threads(threads)
     known_name = str(source) if str(source) in MODELS else None
     checkpoint = read(fetch(known_name) if known_name else source)
-    with ThreadPoolExecutor(1) as beside:  # reading weights leaves Python free for the tokenizer
-        units = beside.submit(units_of, checkpoint)
-        model = _network(checkpoint, chosen, native)
+    units = units_of(checkpoint)
     return LanguageModel(
-        model=model,
-        units=units.result(),
+        model=_network(checkpoint, chosen, native),
+        units=units,
         name=known_name or checkpoint.name,
-        eos_ids=units.result().eos_ids,
+        eos_ids=units.eos_ids,
         precision=chosen,
     )
 
