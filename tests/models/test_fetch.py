@@ -173,8 +173,8 @@ def test_without_pip_the_way_out_is_named(tmp_path, monkeypatch):
     [
         ("linux", {"ANYORDER_CACHE": "/there"}, "/there"),
         ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/anyorder"),
-        ("linux", {}, "/home/me/.cache/anyorder"),
-        ("darwin", {}, "/home/me/Library/Caches/anyorder"),
+        ("linux", {}, "/srv/me/.cache/anyorder"),
+        ("darwin", {}, "/srv/me/Library/Caches/anyorder"),
         ("win32", {"LOCALAPPDATA": "/local"}, "/local/anyorder"),
     ],
 )
@@ -183,7 +183,7 @@ def test_the_cache_lies_where_the_system_keeps_caches(platform, variables, expec
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/srv/me")
     monkeypatch.setattr(sys, "platform", platform)
     assert cache_dir() == Path(expected)
 
