@@ -100,8 +100,8 @@ class Beam:
         else:
             last_X1 = (state.at_B - 1).repeat_interleave(W)[:, None]
             logits = model.extend(state.tokens_BWN.flatten(0, 1).gather(1, last_X1), state.cache)
-            ones = torch.ones(B * W, dtype=torch.long)
-            state.cache.keep(torch.zeros(B * W, 1, dtype=torch.long), ones)
+            live_X = state.canvas.live_B.repeat_interleave(W).long()  # a row that ended is full
+            state.cache.keep(torch.zeros(B * W, 1, dtype=torch.long), live_X)
         return self._advance(state, self._logp(state, logits, sampler), sampler.eos_ids)
 
     def _logp(self, state: Beams, logits: Tensor, sampler: Sampler) -> Float[Tensor, "B W V"]:
