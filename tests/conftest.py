@@ -1,10 +1,15 @@
 """What all tests share: few threads, examples without a deadline, a cache folder of their own."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+# compiled once, not once a test: which folder it lies in is of no interest to a test
+_CACHE = Path(os.environ.get("ANYORDER_CACHE") or Path.home() / ".cache" / "anyorder")
+os.environ.setdefault("ANYORDER_MACHINE_CODE", str(_CACHE / "machine-code"))
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 

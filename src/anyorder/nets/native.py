@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.nets.linear import Linear
-from anyorder.nets.precision import Form, form_of
-from anyorder.nets.transformer import Block, Shape, Transformer
+from anyorder.nets.precision import Form, Network, form_of
+from anyorder.nets.transformer import Block, Shape
 
 Config = Mapping[str, Any]
 Tensors = Mapping[str, Tensor]
@@ -35,7 +35,7 @@ def supports(config: Config) -> bool:
     return kind in LLAMA_LIKE and plain_rope and config.get("hidden_act", "silu") == "silu"
 
 
-def build(config: Config, tensors: Tensors, precision: str = "float32") -> Transformer:
+def build(config: Config, tensors: Tensors, precision: str = "float32") -> Network:
     """Build the network. Raises ValueError for an unknown precision or an unsupported shape.
 
     `precision`: "float32", "bfloat16", "int8" (see `anyorder.nets.precision`), or "reference",
@@ -69,14 +69,16 @@ def _sizes(config: Config) -> dict[str, Any]:
     }
 
 
-def _llama(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Transformer:
+def _llama(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Network:
     get = _Getter(tensors, "model.")
     D = shape.head_width
 
     def block(layer: int) -> Block:
         at = f"layers.{layer}."
         parts = [get.pair(f"{at}self_attn.{name}_proj") for name in "qkv"]
-        parts[:2] = [(_side_by_side(w, D), _side_by_side(b, D)) for w, b in parts[:2]]
+        parts[:2] = [
+            (_side_by_side(w, D), None if b is None else _side_by_side(b, D)) for w, b in parts[:2]
+        ]
         before = get.weight(f"{at}input_layernorm")
         after = get.weight(f"{at}post_attention_layernorm")
         gate_up = [get.pair(f"{at}mlp.{name}_proj") for name in ("gate", "up")]
@@ -91,17 +93,17 @@ def _llama(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Transf
     embedding_VC = get.weight("embed_tokens")
     tied = config.get("tie_word_embeddings", False) or "lm_head.weight" not in tensors
     head_VC = embedding_VC if tied else tensors["lm_head.weight"].float()
-    return Transformer(
+    return form.network(
         shape=shape,
         embedding_VC=embedding_VC.to(form.dtype),
-        blocks=tuple(block(layer) for layer in range(config["num_hidden_layers"])),
+        blocks=map(block, range(config["num_hidden_layers"])),  # one by one: each is packed
         head=form.linear(head_VC * get.weight("norm"), None),
         turns_RD=_turns(config, shape),
         positions_RC=None,
     )
 
 
-def _gpt2(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Transformer:
+def _gpt2(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Network:
     named = tensors if "wte.weight" in tensors else _without(tensors, "transformer.")
     get = _Getter(named, "")
 
@@ -121,10 +123,10 @@ def _gpt2(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Transfo
 
     embedding_VC = get.weight("wte")
     head_VC = tensors["lm_head.weight"].float() if "lm_head.weight" in tensors else embedding_VC
-    return Transformer(
+    return form.network(
         shape=shape,
         embedding_VC=embedding_VC.to(form.dtype),
-        blocks=tuple(block(layer) for layer in range(config["n_layer"])),
+        blocks=map(block, range(config["n_layer"])),
         head=_folded(head_VC, None, *get.pair("ln_f"), form),
         turns_RD=None,
         positions_RC=get.weight("wpe").to(form.dtype),
@@ -178,10 +180,8 @@ def _folded(
     return form.linear(weight_OI if norm_I is None else weight_OI * norm_I, bias_O)
 
 
-def _side_by_side(weight: Tensor | None, D: int) -> Tensor | None:
+def _side_by_side(weight: Tensor, D: int) -> Tensor:
     """Reorder each head's outputs so that a rotary pair (i, i + D/2) stands at (2i, 2i + 1)."""
-    if weight is None:
-        return None
     heads = weight.unflatten(0, (-1, 2, D // 2))
     return heads.transpose(1, 2).reshape(weight.shape)
 

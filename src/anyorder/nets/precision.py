@@ -1,33 +1,92 @@
-"""Which form the weights take: chosen by precision, and by measurement on this machine.
+"""Which form a network takes: chosen by precision, and by what this machine has.
 
     form = form_of("bfloat16", rows=1728, columns=576)
-    form.dtype, form.linear, form.name
+    form.dtype, form.linear, form.network, form.name
 
-"int8" keeps activations in float32 between layers. "bfloat16" on a processor that has no bfloat16
-arithmetic rounds the weights and computes in float32, where measurement says that is faster.
+Compiled code (`anyorder.nets.compiled`) serves wherever it can be made and gives the right
+numbers; it is the same to the last bit however a text is cut into calls, so it is never traded
+for a form that is not. Elsewhere torch's operators serve, the fastest of them by measurement.
+"int8" keeps activations in float32 between layers. "bfloat16" without bfloat16 arithmetic rounds
+the weights and computes in float32.
 Shapes: T rows, I inputs, O outputs.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.masks import Tree
+from anyorder.nets.cache import KeyValues
 from anyorder.nets.linear import Int8, Linear, Packed, Plain
+from anyorder.nets.transformer import Block, Shape, Transformer
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 
 
+@runtime_checkable
+class Network(Protocol):
+    """What is built: `CausalLM` with the cache of native networks."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def max_length(self) -> int: ...
+
+    def new_cache(self, batch: int, room: int) -> KeyValues: ...
+
+    def extend(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: KeyValues,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]: ...
+
+
+class MakeNetwork(Protocol):
+    """Puts a network together; blocks may come one by one."""
+
+    def __call__(
+        self,
+        *,
+        shape: Shape,
+        embedding_VC: Float[Tensor, "V C"],
+        blocks: Iterable[Block],
+        head: Linear,
+        turns_RD: Tensor | None,
+        positions_RC: Float[Tensor, "R C"] | None,
+    ) -> Network: ...
+
+
+def eager(
+    *,
+    shape: Shape,
+    embedding_VC: Float[Tensor, "V C"],
+    blocks: Iterable[Block],
+    head: Linear,
+    turns_RD: Tensor | None,
+    positions_RC: Float[Tensor, "R C"] | None,
+) -> Network:
+    """torch's operators, one after the other."""
+    return Transformer(shape, embedding_VC, tuple(blocks), head, turns_RD, positions_RC)
+
+
 @dataclass(frozen=True)
 class Form:
-    """How weights are held: the dtype of activations, and what makes a linear layer."""
+    """How weights are held: the dtype of keys and values, what makes a linear layer, a network."""
 
     name: str
     dtype: torch.dtype
     linear: Callable[[Tensor, Tensor | None], Linear]
+    network: MakeNetwork = eager
 
 
 def _rounded(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
@@ -50,7 +109,7 @@ FORMS = {
 
 
 def form_of(precision: str, *, rows: int, columns: int) -> Form:
-    """The fastest form of this precision for a layer of `rows` outputs and `columns` inputs.
+    """Compiled code, else the fastest form for a layer of `rows` outputs and `columns` inputs.
 
     Raises ValueError for a precision that does not exist.
     """
@@ -58,7 +117,21 @@ def form_of(precision: str, *, rows: int, columns: int) -> Form:
         return REFERENCE
     if precision not in FORMS:
         raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}, auto")
-    return _fastest(precision, rows, columns)
+    return _compiled(precision) or _fastest(precision, rows, columns)
+
+
+@lru_cache
+def _compiled(precision: str) -> Form | None:
+    """None where numba is not there, cannot compile for this machine, or compiles wrongly."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    try:
+        from anyorder.nets.compiled.network import Compiled
+        from anyorder.nets.compiled.trial import is_right
+    except ImportError:
+        return None
+    if not is_right(precision, dtype):
+        return None
+    return Form(f"compiled {precision}", dtype, Plain, partial(Compiled, precision))
 
 
 @lru_cache

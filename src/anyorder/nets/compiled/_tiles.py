@@ -1,0 +1,204 @@
+"""The inner loops: a strip of 16 outputs for up to 8 rows, and the scores of 16 keys.
+
+A strip's weights stand together, in the order in which they are read: for float32 an input's 16
+weights side by side; for bfloat16 two inputs at a time, interleaved; for int8 `PACK` at a time.
+Each output has its own lane and its own order of summation, inputs from first to last; how many
+rows go together changes nothing in it.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from anyorder.nets.compiled import _ir
+from anyorder.nets.compiled._ir import F32, FLOATS, HALVES, I8, I16, I32, I64, INTS, Builder, Value
+from anyorder.nets.compiled._lanes import Address, Lanes, Nothing, Whole, instruction
+from anyorder.nets.compiled.machine import DOT, GROUP, NARROW_VNNI, PACK, SHIFT, VNNI, WHOLE_BYTES
+
+STEP = 8  # inputs that the float loops take at a time
+AHEAD = 1024  # bytes by which weights are asked for early
+
+
+@instruction(Nothing, Address, Lanes)
+def put_whole(b: Builder, address: Value, x: Value) -> None:
+    """Write sixteen whole numbers as the int8 loops read them."""
+    shifted = b.add(b.fptosi(x, INTS), _ir.ints(SHIFT))
+    _ir.store(b, b.trunc(shifted, ir.VectorType(I8 if PACK == 4 else I16, 16)), address, 1)
+
+
+@instruction(
+    Nothing, None, None, Address, Address, Address, Address, Whole, Address, Whole, Address, Whole,
+    Whole,
+)  # fmt: skip
+def tile(
+    b: Builder, kind: types.Type, rows: Any, weights: Value, scales: Value, bias: Value,
+    inputs: Value, input_bytes: Value, sizes: Value, size_bytes: Value, outputs: Value,
+    output_bytes: Value, steps: Value,
+) -> None:  # fmt: skip
+    """outputs[row, :16] = bias + weights . inputs[row], for `rows` rows (a literal)."""
+    count = rows.literal_value
+    inputs_of = [b.add(inputs, b.mul(input_bytes, I64(row))) for row in range(count)]
+    sizes_of = [b.add(sizes, b.mul(size_bytes, I64(row))) for row in range(count)]
+    start = [_ir.load(b, bias, FLOATS)] * count
+
+    def step(i: Value, sums: list[Value]) -> list[Value]:
+        if kind == types.float32:
+            return _float32(b, i, sums, weights, inputs_of)
+        if kind == types.uint16:
+            return _bfloat16(b, i, sums, weights, inputs_of)
+        return _int8(b, i, sums, weights, scales, inputs_of, sizes_of)
+
+    for row, total in enumerate(_ir.loop(b, steps, start, step)):
+        _ir.store(b, total, b.add(outputs, b.mul(output_bytes, I64(row))))
+
+
+def _number(b: Builder, row: Value, i: Value, offset: int) -> Value:
+    """Input `i * STEP + offset` of a row, in every lane."""
+    return _ir.splat(b, _ir.load(b, _ir.at(b, row, (i, 4 * STEP), (offset, 4)), F32))
+
+
+def _float32(
+    b: Builder, i: Value, sums: list[Value], weights: Value, rows: list[Value]
+) -> list[Value]:
+    for offset in range(STEP):
+        line = _ir.at(b, weights, (i, 64 * STEP), (offset, 64))
+        _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
+        w = _ir.load(b, line, FLOATS, 64)
+        numbers = (_number(b, row, i, offset) for row in rows)
+        sums = [_ir.fma(b, x, w, total) for x, total in zip(numbers, sums, strict=True)]
+    return sums
+
+
+def _bfloat16(
+    b: Builder, i: Value, sums: list[Value], weights: Value, rows: list[Value]
+) -> list[Value]:
+    for offset in range(0, STEP, 2):
+        line = _ir.at(b, weights, (i, 32 * STEP), (offset, 32))
+        _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
+        pair = _ir.load(b, line, INTS, 64)
+        first = b.bitcast(b.shl(pair, _ir.ints(16)), FLOATS)
+        second = b.bitcast(b.and_(pair, _ir.ints(-65536)), FLOATS)
+        for k, w in enumerate((first, second)):
+            numbers = (_number(b, row, i, offset + k) for row in rows)
+            sums = [_ir.fma(b, x, w, total) for x, total in zip(numbers, sums, strict=True)]
+    return sums
+
+
+def _int8(
+    b: Builder, group: Value, sums: list[Value], weights: Value, scales: Value,
+    rows: list[Value], sizes: list[Value],
+) -> list[Value]:  # fmt: skip
+    """One group: exact sums of integers, then one multiplication by the two scales."""
+    whole, shifted = [_ir.INT_ZEROS] * len(rows), _ir.INT_ZEROS
+    for part in range(GROUP // PACK):
+        line = _ir.at(b, weights, (group, 16 * GROUP), (part, 16 * PACK))
+        if part * PACK % 4 == 0:
+            _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
+        w = _ir.load(b, line, ir.VectorType(I8, 16 * PACK), 16 * PACK)
+        if SHIFT:
+            shifted = _dot(b, shifted, _ir.ints(SHIFT * 0x01010101 - 2**32), w)
+        for row, base in enumerate(rows):
+            place = _ir.at(b, base, (group, WHOLE_BYTES * GROUP), (4 * part, 1))
+            x = _ir.splat(b, _ir.load(b, place, I32))
+            whole[row] = _dot(b, whole[row], x, w)
+    s = _ir.widen(b, _ir.load(b, _ir.at(b, scales, (group, 32)), HALVES, 32))
+    results = []
+    for total, number, base in zip(sums, whole, sizes, strict=True):
+        exact = b.sitofp(b.sub(number, shifted), FLOATS)
+        size = _ir.splat(b, _ir.load(b, _ir.at(b, base, (group, 4)), F32))
+        results.append(_ir.fma(b, exact, b.fmul(s, size), total))
+    return results
+
+
+def _dot(b: Builder, total: Value, x: Value, w: Value) -> Value:
+    """total[lane] += sum of `PACK` products; `x` holds the same `PACK` inputs in every lane."""
+    if VNNI:
+        return _ir.call(b, "llvm.x86.avx512.vpdpbusd.512", INTS, total, x, b.bitcast(w, INTS))
+    if NARROW_VNNI or DOT:
+        return _dot_in_parts(b, total, x, b.bitcast(w, INTS), 8 if NARROW_VNNI else 4)
+    pairs, wide = ir.VectorType(I16, 32), ir.VectorType(I32, 32)
+    products = b.mul(b.sext(b.bitcast(x, pairs), wide), b.sext(b.sext(w, pairs), wide))
+    even = _ir.shuffle(b, products, range(0, 32, 2))
+    return b.add(total, b.add(even, _ir.shuffle(b, products, range(1, 32, 2))))
+
+
+def _dot_in_parts(b: Builder, total: Value, x: Value, w: Value, lanes: int) -> Value:
+    part = ir.VectorType(I32, lanes)
+    made = []
+    for first in range(0, 16, lanes):
+        t, p, q = (_ir.shuffle(b, v, range(first, first + lanes)) for v in (total, x, w))
+        if NARROW_VNNI:
+            made.append(_ir.call(b, "llvm.x86.avx512.vpdpbusd.256", part, t, p, q))
+        else:
+            octets = ir.VectorType(I8, 16)
+            p, q = b.bitcast(p, octets), b.bitcast(q, octets)
+            made.append(_ir.call(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", part, t, p, q))
+    while len(made) > 1:
+        made = [_joined(b, p, q) for p, q in zip(made[::2], made[1::2], strict=True)]
+    return made[0]
+
+
+def _joined(b: Builder, p: Value, q: Value) -> Value:
+    lanes = 2 * p.type.count
+    return b.shuffle_vector(p, q, ir.Constant(ir.VectorType(I32, lanes), list(range(lanes))))
+
+
+# ---- attention ----
+
+
+@instruction(Lanes, None, Address, Address, Whole, Address, Whole)
+def scores_of_16(
+    b: Builder, kind: types.Type, query: Value, keys: Value, key_bytes: Value, slots: Value,
+    parts: Value,
+) -> Value:  # fmt: skip
+    """query . keys[slots[j]] in lane j; `parts` is the width of a head in sixteens."""
+    of = FLOATS if kind == types.float32 else HALVES
+    places = [b.sext(_ir.load(b, _ir.at(b, slots, (j, 4)), I32), I64) for j in range(16)]
+    bases = [b.add(keys, b.mul(place, key_bytes)) for place in places]
+
+    def step(i: Value, sums: list[Value]) -> list[Value]:
+        q = _ir.load(b, _ir.at(b, query, (i, 64)), FLOATS)
+        made = []
+        for base, total in zip(bases, sums, strict=True):
+            k = _ir.load(b, _ir.at(b, base, (i, 64 if of is FLOATS else 32)), of, 2)
+            made.append(_ir.fma(b, q, k if of is FLOATS else _ir.widen(b, k), total))
+        return made
+
+    return _transposed_sum(b, _ir.loop(b, parts, [_ir.ZEROS] * 16, step))
+
+
+def _transposed_sum(b: Builder, rows: list[Value]) -> Value:
+    """Lane j of the result is the sum of `rows[j]`'s lanes, in an order that j does not change."""
+    if len(rows) == 1:
+        return rows[0]
+    half = len(rows) // 2
+    left, right = _transposed_sum(b, rows[:half]), _transposed_sum(b, rows[half:])
+    block = 16 // half  # lanes that hold one row's sums by now
+    starts = range(0, 32, block)
+    first = [lane for start in starts for lane in range(start, start + block // 2)]
+    second = [lane + block // 2 for lane in first]
+    mask = ir.VectorType(I32, 16)
+    p, q = (b.shuffle_vector(left, right, ir.Constant(mask, part)) for part in (first, second))
+    return b.fadd(p, q)
+
+
+@instruction(Nothing, None, Address, Address, Whole, Address, Whole, Address, None)
+def mixed(
+    b: Builder, kind: types.Type, shares: Value, values: Value, value_bytes: Value, slots: Value,
+    count: Value, result: Value, parts: Any,
+) -> None:  # fmt: skip
+    """result = sum over j of shares[j] * values[slots[j]], for `parts` sixteens (a literal)."""
+    of = FLOATS if kind == types.float32 else HALVES
+
+    def step(j: Value, sums: list[Value]) -> list[Value]:
+        place = b.sext(_ir.load(b, _ir.at(b, slots, (j, 4)), I32), I64)
+        share = _ir.splat(b, _ir.load(b, _ir.at(b, shares, (j, 4)), F32))
+        base, made = b.add(values, b.mul(place, value_bytes)), []
+        for part, total in enumerate(sums):
+            v = _ir.load(b, _ir.at(b, base, (part, 64 if of is FLOATS else 32)), of, 2)
+            made.append(_ir.fma(b, share, v if of is FLOATS else _ir.widen(b, v), total))
+        return made
+
+    for part, total in enumerate(_ir.loop(b, count, [_ir.ZEROS] * parts.literal_value, step)):
+        _ir.store(b, total, _ir.at(b, result, (part, 64)))

@@ -1,0 +1,32 @@
+"""What this processor can do, and what follows for the layout of weights.
+
+No rule here changes a result but `GROUP`: the rest decides how it is computed.
+"""
+
+import os
+import platform
+
+import llvmlite.binding as llvm
+
+GROUP = 32  # inputs that share a scale in int8
+ARM = platform.machine().lower() in ("aarch64", "arm64")
+
+
+def _features() -> frozenset[str]:
+    """Of the processor for which numba compiles: its own settings may name another one."""
+    named = os.environ.get("NUMBA_CPU_FEATURES")
+    if named is not None:
+        return frozenset(f[1:] for f in named.split(",") if f.startswith("+"))
+    return frozenset(name for name, on in llvm.get_host_cpu_features().items() if on)
+
+
+FEATURES = _features()
+VNNI = "avx512vnni" in FEATURES  # multiplies unsigned by signed bytes and adds fours
+NARROW_VNNI = not VNNI and "avxvnni" in FEATURES
+DOT = ARM and "dotprod" in FEATURES  # the same for signed by signed
+PACK = 4 if VNNI or NARROW_VNNI or DOT else 2  # neighbours that one instruction multiplies and adds
+SHIFT = 128 if VNNI or NARROW_VNNI else 0  # makes a rounded activation unsigned
+WHOLE_BYTES = 1 if PACK == 4 else 2  # of a rounded activation
+ROWS = 8 if ARM or "avx512f" in FEATURES else 4  # rows that the registers hold
+
+CPU = f"{platform.machine()} {os.environ.get('NUMBA_CPU_NAME') or llvm.get_host_cpu_name()}"

@@ -1,0 +1,95 @@
+"""The compiled forward pass: made once by numba, then read from the user's cache folder.
+
+    run = entry("int8", "float32")       # weights, keys and values
+    run(net_address, call_address, thread)
+
+The file holds plain object code and its checksum; only the process that makes it imports numba.
+It lies in `ANYORDER_MACHINE_CODE`, else under `ANYORDER_CACHE`, else under `~/.cache/anyorder`,
+named by a hash of all that it depends on: these sources, numba, LLVM, the processor. Where nothing
+can be written, each process compiles.
+"""
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import llvmlite.binding as llvm
+
+from anyorder.nets.compiled.machine import CPU, FEATURES
+
+Run = Callable[[int, int, int], None]
+_engines: list[object] = []  # their memory holds the code
+
+
+@lru_cache
+def entry(weights: str, keys: str) -> Run:
+    """Link the code for these two precisions; compile it first if it lies nowhere (seconds)."""
+    path = _folder() / f"{weights}-{keys}-{_key()}.o"
+    found = _read(path)
+    if found is None:
+        from anyorder.nets.compiled._entry import object_code
+
+        found = object_code(weights, keys)
+        with suppress(OSError):
+            _write(path, *found)
+    return _linked(*found)
+
+
+def _folder() -> Path:
+    if own := os.environ.get("ANYORDER_MACHINE_CODE"):
+        return Path(own)
+    root = os.environ.get("ANYORDER_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "anyorder") / "machine-code"
+
+
+@lru_cache
+def _key() -> str:
+    parts = [CPU, *sorted(FEATURES), *(version(name) for name in ("numba", "llvmlite"))]
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        parts.append(source.read_text(encoding="utf-8"))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> tuple[str, bytes] | None:
+    """None where there is no such file, or a damaged one."""
+    with suppress(OSError, ValueError):
+        head, code = path.read_bytes().split(b"\n", 1)
+        name, checksum = head.decode().split()
+        if hashlib.sha256(code).hexdigest() == checksum:
+            return name, code
+    return None
+
+
+def _write(path: Path, name: str, code: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = f"{name} {hashlib.sha256(code).hexdigest()}\n".encode()
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(head + code)
+    os.replace(file.name, path)
+
+
+def _linked(name: str, code: bytes) -> Run:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    # numba's convention: a place for the result, a place for an exception, the arguments
+    takes = [ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3]
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *takes)(engine.get_function_address(name))
+    places = (ctypes.c_int64 * 2)()
+    result, error = ctypes.addressof(places), ctypes.addressof(places) + 8
+
+    def run(net: int, call: int, thread: int, _held: object = places) -> None:
+        status = function(result, error, net, call, thread)
+        assert status == 0, "compiled code raises nothing"
+
+    return run
