@@ -1,0 +1,47 @@
+import json
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from anyorder.measure import machine as facts
+
+
+def test_a_result_may_be_published_as_it_is() -> None:
+    told = json.dumps([facts.machine(), facts.versions(), facts.commit()])
+    assert platform.node() not in told or not platform.node()
+    assert not re.search(r'"/|[A-Z]:\\\\', told), "a path"
+
+
+def test_it_says_what_speed_depends_on() -> None:
+    found = facts.machine()
+    assert {"processor", "cores", "threads", "memory_gib"} <= set(found)
+    assert facts.cores() >= 1
+    assert {"python", "torch", "transformers", "anyorder"} <= set(facts.versions())
+
+
+def test_a_changed_repository_is_marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    monkeypatch.setattr(facts, "root", lambda: tmp_path)
+    git("init")
+    source = tmp_path / "src" / "a.py"
+    source.parent.mkdir()
+    source.write_text("1")
+    git("add", "src")
+    git("commit", "-m", "one")
+    clean = facts.commit()
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    source.write_text("2")
+    assert facts.commit() == clean + "+"
+
+
+def test_without_a_repository_there_is_no_commit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(facts, "root", lambda: None)
+    assert facts.commit() == ""
