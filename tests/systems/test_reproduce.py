@@ -1,0 +1,113 @@
+"""The whole path in seconds, for every system; and that what was measured is not lost."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from anyorder.measure.results import read
+from anyorder.systems import reproduce as module
+from anyorder.systems.bench import Bench
+from anyorder.systems.catalogue import listed, system
+from anyorder.systems.claims import AtMost, Claim
+from anyorder.systems.reproduce import reproduce
+from anyorder.systems.system import Numbers, Part, System
+
+BUILT = [line.slug for line in listed() if line.file.is_file()]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An experiment of two parts a seed; the log says which ones ran, and one may fail."""
+
+    log: list[str] = field(default_factory=list, repr=False)
+    fails: list[str] = field(default_factory=list, repr=False)
+    recipe: str = "first"
+
+    def parts(self, bench: Bench) -> Sequence[Part]:
+        names = [(f"{part} {s}", s) for part in ("a", "b") for s in range(bench.seeds)]
+        return [Part(name, s, f"seed {s}", partial(self.measure, name)) for name, s in names]
+
+    def measure(self, name: str) -> Numbers:
+        if name in self.fails:
+            raise KeyboardInterrupt
+        self.log.append(name)
+        return {"token-recycling": {name[0]: len(self.log)}}
+
+
+def counted(experiment: Counted) -> System:
+    claims = (Claim("Few.", AtMost("a", 9.0)),)
+    return replace(system("token-recycling"), experiments=(experiment,), claims=claims)
+
+
+@pytest.fixture
+def experiment(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    made = Counted()
+    monkeypatch.setattr(module, "system_of", lambda slug: counted(made))
+    return made
+
+
+@pytest.mark.parametrize("slug", BUILT)
+def test_the_quick_path_is_whole(slug: str, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    result = reproduce(slug, quick=True, out=tmp_path, on_progress=lambda *at: told.append(at))
+    assert [claim.text for claim in result.claims] == [c.text for c in system(slug).claims]
+    assert len(result.seeds) == 2
+    assert slug in {row.system for row in result.rows}
+    assert [done for _, done, _ in told] == list(range(told[-1][2] + 1))
+    assert not list(tmp_path.iterdir()), "a quick run writes nothing"
+    assert {x for row in result.rows for x in row.metric.get("same_text", [])} <= {1.0}
+
+
+def test_a_full_run_writes_its_result(experiment: Counted, tmp_path: Path) -> None:
+    result = reproduce("token-recycling", out=tmp_path, model="some/where/model.gguf")
+    assert read(tmp_path / "token-recycling.json") == result
+    assert result.seeds == ["seed 0", "seed 1", "seed 2"]
+    assert result.rows[0].metric == {"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]}
+    assert result.versions["model"] == "model.gguf", "no paths in a result"
+    assert [path.name for path in tmp_path.iterdir()] == ["token-recycling.json"]
+
+
+def test_a_run_that_was_stopped_goes_on(experiment: Counted, tmp_path: Path) -> None:
+    experiment.fails.append("b 1")
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("token-recycling", out=tmp_path)
+    assert experiment.log == ["a 0", "a 1", "a 2", "b 0"]
+    experiment.fails.clear()
+    result = reproduce("token-recycling", out=tmp_path)
+    assert experiment.log == ["a 0", "a 1", "a 2", "b 0", "b 1", "b 2"]
+    assert result.rows[0].metric["b"] == [4.0, 5.0, 6.0]
+    assert not (tmp_path / "token-recycling.partial.json").exists()
+
+
+@pytest.mark.parametrize("spoiled", ["{", "[]", '{"recipe": "other", "parts": {}}'])
+def test_what_is_no_beginning_of_this_run_is_measured_again(
+    experiment: Counted, tmp_path: Path, spoiled: str
+) -> None:
+    (tmp_path / "token-recycling.partial.json").write_text(spoiled)
+    reproduce("token-recycling", seeds=1, out=tmp_path)
+    assert experiment.log == ["a 0", "b 0"]
+
+
+def test_another_recipe_starts_afresh(
+    experiment: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.fails.append("b 0")
+    with pytest.raises(KeyboardInterrupt):
+        reproduce("token-recycling", seeds=1, out=tmp_path)
+    assert list(json.loads((tmp_path / "token-recycling.partial.json").read_text())["parts"])
+    other = Counted(recipe="second")
+    monkeypatch.setattr(module, "system_of", lambda slug: counted(other))
+    reproduce("token-recycling", seeds=1, out=tmp_path)
+    assert other.log == ["a 0", "b 0"]
+
+
+def test_who_asks_for_nothing_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give 1 or more"):
+        reproduce("token-recycling", seeds=0, out=tmp_path)
+    with pytest.raises(ValueError, match="there is no system 'nothing-like-it'"):
+        reproduce("nothing-like-it", out=tmp_path)
+    assert not list(tmp_path.iterdir())
