@@ -1,0 +1,1 @@
+"""Draft and verify: more tokens per call of an autoregressive model."""

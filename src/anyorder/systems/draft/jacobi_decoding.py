@@ -1,0 +1,60 @@
+"""Jacobi decoding: a block of guesses is corrected all at once until it stands still.
+
+    anyorder reproduce jacobi-decoding
+
+The paper measures encoder-decoder models on translation; this is a causal language model, on
+translation and on open text.
+"""
+
+from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.systems.claims import AtLeast, Claim, Less, More
+from anyorder.systems.experiments.prompted import Prompted
+from anyorder.systems.system import System
+
+SYSTEM = System(
+    number=101,
+    slug="jacobi-decoding",
+    family="draft",
+    paper="Santilli et al. 2023, arXiv:2305.10427",
+    mechanism=(
+        "Greedy decoding is a system of equations, one for each cell, and is solved by fixed-point "
+        "iteration: a call corrects every guess, given the guesses before it. "
+        "Plain Jacobi iterates over the whole text, Gauss-Seidel over block after block, and the "
+        "hybrid form goes on left to right after a number of cells."
+    ),
+    parts=(Jacobi,),
+    laws=(1, 2, 3, 4, 5, 6, 7, 9),
+    own_laws=("tests/systems/test_jacobi_decoding.py::test_all_three_forms_reach_the_fixed_point",),
+    experiments=(
+        Prompted(
+            kinds=("translation", "story"),
+            decoders={
+                "jacobi-decoding": Jacobi(block=8),
+                "plain Jacobi": Jacobi(block=64),
+                "hybrid": Jacobi(block=8, horizon=32),
+            },
+            max_new_tokens=64,
+            by_kind=True,
+        ),
+    ),
+    claims=(
+        Claim("Block by block, the text is that of greedy decoding.", AtLeast("same_text", 1.0)),
+        Claim(
+            "Plain, the text is that of greedy decoding.",
+            AtLeast("same_text", 1.0, of="plain Jacobi"),
+        ),
+        Claim(
+            "Hybrid, the text is that of greedy decoding.", AtLeast("same_text", 1.0, of="hybrid")
+        ),
+        Claim("Block by block, it needs fewer calls.", Less("calls", than="left-to-right")),
+        Claim(
+            "Plain, it needs fewer calls.", Less("calls", than="left-to-right", of="plain Jacobi")
+        ),
+        Claim("Hybrid, it needs fewer calls.", Less("calls", than="left-to-right", of="hybrid")),
+        Claim(
+            "Block by block, it is faster than left to right.",
+            More("tokens_per_s", than="left-to-right"),
+        ),
+    ),
+    minutes=10,
+)

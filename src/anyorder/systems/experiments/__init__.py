@@ -1,0 +1,1 @@
+"""How systems are measured: one small class a kind of experiment, chosen by the systems' files."""

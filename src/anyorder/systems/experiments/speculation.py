@@ -1,0 +1,211 @@
+"""What the theory of speculative decoding predicts, and what comes out.
+
+    tokens_per_call(0.8, 4)             # equation 1 of the paper
+    speed_up(0.8, 4, 0.1)               # theorem 3.8
+    best_width(0.8, 0.1)                # the draft length that it recommends
+
+    IidTables(widths=(2, 4, 8))         # where acceptance is independent, equation 1 must be exact
+    Forecast(kinds=("story", "code"))   # a real model: the theorem against the clock
+
+alpha: the share of guesses that are accepted. c: seconds of a call of the draft model over those
+of the target. gamma (width): guesses in a draft. Source: Leviathan et al. 2023
+(arXiv:2211.17192), sections 3.1 to 3.5. Shapes: V vocabulary.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, median
+
+import torch
+
+from anyorder.canvas import GIVEN, Canvas
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.generate import generate
+from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.run import run
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.measure.compare import Run, compare, label
+from anyorder.models.language_model import LanguageModel
+from anyorder.models.load import Precision
+from anyorder.models.table import TableLM
+from anyorder.systems.bench import Bench
+from anyorder.systems.experiments.prompted import BASE, group_name, rows_of
+from anyorder.systems.system import Numbers, Part
+from anyorder.trace import Trace, fold
+
+
+def tokens_per_call(alpha: float, width: int) -> float:
+    """Expected tokens that a call of the target writes: (1 - alpha^(width+1)) / (1 - alpha).
+
+    Source: arXiv:2211.17192, equation 1.
+
+    >>> tokens_per_call(0.5, 2), tokens_per_call(1.0, 4)
+    (1.75, 5.0)
+    """
+    return sum(alpha**k for k in range(width + 1))  # the same sum, also at alpha = 1
+
+
+def speed_up(alpha: float, width: int, c: float) -> float:
+    """Expected improvement of wall time: tokens_per_call / (width c + 1).
+
+    It takes a call of the target to cost the same for one cell and for width + 1.
+    Source: arXiv:2211.17192, theorem 3.8.
+
+    >>> speed_up(0.5, 2, 0.25)
+    1.1666666666666667
+    """
+    return tokens_per_call(alpha, width) / (width * c + 1)
+
+
+def best_width(alpha: float, c: float, *, most: int = 12) -> int:
+    """The width of 1 to `most` with the largest speed-up (section 3.5).
+
+    >>> best_width(0.8, 0.1), best_width(0.2, 0.5)
+    (6, 1)
+    """
+    return max(range(1, most + 1), key=lambda width: speed_up(alpha, width, c))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IidTables:
+    """Tokens per call at temperature 1 where the target is p and the draft q after any text.
+
+    p and q are random, one pair a seed; alpha = sum over tokens of min(p, q) is known exactly.
+    """
+
+    widths: tuple[int, ...]
+    vocab_size: int = 16
+    rows: int = 16
+    length: int = 600
+
+    def parts(self, bench: Bench) -> Sequence[Part]:
+        return [
+            Part(f"tables {s}", s, f"tables and coins of seed {s}", partial(self.measure, bench, s))
+            for s in range(bench.seeds)
+        ]
+
+    def measure(self, bench: Bench, seed: int) -> Numbers:
+        """A row for each width, and one with the largest error of all."""
+        p, q = (iid_table(10 * seed + i, self.vocab_size) for i in range(2))
+        alpha = float(p.logits_HV[0].softmax(-1).minimum(q.logits_HV[0].softmax(-1)).sum())
+        table: dict[str, dict[str, float]] = {}
+        for width in self.widths:
+            rows, length = bench.reduced(self.rows, 4), bench.reduced(self.length, 24)
+            found = iid_tokens_per_call(p, q, width, rows=rows, length=length, seed=seed)
+            expected = tokens_per_call(alpha, width)
+            row = {"alpha": alpha, "tokens_per_call": found, "equation_1": expected}
+            table[f"i.i.d. tables, width {width}"] = {**row, "error": abs(found / expected - 1)}
+        return {**table, "i.i.d. tables": {"error": max(row["error"] for row in table.values())}}
+
+
+def iid_table(seed: int, vocab_size: int, spread: float = 0.5) -> TableLM:
+    """The same random distribution after every token."""
+    logits_V = spread * torch.randn(
+        vocab_size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    return TableLM.of_transitions(logits_V.softmax(-1).expand(vocab_size, -1))
+
+
+def iid_tokens_per_call(
+    p: TableLM, q: TableLM, width: int, *, rows: int, length: int, seed: int
+) -> float:
+    """Measured over the calls that begin where the end of the text can't cut them.
+
+    Where a call begins does not depend on what it will write, so that by Wald's identity no
+    length is preferred. The first call of a row reads the prompt and drafts nothing.
+    """
+    canvas = Canvas.of_prompts([[0]] * rows, new_cells=[length] * rows)
+    coins = Coins.of_seeds([1000 * seed + row for row in range(rows)], cells=length + 1)
+    trace = run(Speculative(q, width=width), p, canvas, Sampler(Sampling(temperature=1.0), coins))
+    begin = dict.fromkeys(range(rows), 0)
+    written: list[int] = []
+    for step in trace.steps:
+        for row, count in Counter(change.row for change in step.changes).items():
+            if 0 < begin[row] <= length - width - 1:
+                written.append(count)
+            begin[row] += count
+    return fmean(written)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A draft in another precision of the same model; the width is what the theorem recommends.
+
+    alpha and c are measured on the texts that the target writes left to right; then drafted and
+    left to right run side by side. The theorem knows nothing of reading prompts, so its
+    prediction is set against the time after both models have read them.
+    """
+
+    kinds: tuple[str, ...]
+    draft_precision: Precision = "int8"
+    max_new_tokens: int = 64
+    repeats: int = 2
+
+    def parts(self, bench: Bench) -> Sequence[Part]:
+        named = [(s, group_name(s, bench.seeds)) for s in range(bench.seeds)]
+        parted = zip(named, bench.prompts(self.kinds), strict=True)
+        return [
+            Part(f"forecast {s}", s, name, partial(self.measure, bench, prompts))
+            for (s, name), prompts in parted
+        ]
+
+    def measure(self, bench: Bench, prompts: Mapping[str, str]) -> Numbers:
+        """Two rows: left to right and speculative decoding."""
+        target = bench.language_model()
+        draft = bench.language_model(self.draft_precision)
+        most = bench.reduced(self.max_new_tokens, 24)
+        alpha, c = alpha_and_c(target, draft, list(prompts.values()), most)
+        decoder = Speculative(draft, width=best_width(alpha, c))
+        repeats = bench.reduced(self.repeats, 1)
+        comparison = compare(target, prompts, [decoder], max_new_tokens=most, repeats=repeats)
+        name = "speculative-decoding"
+        rows = rows_of(comparison.runs, {label(decoder): name})
+        base, drafted = (pace(comparison.runs, kind) for kind in (BASE, label(decoder)))
+        predicted = speed_up(alpha, decoder.width, c)
+        theory = {
+            "alpha": alpha,
+            "c": c,
+            "width": float(decoder.width),
+            "predicted_speedup": predicted,
+        }
+        theory["predicted_tokens_per_call"] = tokens_per_call(alpha, decoder.width)
+        theory["speedup_after_prompt"] = drafted / base
+        theory["prediction_error"] = abs(predicted / (drafted / base) - 1)
+        return {BASE: rows[BASE], name: {**rows[name], **theory}}
+
+
+def alpha_and_c(
+    target: LanguageModel, draft: LanguageModel, prompts: Sequence[str], max_new_tokens: int
+) -> tuple[float, float]:
+    """How often the draft's best token is the target's own, along the target's texts; and the
+    ratio of the median seconds of their calls for one cell, taken in turns."""
+    agreed: list[bool] = []
+    seconds: dict[str, list[float]] = {"target": [], "draft": []}
+    for prompt in prompts:
+        out = {}
+        for who, lm in (("target", target), ("draft", draft)):
+            out[who] = generate(lm, prompt, decoder=LeftToRight(), max_new_tokens=max_new_tokens)
+            calls = [call for step in out[who].trace.steps[1:] for call in step.calls]
+            seconds[who] += [call.seconds for call in calls]
+        agreed += agreement(draft, out["target"].trace)
+    return fmean(agreed), median(seconds["draft"]) / median(seconds["target"])
+
+
+def agreement(lm: LanguageModel, trace: Trace) -> list[bool]:
+    """For each written token: whether `lm`, told all before it, would have written the same."""
+    canvas = fold(trace)
+    tokens = canvas.row(0)
+    begin = int((canvas.status_BN[0] == GIVEN).sum())
+    with torch.inference_mode():
+        cache = lm.model.new_cache(1, len(tokens))
+        score_1S = torch.arange(begin - 1, len(tokens) - 1)[None]
+        logits_1SV = lm.model.extend(torch.tensor([tokens]), cache, score_BS=score_1S)
+    return (logits_1SV[0].argmax(-1).cpu() == torch.tensor(tokens[begin:])).tolist()
+
+
+def pace(runs: Sequence[Run], decoder: str) -> float:
+    """Tokens a second from the third step on: the first two read the prompt, one in each model."""
+    steps = [s for run in runs if run.decoder == decoder for s in run.output.trace.steps[2:]]
+    return sum(len(step.changes) for step in steps) / sum(step.seconds for step in steps)
