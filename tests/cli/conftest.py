@@ -19,6 +19,16 @@ class Result:
     err: str
 
 
+def sentence(done: Result, code: int = 1) -> str:
+    """The one sentence that a failed command left."""
+    assert done.code == code, done
+    lines = done.err.splitlines()
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("anyorder: ")
+    assert "Traceback" not in done.out
+    return lines[0]
+
+
 Invoke = Callable[..., Result]
 
 
@@ -37,6 +47,7 @@ def invoke(
     monkeypatch.delenv("ANYORDER_DEBUG", raising=False)
 
     def run(*args: object) -> Result:
+        capsys.readouterr()  # what making a model has said
         code = main([str(arg) for arg in args])
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from anyorder.cli.comparison import file_name
+from anyorder.measure import compare as measured
 from anyorder.trace import Trace, fold
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, sentence
 
 PROMPTS = '{"name": "cat", "prompt": "the cat sat on"}\n{"name": "hat", "prompt": "the hat"}\n'
 
@@ -32,3 +34,115 @@ def test_it_prints_a_table_and_writes_the_page_and_the_traces(
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert [row["same_text"] for row in figures["rows"]] == [2] * 5
     assert figures["versions"]["python"]
+
+
+def test_decoders_are_those_that_were_asked_for(
+    invoke: Invoke, folder: Path, prompts: Path
+) -> None:
+    asked = ["-d", "jacobi:block=4", "-d", "jacobi:block=4", "-d", "left-to-right"]
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 3, *asked, "--repeats", 2)
+    assert done.code == 0, done.err
+    names = [line.split("│")[1].strip() for line in done.out.splitlines() if "│" in line]
+    assert names == ["left-to-right", "jacobi:block=4"]
+
+
+def test_a_precision_that_rounds_tells_its_near_ties(
+    invoke: Invoke, folder: Path, prompts: Path
+) -> None:
+    asked = ["-d", "jacobi", "--precision", "bfloat16"]
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 3, *asked)
+    assert done.code == 0, done.err
+    assert "near-ties" in done.out
+
+
+def test_a_broken_line_is_named_and_the_others_run(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
+) -> None:
+    too_long = json.dumps({"prompt": "the cat " * 300})
+    with prompts.open("a", encoding="utf-8") as file:
+        file.write(f'\n{{"name": "cut\n{{"name": "cat", "prompt": "a"}}\n[1]\n{too_long}\n')
+        file.write('{"prompt": 3}\n{"name": " ", "prompt": "a"}\n{"prompt": ""}\n')
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "jacobi")
+    assert done.code == 1
+    problems = [line for line in done.err.splitlines() if line.startswith("anyorder: ")]
+    numbers = [line.split("line ")[1].split(":")[0] for line in problems]
+    assert numbers == ["4", "5", "6", "8", "9", "7", "10"]  # first what needs no model to see
+    assert "jacobi" in done.out
+    assert (tmp_path / "compare.html").is_file()
+
+
+def test_ctrl_c_keeps_what_was_measured(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, runs = measured.generate, list[object]()
+
+    def generate(*args: object, **options: object) -> object:
+        runs.append(options["decoder"])
+        if len(runs) == 2 + 2 + 2:  # warm-up, the first prompt, and the second half done
+            raise KeyboardInterrupt
+        return real(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measured, "generate", generate)
+    asked = ["compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "jacobi"]
+    done = invoke(*asked)
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == "anyorder: stopped"
+    assert "left-to-right" in done.out
+    assert "jacobi" in done.out
+    assert len(list((tmp_path / "traces").glob("*.jsonl"))) == 3
+    assert "<html" in (tmp_path / "compare.html").read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_does_not_cost_the_others(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    asked = ["compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "jacobi"]
+    done = invoke(*asked, "--html", "/dev/full", "--json", "/dev/full")
+    assert done.code == 1
+    full = "anyorder: /dev/full can't be written: no space left on device"
+    assert [line for line in done.err.splitlines() if line.startswith("anyorder")] == [full] * 2
+    assert "jacobi" in done.out
+    assert len(list((tmp_path / "traces").glob("*.jsonl"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no such file"),
+        (b"", "has no prompt that could be run"),
+        (b'{"prompt": "caf\xe9"}', "is no UTF-8 text"),
+        ("folder", "is a directory"),
+    ],
+)
+def test_a_prompt_file_that_is_none(
+    invoke: Invoke, tmp_path: Path, content: bytes | str | None, words: str
+) -> None:
+    path = tmp_path / "prompts.jsonl"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    assert words in sentence(invoke("compare", "-p", path))
+
+
+def test_places_that_cannot_be_written_are_found_at_once(invoke: Invoke, prompts: Path) -> None:
+    asked = ["compare", "-m", "nowhere.gguf", "-p", prompts]
+    assert "is a folder" in sentence(invoke(*asked, "--html", "."))
+    assert "no folder no" in sentence(invoke(*asked, "--json", "no/figures.json"))
+    assert "is a file" in sentence(invoke(*asked, "--traces", prompts))
+    assert "--repeats" in sentence(invoke(*asked, "--repeats", 0), 2)
+    assert "--prompts" in sentence(invoke("compare"), 2)
+
+
+def test_names_of_files() -> None:
+    taken: set[str] = set()
+    names = ["../../etc/x-y:z=1", "A b", "a B", "日本", ""]
+    assert [file_name(name, taken) for name in names] == [
+        "etc-x-y-z=1",
+        "A-b",
+        "a-B-2",
+        "日本",
+        "trace",
+    ]

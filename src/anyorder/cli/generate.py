@@ -64,6 +64,9 @@ def generate(
 ) -> None:
     """Write after a prompt, and show the text while it is written."""
     prompt = _prompt(text)
+    strings = [unescaped(string) for string in stop or ()]
+    if "" in strings:
+        raise ValueError("a stop string is empty; give at least one character")
     if trace is not None:
         may_write(trace)
     with waiting("Starting ..."):
@@ -78,7 +81,7 @@ def generate(
     settings = asdict(sampling) | {
         "decoder": decoder_of(decoder, precision=precision, threads=threads),
         "max_new_tokens": max_new_tokens,
-        "stop": [unescaped(string) for string in stop or ()],
+        "stop": strings,
         "seed": seed,
         "chat": chat,
     }
@@ -90,13 +93,14 @@ def write(lm: "LanguageModel", prompt: str, settings: dict[str, Any], path: Path
     """Stream the text to stdout; whatever ends it, the trace of what was written is saved."""
     from anyorder.decode.generate import generate as run
 
-    last = _Last()
+    live = _Live()
     try:
-        out = run(lm, prompt, **settings, on_text=_say, on_step=last.see)
+        out = run(lm, prompt, **settings, on_text=live.hear, on_step=live.see)
     except BaseException:
-        _end_line()
-        if path is not None and last.trace is not None:
-            _save_unfinished(lm, last.trace, path)
+        if live.said:
+            _end_line()
+        if path is not None and live.trace is not None:
+            _save_unfinished(lm, live.trace, path)
         raise
     _end_line()
     remark(figures(out))
@@ -105,8 +109,15 @@ def write(lm: "LanguageModel", prompt: str, settings: dict[str, Any], path: Path
 
 
 @dataclass
-class _Last:
+class _Live:
+    """What is known of a text while it is written."""
+
+    said: bool = False
     trace: "Trace | None" = None
+
+    def hear(self, _: int, piece: str) -> None:
+        self.said = True
+        _say(piece)
 
     def see(self, trace: "Trace") -> None:
         self.trace = trace
@@ -121,7 +132,7 @@ def _save_unfinished(lm: "LanguageModel", trace: "Trace", path: Path) -> None:
         complain(str(error))
 
 
-def _say(_: int, piece: str) -> None:
+def _say(piece: str) -> None:
     if sys.stdout.isatty():
         from anyorder.show.replay import printable
 
@@ -132,7 +143,7 @@ def _say(_: int, piece: str) -> None:
 
 def _end_line() -> None:
     try:
-        _say(0, "\n")
+        _say("\n")
     except OSError:  # the run has met it too, or the next flush will
         return
 

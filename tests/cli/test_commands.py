@@ -1,0 +1,109 @@
+"""The other commands, and what all have in common."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from anyorder import __version__
+from anyorder.cli import doctor, fetch, main
+from anyorder.decode.catalogue import decoders
+from anyorder.systems.catalogue import listed
+from tests.cli.conftest import Invoke, sentence
+
+
+def test_help_names_every_command_and_cuts_no_sentence(invoke: Invoke) -> None:
+    done = invoke("--help")
+    assert done.code == 0
+    assert invoke().out == done.out
+    for command in main.app.registered_commands:
+        assert command.callback is not None
+        assert f"  {command.callback.__name__} " in done.out
+        assert invoke(command.callback.__name__, "-h").code == 0
+    assert not [line for line in done.out.splitlines()[1:] if line.endswith("...")]
+
+
+def test_the_version(invoke: Invoke) -> None:
+    assert invoke("--version").out == f"anyorder {__version__}\n"
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["generate"], ["--nonsense"], ["replay"]])
+def test_a_command_line_that_is_wrong_points_to_the_help(invoke: Invoke, args: list[str]) -> None:
+    assert re.search("see `anyorder( generate| replay)? --help`", sentence(invoke(*args), 2))
+
+
+def test_decoders_are_listed_with_their_options(invoke: Invoke) -> None:
+    done = invoke("decoders")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert set(decoders()) <= {line.split(" ")[0] for line in lines}
+    assert "sliding=false" in done.out
+    assert "draft_model=..." in done.out
+    (beam,) = (line for line in lines if line.startswith("beam "))
+    assert re.match(r"beam +CausalLM +no ", beam)
+
+
+def test_systems_are_listed_in_words_and_as_json(invoke: Invoke) -> None:
+    rows = json.loads(invoke("systems", "--json").out)
+    assert [row["number"] for row in rows] == [line.number for line in listed()]
+    assert set(rows[0]) == {"number", "slug", "family", "title", "status", "verdicts"}
+    draft = json.loads(invoke("systems", "--json", "--family", "draft").out)
+    assert {row["family"] for row in draft} == {"draft"}
+    shown = invoke("systems", "-f", "draft")
+    assert len(shown.out.splitlines()) == 1 + len(draft)
+    assert f"of {len(draft)} work" in shown.err
+    assert "there is no family 'nonsense'" in sentence(invoke("systems", "-f", "nonsense"))
+
+
+def test_a_system_is_reproduced_quickly(invoke: Invoke, tmp_path: Path) -> None:
+    done = invoke("reproduce", "jacobi-decoding", "--quick")
+    assert done.code == 0, done.err
+    assert re.search(r"^(holds|partly|not at this scale): ", done.out, re.MULTILINE)
+    assert not (tmp_path / "results").exists()
+    assert "did you mean" in sentence(invoke("reproduce", "jacobi-decodin"))
+    (tmp_path / "results").touch()
+    assert "is a file" in sentence(invoke("reproduce", "jacobi-decoding"))
+
+
+def test_fetch_says_where_the_model_is(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is no model 'gpt5'" in sentence(invoke("fetch", "gpt5"))
+    monkeypatch.setattr("anyorder.models.fetch.fetch", lambda name: Path("there") / name)
+    assert invoke(fetch.__name__.split(".")[-1]).out == f"{Path('there/smollm2')}\n"
+
+
+def test_the_doctor_looks_at_everything(
+    invoke: Invoke, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "requires", lambda _: ["torch", 'ray[data]; extra == "ray"'])
+    (cache_dir / "smollm2").mkdir(parents=True)
+    (cache_dir / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"0" * 3_000_000)
+    done = invoke("doctor")
+    assert done.code == 0, done.err
+    said = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in done.out.splitlines())
+    assert re.match(r"\d+\.\d+", said["torch"])
+    assert int(said["cores"]) >= 1
+    assert said["fetched models"] == "smollm2"
+    assert "3 MB" in said["cache folder"]
+    assert {"float32", "bfloat16", "int8", "threads", "memory", "CUDA device"} <= set(said)
+    assert said["extras"].startswith("ray: ")
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n", '{"a": 1}\n', "[]\n", "caf\udce9"])
+def test_what_is_no_trace_cannot_be_replayed(invoke: Invoke, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    assert "no anyorder trace" in sentence(invoke("replay", path))
+
+
+def test_a_replay_of_nothing(invoke: Invoke, tmp_path: Path) -> None:
+    assert "no such file" in sentence(invoke("replay", "nowhere.jsonl"))
+    assert "directory" in sentence(invoke("replay", tmp_path))
+
+
+def test_what_nobody_thought_of_is_still_one_sentence() -> None:
+    said = main.sentence(RuntimeError("it\nbroke"))
+    assert said == "RuntimeError: it broke (unexpected: --debug shows where it came from)"
+    assert (
+        main.sentence(ModuleNotFoundError(name="ray")) == "ray is not installed, and this needs it"
+    )
