@@ -45,8 +45,8 @@ SIZES: dict[str, dict[str, Any]] = {
 
 def network(kind: str, **changes: Any) -> PreTrainedModel:
     """A random network whose layers matter: weights are larger than training would begin with."""
-    sizes = SIZES.get(kind, {}) | changes
-    config = AutoConfig.for_model(kind, vocab_size=V, **_ENDS, **sizes)
+    sizes = {"vocab_size": V} | _ENDS | SIZES.get(kind, {}) | changes
+    config = AutoConfig.for_model(kind, **sizes)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
