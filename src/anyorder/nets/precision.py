@@ -51,6 +51,7 @@ class Network(Protocol):
     ) -> Float[Tensor, "B S V"]: ...
 
 
+@runtime_checkable
 class MakeNetwork(Protocol):
     """Puts a network together; blocks may come one by one."""
 
