@@ -108,7 +108,7 @@ class DraftVerify(ABC):
     @final
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
         read = pending(state.canvas, state.cache)
-        if read.width > 1:
+        if read.width > 1 or int(state.cache.length_B.max()) == 0:  # prompts of one token, too
             return self._read(model, state, read, sampler)
         draft = self.draft(state.memory, state.canvas, sampler)
         return self._verify(model, state, read, draft, sampler)
