@@ -5,16 +5,20 @@
 The tests of the laws call them on every decoder, `test_mutants` on decoders that are broken.
 """
 
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, pairwise, product
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
 from anyorder.decode.left_to_right.plain import LeftToRight
-from anyorder.decode.run import steps
+from anyorder.decode.run import run, steps
+from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops, Watch
-from anyorder.trace import Step
+from anyorder.trace import Step, Trace, fold
 from tests.laws.cases import Case
 
 
@@ -27,7 +31,7 @@ def history(
     decoder: Any, case: Case, canvas: Canvas, *, watch: Watch | None = None
 ) -> list[tuple[Step, Canvas]]:
     """Every step and the canvas after it; first the canvas that it began with."""
-    most = int(canvas.open_BN.sum()) + 1
+    most = canvas.tokens_BN.numel() + 1
     made = list(islice(steps(decoder, case.model, canvas, case.sampler(), watch), most))
     assert len(made) < most, f"{decoder} has not ended after {most} steps"
     return [(Step((), ()), canvas), *made]
@@ -80,11 +84,8 @@ def ends_in_time(decoder: Any, case: Case) -> None:
     """Law 6: no more calls than the decoder declares, counted at the model itself."""
     counted = Counted(case.model)
     canvas = case.canvas()
-    most = int(canvas.open_BN.sum()) + 1
-    made = list(islice(steps(decoder, counted, canvas, case.sampler()), most))
-    assert len(made) < most, "it does not end"
+    last = written(decoder, replace(case, model=counted))
     assert len(counted.calls) <= decoder.most_calls(canvas)
-    last = made[-1][1] if made else canvas
     assert not bool(last.live_B.any())
 
 
@@ -93,6 +94,54 @@ def cuts_where_left_to_right_cuts(decoder: Any, case: Case, stops: Stops) -> Non
     plain, fast = stops.start(case.canvas()), stops.start(case.canvas())
     same(written(decoder, case, watch=fast), written(LeftToRight(), case, watch=plain))
     assert fast.reasons == plain.reasons
+
+
+def the_trace_is_the_result(decoder: Any, case: Case, file: Path) -> None:
+    """Law 4: the trace folds to the canvas, and shows the calls that the models really got."""
+    counted, draft = Counted(case.model), Counted(getattr(decoder, "draft_model", None))
+    watched = replace(decoder, draft_model=draft) if draft.watched else decoder
+    trace = run(watched, counted, case.canvas(), case.sampler())
+    calls = [call for step in trace.steps for call in step.calls]
+    assert [call.tokens_BT for call in calls if call.role == "target"] == counted.calls
+    assert [call.tokens_BT for call in calls if call.role == "draft"] == draft.calls
+    assert (trace.cost.calls, trace.cost.draft_calls) == (len(counted.calls), len(draft.calls))
+    trace.save(file)
+    result = written(decoder, case)
+    for told in (trace, Trace.load(file)):
+        same(fold(told), result)
+    wrote_BN = result.final_BN & ~case.canvas().final_BN
+    assert trace.cost.tokens == int(wrote_BN.sum())
+
+
+def the_seed_decides(decoder: Any, case: Case) -> None:
+    """Law 7: nothing else does, neither a generator of the process nor what ran before."""
+    torch.manual_seed(1)
+    one = written(decoder, case)
+    torch.manual_seed(2)
+    same(one, written(decoder, case))
+
+
+def goes_on_where_it_was_stopped(decoder: Any, case: Case, after: int) -> None:
+    """Law 7: a run that was stopped after some steps, and goes on from its canvas alone."""
+    whole = history(decoder, case, case.canvas())
+    stopped = whole[min(after, len(whole) - 1)][1]
+    same(history(decoder, case, stopped)[-1][1], whole[-1][1])
+
+
+def a_longer_limit_goes_on(decoder: Any, case: Case, more: int) -> None:
+    """Law 7: with more cells to write, the first ones are the same."""
+    longer = replace(case, rows=tuple(replace(row, new=row.new + more) for row in case.rows))
+    for short, long in zip(
+        texts(written(decoder, case)), texts(written(decoder, longer)), strict=True
+    ):
+        assert long[: len(short)] == short
+
+
+def drafts_no_more_than_it_says(decoder: Any, case: Case) -> None:
+    """Law 9: no call, but the one that reads the prompts, is wider than the root and a draft."""
+    counted = Counted(case.model)
+    written(decoder, replace(case, model=counted))
+    assert all(len(row) <= 1 + decoder.most_drafted for call in counted.calls[1:] for row in call)
 
 
 class Counted:
@@ -116,3 +165,64 @@ class Counted:
     def extend(self, tokens_BT: Any, cache: Any, **options: Any) -> Any:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend(tokens_BT, cache, **options)
+
+
+def follows_the_target(accept: Any, residual: Any, p_V: Tensor, q_V: Tensor) -> None:
+    """Law 2, for one token: q(x) accept(x) + P(reject) residual(x) = p(x)."""
+    p_1V, q_1V = p_V[None], q_V[None]
+    kept_1V = q_1V * accept(p_1V, q_1V)
+    refused_11 = 1 - kept_1V.sum(-1, keepdim=True)
+    torch.testing.assert_close(kept_1V + refused_11 * residual(p_1V, q_1V), p_1V, rtol=0, atol=1e-9)
+
+
+def keeps_the_distribution(
+    make_decoder: Any, target: Any, draft: Any, *, tokens: int, sampling: Sampling
+) -> None:
+    """Law 2, for texts: the share of all coins that lead to a text is its probability.
+
+    What is written depends on each coin through thresholds alone. So a decoder is run once for
+    every combination of intervals between them, all in one batch, and weighs as much as the
+    intervals are long. Thresholds of the draft are tried wherever those of the target are.
+    """
+    V, double = target.vocab_size, torch.float64
+    sampler = Sampler(sampling, Coins(torch.zeros(1, 1, 3, dtype=double)))
+    p_VV, q_VV = (sampler.probs(lm.logits_HV[None])[0] for lm in (target, draft))
+    dials = thresholds(p_VV, q_VV)
+    cells = list(product(*(intervals(edges) for edges in dials)))  # of the coins of one cell
+    runs = list(product(cells, repeat=tokens))
+    coins_BN3 = torch.tensor(
+        [[[mid for mid, _ in cell] for cell in run] for run in runs], dtype=double
+    )
+    weight_BN3 = torch.tensor(
+        [[[width for _, width in cell] for cell in run] for run in runs], dtype=double
+    )
+    unused_B13 = torch.zeros(len(runs), 1, 3, dtype=double)
+    coins = Coins(torch.cat([unused_B13, coins_BN3], 1))
+    canvas = Canvas.of_prompts([[0]] * len(runs), new_cells=[tokens] * len(runs))
+    *_, (_, end) = steps(make_decoder(draft), target, canvas, Sampler(sampling, coins))
+    index_B = sum(end.tokens_BN[:, 1 + n] * V**n for n in range(tokens))
+    found_X = torch.zeros(V**tokens, dtype=double)
+    found_X.index_add_(0, index_B, weight_BN3.flatten(1).prod(-1))
+    expected = torch.ones(1, dtype=double)
+    texts = torch.arange(V**tokens)
+    before = torch.zeros_like(texts)
+    for n in range(tokens):
+        token = texts // V**n % V
+        expected, before = expected * p_VV[before, token], token
+    torch.testing.assert_close(found_X, expected, rtol=0, atol=1e-9)
+
+
+def thresholds(p_VV: Tensor, q_VV: Tensor) -> tuple[set[float], set[float], set[float]]:
+    """Where the coins PICK, ACCEPT and DRAW of a cell may turn, after any token."""
+    surplus_VV = (p_VV - q_VV).clamp_min(0)
+    rest_VV = surplus_VV / surplus_VV.sum(-1, keepdim=True)
+    draw = set(q_VV.cumsum(-1).flatten().tolist())
+    pick = set(torch.cat([p_VV.cumsum(-1), rest_VV.cumsum(-1)]).flatten().tolist())
+    return pick | draw, set((p_VV / q_VV).flatten().tolist()), draw
+
+
+def intervals(edges: set[float]) -> list[tuple[float, float]]:
+    """The middle and the length of each interval of [0, 1) between `edges`."""
+    inside = sorted({0.0, 1.0, *(edge for edge in edges if 0 < edge < 1)})
+    found = [((a + b) / 2, b - a) for a, b in pairwise(inside)]
+    return [(middle, width) for middle, width in found if width > 1e-12]  # rounding, not a share

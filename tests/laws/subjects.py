@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.models.table import TableLM
 
@@ -41,5 +43,12 @@ SUBJECTS: dict[str, Factory] = {
     "speculative, width one": lambda draft, V: Speculative(draft, width=1),
     "speculative, smaller vocabulary": lambda draft, V: Speculative(sized(V - 2), width=3),
     "speculative, padded vocabulary": lambda draft, V: Speculative(sized(V + 3), width=3),
+    "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
+    "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
+    "beam": lambda draft, V: Beam(width=3),
+    "beam, narrow": lambda draft, V: Beam(width=1),
 }
+GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
+RESTARTS = GREEDY  # what they know of a text is not all on the canvas
 DRAWS = {name for name in SUBJECTS if name.startswith("speculative")}  # drafts drawn by chance
+EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

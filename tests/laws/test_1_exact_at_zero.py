@@ -8,29 +8,28 @@ from hypothesis import given
 
 from tests.laws.cases import Case, cases, examples, greedy, networks, warm
 from tests.laws.checks import writes_the_text_of_left_to_right
-from tests.laws.subjects import DRAWS, SUBJECTS
+from tests.laws.subjects import DRAWS, EXACT, SUBJECTS
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", EXACT)
 @given(case=cases(sampling=greedy, forced=True))
-@examples(4)
+@examples(3)
 def test_it_writes_the_greedy_text(name: str, case: Case) -> None:
     decoder = SUBJECTS[name](case.draft, case.model.vocab_size)
-    assert decoder.exact
     writes_the_text_of_left_to_right(decoder, case)
 
 
-@pytest.mark.parametrize("name", [name for name in SUBJECTS if name not in DRAWS])
+@pytest.mark.parametrize("name", [name for name in EXACT if name not in DRAWS])
 @given(case=cases(sampling=warm, forced=True))
-@examples(4)
+@examples(3)
 def test_it_writes_the_text_of_its_seed(name: str, case: Case) -> None:
     decoder = SUBJECTS[name](case.draft, case.model.vocab_size)
     writes_the_text_of_left_to_right(decoder, case)
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", EXACT)
 @given(case=cases(sampling=greedy, models=networks))
-@examples(4)
+@examples(3)
 def test_so_it_does_with_a_transformer(name: str, case: Case) -> None:
     decoder = SUBJECTS[name](case.draft, case.model.vocab_size)
     writes_the_text_of_left_to_right(decoder, case)

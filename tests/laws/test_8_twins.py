@@ -1,0 +1,145 @@
+"""Law 8: two ways to write the same thing agree, in text and in calls."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.left_to_right.beam import Beam
+from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.run import run
+from anyorder.decode.sampling import Sampling
+from anyorder.models.table import TableLM
+from anyorder.trace import Trace, fold
+from tests.laws.cases import Case, Row, cases, examples, greedy, rows, seeds, tables
+from tests.laws.checks import same, texts, written
+
+NEVER = 1e9  # seconds of a call: no draft is worth that
+
+
+def trace_of(decoder: Any, case: Case) -> Trace:
+    return run(decoder, case.model, case.canvas(), case.sampler())
+
+
+def greedily(model: Any, *texts: Row) -> Case:
+    return Case(model=model, draft=None, rows=texts)
+
+
+def cycle(length: int) -> TableLM:
+    """0 1 2 ... and over again: what it writes stands in the text before."""
+    return TableLM.of_transitions(torch.eye(length).roll(1, 1))
+
+
+def jacobi_by_hand(model: TableLM, prompt: list[int], cells: int) -> tuple[list[int], int]:
+    """Algorithm 1 of the paper, word for word: all cells at once, until nothing changes.
+
+    The first call reads the prompt and gives the first token, with which all cells begin.
+    """
+
+    def said(tokens: list[int]) -> list[int]:
+        cache = model.new_cache(1, len(tokens))
+        return model.extend(torch.tensor([tokens]), cache).argmax(-1)[0].tolist()
+
+    text = [said(prompt)[-1]] * cells
+    calls = 1
+    while True:
+        corrected = said(prompt + text)[len(prompt) - 1 : -1]
+        calls += 1
+        if corrected == text:
+            return text, calls
+        text = corrected
+
+
+@given(model=tables, row=rows())
+@examples(25)
+def test_plain_jacobi_is_the_algorithm_of_the_paper(model: TableLM, row: Row) -> None:
+    """It may save the last calls: what is right is known one call before it stands still."""
+    if row.new < 1:
+        return
+    trace = trace_of(Jacobi(block=64), greedily(model, row))
+    text, calls = jacobi_by_hand(model, list(row.prompt), row.new)
+    assert texts(fold(trace))[0] == [*row.prompt, *text]
+    assert trace.cost.calls <= calls
+
+
+@given(case=cases(sampling=greedy))
+@examples(10)
+def test_a_horizon_of_nothing_is_left_to_right(case: Case) -> None:
+    hybrid = trace_of(Jacobi(block=5, horizon=0), case)
+    plain = trace_of(LeftToRight(), case)
+    assert hybrid.cost.calls == plain.cost.calls
+    assert hybrid.cost.cells == plain.cost.cells
+
+
+@given(case=cases(sampling=greedy))
+@examples(10)
+def test_one_beam_is_left_to_right(case: Case) -> None:
+    assert texts(written(Beam(width=1), case)) == texts(written(LeftToRight(), case))
+
+
+@given(case=cases())
+@examples(10)
+def test_where_drafts_cost_too_much_auto_is_left_to_right(case: Case) -> None:
+    """The first call reads the prompt for the matrix, and every other call one cell a row."""
+    auto = trace_of(Auto(costs=((1, 1e-9), (2, NEVER), (64, 64 * NEVER))), case)
+    if len(case.rows) == 1:
+        assert auto.cost.cells == trace_of(LeftToRight(), case).cost.cells
+    same(fold(auto), written(LeftToRight(), case))
+
+
+@given(seed=seeds, width=st.integers(1, 6), temperature=st.sampled_from([0.0, 0.7]))
+@examples(10)
+def test_a_model_that_drafts_for_itself_is_never_refused(
+    seed: int, width: int, temperature: float
+) -> None:
+    model = TableLM.random(seed=seed, vocab_size=6)
+    row, sampling = Row(prompt=(1, 2, 3), new=11, seed=seed), Sampling(temperature=temperature)
+    case = Case(model=model, draft=model, rows=(row,), sampling=sampling)
+    assert trace_of(Speculative(model, width), case).cost.calls == 1 + -(-10 // (width + 1))
+
+
+@pytest.mark.parametrize("width", [1, 4, 9])
+def test_a_text_that_repeats_itself_is_copied_whole(width: int) -> None:
+    case = greedily(cycle(7), Row(prompt=(*range(7), 0), new=21))
+    best = 1 + -(-20 // (width + 1))
+    for decoder in (
+        PromptCopy(width=width),
+        AggressiveDecoding(width=width, begin_at=2),
+        Jacobi(block=width + 1) if width == 0 else PromptCopy(ngram=1, width=width),
+    ):
+        trace = trace_of(decoder, case)
+        assert texts(fold(trace))[0] == [n % 7 for n in range(29)]
+        copied = 5 if isinstance(decoder, AggressiveDecoding) else 20  # the input ends there
+        assert trace.cost.calls <= best + (20 - copied)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_recycling_knows_a_chain_after_one_reading(size: int) -> None:
+    """With one rank the tree is a chain, and in a cycle every guess is right."""
+    case = greedily(cycle(5), Row(prompt=(0, 1, 2, 3, 4), new=13))
+    warm = trace_of(TokenRecycling(size=size, rank_odds=(0.9,)), case)
+    assert warm.cost.calls == 1 + -(-12 // (size + 1))
+    cold = trace_of(TokenRecycling(size=size, rank_odds=(0.9,), warm=False), case)
+    assert warm.cost.calls <= cold.cost.calls < 13
+
+
+def test_without_a_match_prompt_copy_drafts_nothing() -> None:
+    case = greedily(cycle(40), Row(prompt=(3, 4), new=20))
+    trace, plain = (trace_of(d, case) for d in (PromptCopy(), LeftToRight()))
+    assert (trace.cost.calls, trace.cost.cells) == (plain.cost.calls, plain.cost.cells)
+
+
+@given(case=cases(sampling=greedy))
+@examples(10)
+def test_a_float32_table_writes_what_the_float64_table_writes(case: Case) -> None:
+    short = TableLM(case.model.logits_HV.float())
+    other = Case(model=short, draft=None, rows=case.rows, sampling=case.sampling)
+    assert texts(written(LeftToRight(), other)) == texts(written(LeftToRight(), case))
