@@ -33,7 +33,7 @@ from anyorder.models.table import TableLM
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.prompted import BASE, group_name, rows_of
 from anyorder.systems.system import Numbers, Part
-from anyorder.trace import Trace, fold
+from anyorder.trace import Step, Trace, fold
 
 
 def tokens_per_call(alpha: float, width: int) -> float:
@@ -206,6 +206,11 @@ def agreement(lm: LanguageModel, trace: Trace) -> list[bool]:
 
 
 def pace(runs: Sequence[Run], decoder: str) -> float:
-    """Tokens a second from the third step on: the first two read the prompt, one in each model."""
-    steps = [s for run in runs if run.decoder == decoder for s in run.output.trace.steps[2:]]
+    """Tokens a second, without the first two steps (each model reads the prompt in one of them)
+    and without the last, which the end of the text cuts; of a text too short for that, all."""
+    steps: list[Step] = []
+    for one in runs:
+        if one.decoder == decoder:
+            made = one.output.trace.steps
+            steps += made[2:-1] or made
     return sum(len(step.changes) for step in steps) / sum(step.seconds for step in steps)
