@@ -61,6 +61,12 @@ class Transformer:
     positions_RC: Float[Tensor, "R C"] | None
 
     @property
+    def fingerprint(self) -> str:
+        """What the cost of a call depends on, beside the machine."""
+        kind = type(self.head).__name__.lower()
+        return f"{kind}-{self.shape.dtype}-{len(self.blocks)}x{self.shape.channels}"
+
+    @property
     def vocab_size(self) -> int:
         return self.shape.vocab_size
 

@@ -47,10 +47,16 @@ class Compiled:
         positions_RC: Float[Tensor, "R C"] | None,
     ) -> None:
         self.shape, self.embedding_VC, self.positions_RC = shape, embedding_VC, positions_RC
+        self.precision = precision
         self.plan = Plan(precision, shape=shape, blocks=blocks, head=head, turns_RD=turns_RD)
         self.forward = entry(precision, str(shape.dtype).removeprefix("torch."))
         self.scratch = _Scratch.of(self.plan, 0, 0, 0)
         self.lock = threading.Lock()  # the scratch memory serves one call at a time
+
+    @property
+    def fingerprint(self) -> str:
+        """What the cost of a call depends on, beside the machine."""
+        return f"compiled-{self.precision}-{self.plan.layers}x{self.shape.channels}"
 
     @property
     def vocab_size(self) -> int:
