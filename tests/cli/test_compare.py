@@ -107,6 +107,18 @@ def test_a_file_that_cannot_be_written_does_not_cost_the_others(
     assert len(list((tmp_path / "traces").glob("*.jsonl"))) == 4
 
 
+def test_a_pipe_that_nobody_reads_does_not_cost_the_files(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> object:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("anyorder.cli.comparison.out", nobody)
+    assert invoke("compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "jacobi").code == 141
+    assert "<html" in (tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "traces").glob("*.jsonl"))) == 4
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

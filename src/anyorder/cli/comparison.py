@@ -8,6 +8,7 @@ import json as jsons
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,33 +30,49 @@ def write(
     done: Comparison, job: "Job", *, html: Path, traces: Path, json: Path | None
 ) -> list[str]:
     """Show and write everything; a sentence for each file that could not be written."""
-    problems: list[str] = []
-
-    def attempt(path: Path, act: Callable[[Path], object]) -> bool:
-        try:
-            act(path)
-            return True
-        except OSError as error:
-            problems.append(f"{path} can't be written: {(error.strerror or str(error)).lower()}")
-            return False
-
-    out().print(table(done, job))
-    if json is not None:
-        figures = jsons.dumps(report(done, job), indent=2, ensure_ascii=False)
-        attempt(json, lambda path: path.write_text(figures + "\n", encoding="utf-8"))
-    text = page(done, job)
-    if attempt(html, lambda path: path.write_text(text, encoding="utf-8")):
-        remark(f"{html}: open it in a browser to replay every text, call by call")
-    if attempt(traces, lambda path: path.mkdir(parents=True, exist_ok=True)):
-        taken: set[str] = set()
-        saved = []
-        for run in done.runs:
-            path = traces / f"{file_name(f'{run.prompt}-{run.decoder}', taken)}.jsonl"
-            if attempt(path, run.output.trace.save):
-                saved.append(path)
-        if saved:
-            remark(f"{traces}: {len(saved)} traces, to see with `anyorder replay {saved[-1]}`")
+    try:
+        out().print(table(done, job))
+    finally:  # a pipe that nobody reads does not cost the files
+        problems = _write_figures(done, job, json) if json else []
+        problems += _write_page(done, job, html)
+        problems += _write_traces(done, traces)
     return problems
+
+
+def _write_figures(done: Comparison, job: "Job", path: Path) -> list[str]:
+    figures = jsons.dumps(report(done, job), indent=2, ensure_ascii=False) + "\n"
+    return _attempt(path, lambda: path.write_text(figures, encoding="utf-8"))
+
+
+def _write_page(done: Comparison, job: "Job", path: Path) -> list[str]:
+    text = page(done, job)
+    problems = _attempt(path, lambda: path.write_text(text, encoding="utf-8"))
+    if not problems:
+        remark(f"{path}: open it in a browser to replay every text, call by call")
+    return problems
+
+
+def _write_traces(done: Comparison, folder: Path) -> list[str]:
+    problems = _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+    if problems:
+        return problems
+    taken: set[str] = set()
+    path = folder
+    for run in done.runs:
+        path = folder / f"{file_name(f'{run.prompt}-{run.decoder}', taken)}.jsonl"
+        problems += _attempt(path, partial(run.output.trace.save, path))
+    if not problems:
+        remark(f"{folder}: a trace of every text, to watch with `anyorder replay {path}`")
+    return problems
+
+
+def _attempt(path: Path, act: Callable[[], object]) -> list[str]:
+    """Do it; what went wrong, if something did."""
+    try:
+        act()
+    except OSError as error:
+        return [f"{path} can't be written: {(error.strerror or str(error)).lower()}"]
+    return []
 
 
 def table(done: Comparison, job: "Job") -> Table:
@@ -81,8 +98,12 @@ def table(done: Comparison, job: "Job") -> Table:
 
 def caption(done: Comparison, job: "Job") -> str:
     """What the figures are of, and how to read them."""
-    words = ", ".join(f"{name} {value}" for name, value in facts(done, job).items())
-    words += ". Speed-up and same text: against left-to-right."
+    prompts = len({run.prompt for run in done.runs})
+    words = (
+        f"{job.lm.name} in {done.precision}, threads: {torch.get_num_threads()}, "
+        f"prompts: {prompts}, up to {job.max_new_tokens} new tokens each, runs: {job.repeats}. "
+        "Speed-up and same text: against left-to-right."
+    )
     if done.precision != "float32":
         words += (
             f" In {done.precision}, {done.near_ties:.1%} of its steps were near-ties, "

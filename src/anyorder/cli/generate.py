@@ -64,9 +64,7 @@ def generate(
 ) -> None:
     """Write after a prompt, and show the text while it is written."""
     prompt = _prompt(text)
-    strings = [unescaped(string) for string in stop or ()]
-    if "" in strings:
-        raise ValueError("a stop string is empty; give at least one character")
+    strings = _stops(stop or [])
     if trace is not None:
         may_write(trace)
     with waiting("Starting ..."):
@@ -159,6 +157,13 @@ def _prompt(text: str) -> str:
     if not text:
         raise ValueError("the prompt is empty; write at least one word")
     return text
+
+
+def _stops(given: list[str]) -> list[str]:
+    """Stop strings, looked at before a model is loaded for nothing."""
+    if "" in given:
+        raise ValueError("a stop string is empty; give at least one character")
+    return [unescaped(string) for string in given]
 
 
 def unescaped(text: str) -> str:

@@ -105,6 +105,8 @@ def sentence(error: Exception) -> str:
         said = str(error)
     elif isinstance(error, ModuleNotFoundError):
         said = f"{error.name} is not installed, and this needs it"
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        said = "there is not enough memory: a smaller model, precision or context may fit"
     else:
         said = f"{type(error).__name__}: {error} (unexpected: --debug shows where it came from)"
     return " ".join(said.split())

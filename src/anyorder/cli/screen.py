@@ -62,6 +62,7 @@ def progress() -> "Iterator[Progress]":
         TextColumn("{task.description}", markup=False),
         console=console,
         transient=True,
+        refresh_per_second=2,  # what is measured meanwhile has the processor
         disable=not console.is_terminal,
     ) as bar:
         yield bar
