@@ -45,3 +45,27 @@ def test_without_a_repository_there_is_no_commit(
 ) -> None:
     monkeypatch.setattr(facts, "root", lambda: None)
     assert facts.commit() == ""
+
+
+def test_a_silent_system_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object, **__: object) -> str:
+        raise OSError
+
+    monkeypatch.setattr(Path, "read_text", silent)
+    monkeypatch.setattr(facts.os, "sysconf", silent)
+    monkeypatch.delattr(facts.os, "sched_getaffinity", raising=False)
+    assert facts.processor()
+    assert (facts.flags(), facts.memory_gib()) == ([], 0.0)
+    assert facts.cores() >= 1
+
+
+def test_the_processor_is_read_as_the_system_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "processor : 0\nmodel name : Some CPU @ 2 GHz\nflags : fpu avx2 amx_int8 other\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: told)
+    assert facts.processor() == "Some CPU @ 2 GHz"
+    assert facts.flags() == ["avx2", "amx_int8"]
+
+
+def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert facts.commit() == ""

@@ -2,9 +2,12 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anyorder.measure.results import (
     Finding,
@@ -12,6 +15,7 @@ from anyorder.measure.results import (
     Peer,
     Peers,
     Result,
+    brief,
     read,
     read_peers,
     shown,
@@ -135,3 +139,53 @@ def test_the_table_shows_rows_and_verdicts() -> None:
     text = shown(RESULT)
     assert "calls  4 ± 1.41" in text
     assert text.splitlines()[-1] == "holds: It is short. (4 against 10 ± 1.4)"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"engine": "vllm"}, r"rows\[0\].engine is \"vllm\""),
+        ({"precision": "int4"}, r"rows\[0\].precision is \"int4\""),
+        ({"batch": 1.5}, r"rows\[0\].batch is 1.5, not int"),
+        ({"same_text": "yes"}, r"rows\[0\].same_text is \"yes\", not bool \| None"),
+        ({"ratio": {"greedy": None}}, r"rows\[0\].ratio.greedy is null, not float"),
+    ],
+)
+def test_peers_are_checked_as_well(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    path = tmp_path / "peers-x.json"
+    data = asdict(PEERS)
+    data["rows"][0].update(change)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=says):
+        read_peers(path)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(RESULT, tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("anyorder.measure.results.os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        write(replace(RESULT, seconds=2.0), tmp_path)
+    assert read(path).seconds == 1.5
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@given(st.floats(1e-6, 1e9))
+def test_a_brief_number_is_near_and_short(value: float) -> None:
+    text = brief(value)
+    assert float(text) == pytest.approx(value, rel=0.006)
+    assert len(text) <= 11
+    assert brief(-value) == "-" + text
+
+
+numbers = st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=2)
+
+
+@given(st.dictionaries(st.text(), numbers, max_size=3), st.text())
+def test_any_numbers_and_names_come_back(metric: dict[str, list[float]], name: str) -> None:
+    with TemporaryDirectory() as folder:
+        result = replace(RESULT, rows=[Measured(name, metric)])
+        assert read(write(result, Path(folder))) == result

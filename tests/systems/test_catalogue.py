@@ -1,6 +1,7 @@
 """The folder is the registry: who has a file is there, who was measured besides works."""
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -113,6 +114,14 @@ def test_an_installed_package_has_its_results_inside(
     assert results() == ROOT / "results"
     monkeypatch.setattr(catalogue, "root", lambda: None)
     assert results() == ROOT / "src" / "anyorder" / "results"
+
+
+def test_the_wheel_takes_results_and_data_along() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    targets = project["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["force-include"] == {"results": "anyorder/results"}
+    assert "results/" not in targets.get("sdist", {}).get("exclude", [])
+    assert (ROOT / "results").is_dir(), "or nothing can be built"
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

@@ -1,16 +1,18 @@
 """The page says what the results say, and nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import anyorder
-from anyorder.measure.results import write
+from anyorder.measure.results import Measured, Verdict, write
 from anyorder.systems import catalogue
 from anyorder.systems import page as module
-from anyorder.systems.catalogue import listed
-from anyorder.systems.page import main, page
+from anyorder.systems.catalogue import Row, listed
+from anyorder.systems.page import main, measurements, open_ones, overview, page, provenance
 from anyorder.systems.reproduce import reproduce
+from tests.systems.test_catalogue import some_result
 
 ROOT = Path(anyorder.__file__).parents[2]
 
@@ -52,3 +54,45 @@ def test_it_can_be_checked_and_written(
     assert main([]) == 1
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == ["systems.md is out of date", "wrote systems.md", "systems.md is up to date"]
+
+
+def test_rows_with_the_same_metrics_share_a_table() -> None:
+    same = {"calls": [1.0, 3.0], "tokens_per_s": [5.0, 5.0]}
+    rows = [Measured("a", same), Measured("b", same), Measured("c", {"error": [0.0125, 0.0125]})]
+    text = measurements(replace(some_result("token-recycling", 174), rows=rows))
+    assert text.splitlines() == [
+        "| | calls | tokens per s |",
+        "|---|---|---|",
+        "| a | 2 ± 1.41 | 5 |",
+        "| b | 2 ± 1.41 | 5 |",
+        "",
+        "| | error |",
+        "|---|---|",
+        "| c | 0.0125 |",
+    ]
+
+
+def test_the_overview_counts_verdicts() -> None:
+    verdicts: tuple[Verdict, ...] = ("holds", "partly", "holds")
+    row = Row(174, "token-recycling", "draft", "A title", "works", verdicts)
+    line = "| 174 | [A title](#token-recycling) | 2 holds, 1 partly |"
+    assert overview([row]).splitlines()[-1] == line
+
+
+def test_what_is_open_stands_in_families_without_empty_ones() -> None:
+    rows = [
+        Row(2, "b", "survey", "Beta", "open", ()),
+        Row(1, "a", "draft", "Alpha", "works", ()),
+        Row(3, "c", "nat", "Gamma", "open", ()),
+    ]
+    heads = [line for line in open_ones(rows).splitlines() if line.startswith("###")]
+    assert heads == ["### Parallel translation and text generation", "### Surveys"]
+
+
+def test_a_result_says_where_it_comes_from() -> None:
+    machine = {"processor": "Some CPU", "cores": 2, "threads": 1}
+    result = replace(some_result("token-recycling", 174), machine=machine, seconds=90.0)
+    text = provenance(result)
+    assert "Measured in 1.5 minutes with no model on Some CPU (2 cores, 1 threads)" in text
+    assert "commit unknown" in text
+    assert "`anyorder reproduce token-recycling`" in text

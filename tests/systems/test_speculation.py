@@ -5,18 +5,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.decode.generate import generate
+from anyorder.canvas import Canvas
+from anyorder.decode.generate import Output, generate
+from anyorder.measure.compare import Run
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.speculation import (
     Forecast,
     agreement,
+    alpha_and_c,
     best_width,
     iid_table,
     iid_tokens_per_call,
+    pace,
     speed_up,
     tokens_per_call,
 )
 from anyorder.systems.tiny import tiny
+from anyorder.trace import Change, Step, Trace
 
 shares = st.floats(0.01, 0.99)
 ratios = st.floats(0.0, 2.0)
@@ -79,3 +84,35 @@ def test_worn_tables_are_drafts_that_are_often_right() -> None:
     tokens = torch.arange(whole.vocab_size)[None]
     said = [m.extend(tokens, m.new_cache(1, 300))[0].argmax(-1) for m in (whole, worn)]
     assert 0.5 < float((said[0] == said[1]).float().mean()) < 1
+
+
+def test_alpha_and_c_of_a_model_with_itself() -> None:
+    lm = tiny()
+    alpha, c = alpha_and_c(lm, lm, ["abc", "hello"], 40)
+    assert alpha == 1
+    assert 0.3 < c < 3, "the same work takes about the same time"
+
+
+def test_a_bad_draft_has_a_lower_alpha_than_a_good_one() -> None:
+    prompts = ["abc", "hello", "xyz"]
+    (good, _), (bad, _) = (
+        alpha_and_c(tiny(), draft, prompts, 24) for draft in (tiny("bfloat16"), tiny("int8"))
+    )
+    assert bad <= good <= 1
+
+
+def run_of(*steps: tuple[int, float]) -> Run:
+    """A run whose steps wrote so many tokens in so many seconds."""
+    canvas = Canvas.of_prompts([[0]], new_cells=[50])
+    change = Change(0, 1, 1, 1, 0.0)
+    made = tuple(Step((), (change,) * count, None, seconds) for count, seconds in steps)
+    trace = Trace(canvas, made)
+    output = Output("", [], [], "length", trace, (0,))
+    return Run("x", "p", output, True)
+
+
+def test_the_pace_leaves_prompts_and_the_end_out() -> None:
+    run = run_of((1, 9.0), (2, 9.0), (4, 1.0), (6, 1.0), (1, 9.0))
+    assert pace([run], "x") == 5.0
+    assert pace([run, run_of((1, 1.0), (2, 1.0))], "x") == (4 + 6 + 1 + 2) / 4, "short: all of it"
+    assert pace([run_of((1, 0.5))], "x") == 2.0
