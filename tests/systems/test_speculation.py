@@ -90,7 +90,7 @@ def test_alpha_and_c_of_a_model_with_itself() -> None:
     lm = tiny()
     alpha, c = alpha_and_c(lm, lm, ["abc", "hello"], 40)
     assert alpha == 1
-    assert 0.3 < c < 3, "the same work takes about the same time"
+    assert 0.1 < c < 10, "the same work takes about the same time"
 
 
 def test_a_bad_draft_has_a_lower_alpha_than_a_good_one() -> None:
