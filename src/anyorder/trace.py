@@ -124,10 +124,13 @@ class Trace:
     def load(path: Path) -> "Trace":
         """Read a trace, also one that was cut off; ValueError names the line that is no trace."""
         trace: Trace | None = None
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # not at U+2028
+        for number, line in enumerate(lines, 1):
             try:
                 trace = _read(trace, json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if number == len(lines) and (trace is not None or not line):
+                    break  # the disk was full, or the run was stopped
                 raise ValueError(f"{path}, line {number}: this is no anyorder trace") from error
         if trace is None:
             raise ValueError(f"{path} is empty: this is no anyorder trace")
