@@ -1,0 +1,58 @@
+"""The meter counts every call of every model that it watches, and gets in nobody's way."""
+
+import torch
+
+from anyorder.masks import Tree
+from anyorder.meter import Call, Cost, Meter, Metered, beside
+from anyorder.models.capability import CausalLM
+from anyorder.models.table import TableLM
+
+MODEL = TableLM.random(seed=0, vocab_size=5)
+
+
+def test_a_watched_model_says_the_same_and_is_counted() -> None:
+    meter = Meter()
+    watched = meter.watch(MODEL)
+    tokens_BT, tree = torch.tensor([[1, 2, 3]]), Tree(torch.tensor([[-1, 0, 0]]))
+    score_BS = torch.tensor([[2]])
+    said = watched.extend(tokens_BT, watched.new_cache(1, 9), tree=tree, score_BS=score_BS)
+    own = MODEL.extend(tokens_BT, MODEL.new_cache(1, 9), tree=tree, score_BS=score_BS)
+    assert torch.equal(said, own)
+    (call,) = meter.take()
+    assert (call.role, call.tokens_BT, call.parents_BT) == ("target", [[1, 2, 3]], [[-1, 0, 0]])
+    assert call.cells == 3
+    assert call.seconds > 0
+
+
+def test_taking_empties_the_meter() -> None:
+    meter = Meter()
+    watched = meter.watch(MODEL)
+    for _ in range(2):
+        watched.extend(torch.tensor([[1], [2]]), watched.new_cache(2, 1))
+    assert [call.parents_BT for call in meter.take()] == [None, None]
+    assert meter.take() == []
+
+
+def test_a_watched_model_has_all_that_the_model_has() -> None:
+    watched = Meter().watch(MODEL)
+    assert isinstance(watched, CausalLM)
+    assert (watched.vocab_size, watched.max_length) == (5, MODEL.max_length)
+    assert watched.logits_HV is MODEL.logits_HV
+
+
+def test_a_model_beside_a_watched_one_is_counted_as_a_draft() -> None:
+    meter = Meter()
+    draft = beside(meter.watch(MODEL), MODEL)
+    draft.extend(torch.tensor([[1]]), draft.new_cache(1, 1))
+    assert [call.role for call in meter.take()] == ["draft"]
+    assert not isinstance(beside(MODEL, MODEL), Metered)  # nobody counts, so nobody is counted
+
+
+def test_cells_are_counted_with_their_padding() -> None:
+    assert Call("target", 0.0, [[1, 2, 0], [1, 2, 3]], None).cells == 6
+
+
+def test_rates_of_nothing_are_nothing() -> None:
+    assert (Cost().tokens_per_call, Cost().tokens_per_second) == (0.0, 0.0)
+    cost = Cost(calls=4, tokens=10, seconds=2.0)
+    assert (cost.tokens_per_call, cost.tokens_per_second) == (2.5, 5.0)
