@@ -109,10 +109,10 @@ def _written(
     speakers = [Speaker(lm, row, strings, on_text) for row in rows]
     for step, after in steps(decoder, lm.model, canvas, sampler, watch):
         trace = trace.add(step)
+        if on_step:  # first: whatever is said stands in the trace, even if it is the last word
+            on_step(trace)
         for speaker in speakers:
             speaker.hear(after)
-        if on_step:
-            on_step(trace)
     for speaker in speakers:
         speaker.finish()
     made = [_row(lm, after, row, strings) for row in rows]
