@@ -16,7 +16,7 @@ def doctor() -> None:
 
     from anyorder.cli.screen import out, waiting
 
-    with waiting("Looking around ..."):
+    with waiting("Looking around (code is compiled the first time: a minute) ..."):
         facts = {**_software(), **_hardware(), **_forms(), **_extras(), **_cache()}
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")

@@ -101,7 +101,7 @@ def write(lm: "LanguageModel", prompt: str, settings: dict[str, Any], path: Path
             _save_unfinished(lm, live.trace, path)
         raise
     _end_line()
-    remark(figures(out))
+    remark(figures(out, sampled=settings["temperature"] > 0))
     if path is not None:
         save(out.trace, path)
 
@@ -175,16 +175,17 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], text)
 
 
-def figures(out: "Output") -> str:
-    """What it cost, in one line."""
+def figures(out: "Output", *, sampled: bool) -> str:
+    """What it cost and why it ended, in one line; the seed if it decided anything."""
     cost = out.cost
     words = [
         f"{cost.tokens_per_second:.1f} tokens/s",
         f"{cost.calls} calls",
         f"{cost.tokens_per_call:.2f} tokens per call",
         f"{cost.tokens} tokens in {cost.seconds:.1f} s",
-        f"seed {out.seeds[0]}",
+        f"ended by {out.finish}",
     ]
+    words += [f"seed {out.seeds[0]}"] if sampled else []
     return " · ".join(words)
 
 

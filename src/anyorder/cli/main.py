@@ -60,7 +60,10 @@ def anyorder(
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show where an error came from.", callback=_debug)
+        bool,
+        typer.Option(
+            "--debug", help="Show where an error came from (or ANYORDER_DEBUG=1).", callback=_debug
+        ),
     ] = False,
 ) -> None:
     """Write text in any order and many tokens at a time, with your own language model."""
