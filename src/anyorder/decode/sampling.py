@@ -3,7 +3,7 @@
     sampler = Sampler(Sampling(temperature=0.8, top_p=0.9), Coins.of_seeds([7], cells=64))
     tokens_BS = sampler.pick(logits_BSV, cells_BS)
 
-Filters are applied in the order of `transformers`: repetition penalty, logit bias, temperature,
+Filters are applied in the order of `transformers`: logit bias, repetition penalty, temperature,
 top-k, top-p, min-p. Probabilities are float64. All randomness arrives in `Coins`, one per canvas
 cell: a row's text depends on its own seed alone, not on its neighbours, nor on how many cells
 were drafted. Shapes: B rows, S scored cells, V vocabulary, N canvas cells, H history.
@@ -93,9 +93,7 @@ class Sampler:
         logits_BSV: Float[Tensor, "B S V"],
         history_BSH: Int[Tensor, "B S H"] | None = None,
     ) -> Float[Tensor, "B S V"]:
-        """Penalty and bias applied; `history_BSH` holds token ids, -1 where there is none."""
-        if self.wants_history and history_BSH is not None:
-            logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
+        """Bias and penalty applied; `history_BSH` holds token ids, -1 where there is none."""
         if self.options.logit_bias:
             ids = torch.tensor(list(self.options.logit_bias), device=logits_BSV.device)
             if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
@@ -106,6 +104,8 @@ class Sampler:
             logits_BSV = logits_BSV.index_add(
                 -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
             )
+        if self.wants_history and history_BSH is not None:
+            logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
         return logits_BSV
 
     def probs(
