@@ -1,0 +1,72 @@
+"""The walk through a draft tree against a plain search for the path that agrees."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
+
+V = 3
+
+
+@st.composite
+def drafts(draw: st.DrawFn) -> tuple[list[int], list[int], list[int]]:
+    """A tree below a root, some cells without a guess, and what the model says after each cell."""
+    T = draw(st.integers(1, 9))
+    tokens = draw(st.lists(st.integers(0, V - 1), min_size=T, max_size=T))
+    parents = [-1] + [
+        draw(st.integers(-2, cell - 1).filter(lambda p: p != -1)) for cell in range(1, T)
+    ]
+    says = draw(st.lists(st.integers(0, V - 1), min_size=T, max_size=T))
+    return tokens, parents, says
+
+
+def path_by_hand(tokens: list[int], parents: list[int], says: list[int]) -> list[int]:
+    """From the root, always the first child that carries what the model says."""
+    path = [0]
+    while True:
+        below = [c for c, p in enumerate(parents) if p == path[-1] and tokens[c] == says[path[-1]]]
+        if not below:
+            return path
+        path.append(below[0])
+
+
+@given(rows=st.lists(drafts(), min_size=1, max_size=3))
+def test_the_walk_follows_the_model_as_deep_as_the_draft_agrees(rows: list) -> None:
+    T = max(len(tokens) for tokens, _, _ in rows)
+    tokens_BT, parents_BT, says_BT = (
+        torch.tensor([[*row[part], *[fill] * (T - len(row[part]))] for row in rows])
+        for part, fill in ((0, 0), (1, -2), (2, 0))
+    )
+    rows_B = torch.arange(len(rows))
+    written = walk(tokens_BT, parents_BT, lambda cell_B, _: says_BT[rows_B, cell_B])
+    for b, row in enumerate(rows):
+        path = path_by_hand(*row)
+        count = int(written.count_B[b])
+        assert written.path_BP[b, :count].tolist() == path
+        assert written.tokens_BP[b, :count].tolist() == [row[2][cell] for cell in path]
+
+
+def test_the_rule_is_told_what_was_written_before() -> None:
+    """So that penalties for repetition see the drafted tokens of their own path."""
+    asked = []
+
+    def decide(cell_B: torch.Tensor, said_BP: torch.Tensor) -> torch.Tensor:
+        asked.append((cell_B.tolist(), said_BP.tolist()))
+        return torch.tensor([5 + len(asked)])
+
+    walk(torch.tensor([[9, 6, 7]]), torch.tensor([[-1, 0, 1]]), decide)
+    assert asked == [([0], [[]]), ([1], [[6]]), ([2], [[6, 7]])]
+
+
+def test_a_cap_is_a_limit_for_each_row() -> None:
+    path_BP = torch.zeros(3, 4, dtype=torch.long)
+    written = Written(path_BP, path_BP, torch.tensor([4, 2, 1]))
+    assert written.capped(torch.tensor([3, 3, 0])).count_B.tolist() == [3, 2, 0]
+
+
+def test_odds_and_residual_at_their_edges() -> None:
+    p, q = torch.tensor([[0.5, 0.5, 0.0]]).double(), torch.tensor([[0.0, 0.25, 0.75]]).double()
+    assert accept_probability(p, q).tolist() == [[1.0, 1.0, 0.0]]
+    assert residual(p, q).tolist() == [[2 / 3, 1 / 3, 0.0]]
+    assert residual(p, p).tolist() == p.tolist()
