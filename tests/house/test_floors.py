@@ -9,7 +9,7 @@ import pytest
 from tests.house.house import HOUSE, MODULES, ROOT, imports, name_of
 
 FLOORS = [
-    {"canvas", "trace", "meter"},
+    {"canvas", "trace", "meter", "folders"},
     {"masks", "orders", "units", "align", "corrupt"},
     {"nets"},
     {"models", "objectives"},

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from anyorder.folders import cache_dir
 from anyorder.models import fetch as fetching
-from anyorder.models.fetch import MODELS, Published, cache_dir, fetch
+from anyorder.models.fetch import MODELS, Published, fetch
 
 WEIGHTS = b"GGUF" + bytes(5000)
 

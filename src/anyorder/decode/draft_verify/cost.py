@@ -7,7 +7,6 @@ Shapes: T cells.
 """
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from anyorder.folders import cache_dir
 from anyorder.models.capability import CausalLM
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -51,7 +51,7 @@ def curve_of(model: Any) -> CostCurve:
         f"{getattr(model, 'fingerprint', id(model))}-{torch.get_num_threads()}-{torch.__version__}"
     )
     if name not in _known:
-        path = _folder() / f"cost-{name}.json"
+        path = cache_dir() / f"cost-{name}.json"
         curve = _read(path) if hasattr(model, "fingerprint") else None
         if curve is None:
             curve = measured(model)
@@ -82,10 +82,6 @@ def measured(model: CausalLM, repeats: int = 5) -> CostCurve:
                 times.append(time.perf_counter() - begun)
             points.append((T, max(min(times), points[-1][1] if points else 0.0)))
     return CostCurve(tuple(points))
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("ANYORDER_CACHE") or Path.home() / ".cache" / "anyorder")
 
 
 def _read(path: Path) -> CostCurve | None:

@@ -4,7 +4,7 @@
     run(net_address, call_address, thread)
 
 The file holds plain object code and its checksum; only the process that makes it imports numba.
-It lies in `ANYORDER_MACHINE_CODE`, else under `ANYORDER_CACHE`, else under `~/.cache/anyorder`,
+It lies in `ANYORDER_MACHINE_CODE`, else in the cache folder,
 named by a hash of all that it depends on: these sources, numba, LLVM, the processor. Where nothing
 can be written, each process compiles.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
+from anyorder.folders import cache_dir
 from anyorder.nets.compiled.machine import CPU, FEATURES
 
 Run = Callable[[int, int, int], None]
@@ -44,8 +45,7 @@ def entry(weights: str, keys: str) -> Run:
 def _folder() -> Path:
     if own := os.environ.get("ANYORDER_MACHINE_CODE"):
         return Path(own)
-    root = os.environ.get("ANYORDER_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "anyorder") / "machine-code"
+    return cache_dir() / "machine-code"
 
 
 @lru_cache
