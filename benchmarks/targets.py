@@ -1,0 +1,126 @@
+"""What was promised, and whether the rows keep it: computed, never typed in.
+
+    for verdict in verdicts(rows): print(verdict)
+
+Each target holds on every prompt or not at all: its value is that of the worst prompt.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anyorder.measure.results import Peer
+from benchmarks.schedule import HUGGING, LLAMA, OURS, PLAIN
+
+COPYING = "edit"  # the prompt whose answer stands in it
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target, its least value that will do, and the value that was found, at the worst prompt."""
+
+    text: str
+    floor: float
+    value: float | None
+    where: str = ""
+
+    @property
+    def word(self) -> str:
+        if self.value is None:
+            return "not measured"
+        return "met" if self.value >= self.floor else "missed"
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.word:13}{'':8}{self.text}"
+        return f"{self.word:13}{self.value:<8.2f}{self.text} (worst: {self.where})"
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Tokens per second, found by who, in which precision, on which prompt."""
+
+    rows: Sequence[Peer]
+
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(row.task for row in self.rows))
+
+    def find(self, engine: str, task: str, precision: str | None, *decoders: str) -> list[float]:
+        """Speeds of the decoders of these names (all, if none is named), options aside."""
+        return [
+            row.tokens_per_s
+            for row in self.rows
+            if (row.engine, row.task) == (engine, task)
+            and precision in (None, row.precision)
+            and (not decoders or row.decoder.partition(":")[0] in decoders)
+        ]
+
+
+def verdicts(rows: Sequence[Peer]) -> list[Verdict]:
+    """All targets."""
+    speeds = Speeds(rows)
+    return [
+        *_against_transformers(speeds, "float32", plain=1.7, copying=3.5, other=2.4),
+        *_against_transformers(speeds, "bfloat16", plain=2.5, copying=5.0, other=3.3),
+        *_against_llama(speeds),
+        *_own(speeds),
+    ]
+
+
+def _against_transformers(
+    speeds: Speeds, precision: str, *, plain: float, copying: float, other: float
+) -> Iterator[Verdict]:
+    greedy = {task: speeds.find(HUGGING, task, precision, "greedy") for task in speeds.tasks()}
+    drafted = {
+        task: speeds.find(HUGGING, task, precision, "prompt-lookup", "assisted") for task in greedy
+    }
+    ours = {task: speeds.find(OURS, task, precision, PLAIN[OURS]) for task in greedy}
+    best = {task: speeds.find(OURS, task, precision) for task in greedy}
+    others = {task: found for task, found in best.items() if task != COPYING}
+    edit = {task: found for task, found in best.items() if task == COPYING}
+    of = f"transformers' greedy, {precision}"
+    yield _worst(f"left to right at least {plain} times {of}", plain, ours, greedy)
+    yield _worst(f"best decoder at least {copying} times {of}: {COPYING}", copying, edit, greedy)
+    yield _worst(f"best decoder at least {other} times {of}: the others", other, others, greedy)
+    text = f"best decoder at least 1.3 times transformers' best drafting, {precision}"
+    yield _worst(text, 1.3, best, drafted)
+
+
+def _against_llama(speeds: Speeds) -> Iterator[Verdict]:
+    tasks = speeds.tasks()
+    greedy = {task: speeds.find(LLAMA, task, None, "greedy") for task in tasks}
+    either = {task: speeds.find(LLAMA, task, None) for task in tasks}
+    ours = {task: speeds.find(OURS, task, "int8", PLAIN[OURS]) for task in tasks}
+    best = {task: speeds.find(OURS, task, "int8") for task in tasks}
+    yield _worst("left to right as fast as llama.cpp's greedy, int8", 1.0, ours, greedy)
+    yield _worst("best decoder as fast as llama.cpp's best, int8", 1.0, best, either)
+
+
+def _own(speeds: Speeds) -> Iterator[Verdict]:
+    for precision in ("float32", "bfloat16", "int8"):
+        tasks = speeds.tasks()
+        auto = {task: speeds.find(OURS, task, precision, "auto") for task in tasks}
+        plain = {task: speeds.find(OURS, task, precision, PLAIN[OURS]) for task in tasks}
+        text = f"auto at most 5 % slower than left to right, {precision}"
+        yield _worst(text, 0.95, auto, plain)
+    texts = [
+        row
+        for row in speeds.rows
+        if row.engine == OURS and row.precision == "float32" and row.same_text is not None
+    ]
+    other = next((row for row in texts if not row.same_text), None)
+    value = None if not texts else float(other is None)
+    where = f"{other.decoder}, {other.task}" if other else "none"
+    yield Verdict("the same text from every decoder, float32", 1.0, value, where)
+
+
+def _worst(
+    text: str, floor: float, ours: dict[str, list[float]], theirs: dict[str, list[float]]
+) -> Verdict:
+    """Our best over their best, at the prompt where that is least."""
+    ratio = {
+        task: max(found) / max(theirs[task])
+        for task, found in ours.items()
+        if found and theirs.get(task)
+    }
+    where = min(ratio, key=lambda task: ratio[task], default="")
+    return Verdict(text, floor, ratio.get(where), where)
