@@ -11,7 +11,9 @@ et al. 2023 (arXiv:2211.17192), section 3.3.
 Shapes: B rows, K drafted cells, V vocabulary, R ranks, P written cells.
 """
 
+import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import final
 
 import torch
@@ -23,13 +25,16 @@ from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.cost import CostCurve, curve_of
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
 from anyorder.decode.draft_verify.prompt_copy import copied, latest_match
-from anyorder.decode.draft_verify.token_recycling import RANK_ODDS, filled, likeliest
+from anyorder.decode.draft_verify.token_recycling import filled, likeliest
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
 CHAINS = (0, 3, 7, 12, 20)  # lengths of copies that are considered
-TREES = (0, 1, 3, 5, 7, 11, 15, 23)  # sizes of recycling trees that are considered
+TREES = (0, 1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
+FIRST_RANKS = (0.25, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before anything was seen,
+FIRST_COPIES = {4: 0.75, 3: 0.6, 2: 0.4, 1: 0.12}  # on the careful side
+MARGIN = 1.03  # a draft must promise this much more than plain decoding
 NGRAMS = (4, 3, 2, 1)  # a copy is trusted by the length of its match
 FADE = 0.98  # weight of what was seen, one written token later
 
@@ -39,7 +44,7 @@ class Odds:
     """A share, counted with fading memory, from a first guess worth `weight` sightings."""
 
     share: float
-    weight: float = 6.0
+    weight: float = 4.0
 
     def see(self, right: bool) -> None:
         """One more sighting."""
@@ -53,10 +58,11 @@ class Experience:
 
     matrix_VR: Int[Tensor, "V R"]
     curve: CostCurve
-    ranks: list[Odds] = field(default_factory=lambda: [Odds(odds) for odds in RANK_ODDS])
+    ranks: list[Odds] = field(default_factory=lambda: [Odds(odds) for odds in FIRST_RANKS])
     copies: dict[int, Odds] = field(
-        default_factory=lambda: {4: Odds(0.8), 3: Odds(0.7), 2: Odds(0.5), 1: Odds(0.2, 12.0)}
+        default_factory=lambda: {match: Odds(odds) for match, odds in FIRST_COPIES.items()}
     )
+    drafting: float = 0.0005  # seconds that it takes to make a draft, fading mean
     source_B: Int[Tensor, " B"] | None = None  # where a copy would start, and
     match_B: Int[Tensor, " B"] | None = None  # the length of its match (0: none)
 
@@ -75,26 +81,27 @@ class Auto(DraftVerify):
     def most_drafted(self) -> int:
         return CHAINS[-1] + TREES[-1]
 
-    @property
-    def reads_prompt(self) -> bool:
-        return True
-
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Experience:
-        ranks = min(len(RANK_ODDS), model.vocab_size)
+        ranks = min(len(FIRST_RANKS), model.vocab_size)
         matrix_VR = torch.full((model.vocab_size, ranks), -1, dtype=torch.int32)
         curve = CostCurve(self.costs) if self.costs else curve_of(model)
         return Experience(matrix_VR, curve)
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        chain, size, odds = best_plan(memory, canvas)
+        begun = time.perf_counter()
+        last_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
+        root_B = canvas.tokens_BN.gather(1, last_B1)[:, 0]
+        chain, size, odds = best_plan(memory, canvas, root_B)
+        if not chain and not size:
+            return None
         parts = []
         if chain and memory.source_B is not None:
             parts.append(copied(canvas, memory.source_B, chain))
         if size:
-            last_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
-            root_B = canvas.tokens_BN.gather(1, last_B1)[:, 0]
             parts.append(filled(best_first(size, odds), memory.matrix_VR, root_B))
-        return side_by_side([part for part in parts if part is not None])
+        draft = side_by_side([part for part in parts if part is not None])
+        memory.drafting += 0.1 * (time.perf_counter() - begun - memory.drafting)
+        return draft
 
     def observe(self, memory: Experience, seen: Seen) -> Experience:
         if seen.written is not None:
@@ -107,41 +114,59 @@ class Auto(DraftVerify):
         return memory
 
 
-def best_plan(memory: Experience, canvas: Canvas) -> tuple[int, int, tuple[float, ...]]:
+def best_plan(
+    memory: Experience, canvas: Canvas, root_B: Int[Tensor, " B"]
+) -> tuple[int, int, tuple[float, ...]]:
     """Length of the copy, size of the tree, and the rank odds that shape the tree.
 
     Expected tokens of a call: 1 + sum over drafted cells of the odds that the path to them is
-    right; the tree counts where the copy's first token fails.
+    right; the tree counts where the copy's first token fails, and where the root is known.
     """
     odds = falling([rank.share for rank in memory.ranks[: memory.matrix_VR.shape[1]]])
-    gains = {size: expected(size, odds) for size in TREES}
     live = canvas.live_B.tolist()
+    known = (memory.matrix_VR[root_B, 0] >= 0).tolist()
     matches = [0] * len(live) if memory.match_B is None else memory.match_B.tolist()
-    copies = [
-        memory.copies[m].share if m else 0.0 for m, on in zip(matches, live, strict=True) if on
+    rows = [  # how far to trust the row's copy, and whether a tree can grow there
+        (memory.copies[match].share if match else 0.0, on_tree)
+        for match, on_tree, on in zip(matches, known, live, strict=True)
+        if on
     ]
-    rows = max(len(live), 1)
-    best, plan = 0.0, (0, 0)
-    for chain in CHAINS if any(copies) else CHAINS[:1]:
-        along = [sum(share**i for i in range(1, chain + 1)) for share in copies]
-        for size, gain in gains.items():
+    best = MARGIN * len(rows) / memory.curve.seconds(len(live))
+    plan = (0, 0)
+    for chain in CHAINS if any(copy for copy, _ in rows) else CHAINS[:1]:
+        for size in TREES if any(tree for _, tree in rows) else TREES[:1]:
+            if not chain and not size:
+                continue
+            gain = expected(size, odds)
             tokens = sum(
-                1 + a + (1 - c * (chain > 0)) * gain for a, c in zip(along, copies, strict=True)
+                1 + run_of(copy, chain) + (1 - copy * (chain > 0)) * tree * gain
+                for copy, tree in rows
             )
-            rate = tokens / memory.curve.seconds(rows * (1 + chain + size))
-            if rate > best * 1.001:
-                best, plan = rate, (chain, size)
-    return *plan, odds
+            cost = memory.curve.seconds(len(live) * (1 + chain + size)) + memory.drafting
+            if tokens / cost > best:
+                best, plan = tokens / cost, (chain, size)
+    return plan[0], plan[1], odds
+
+
+def run_of(share: float, chain: int) -> float:
+    """Expected length of the right beginning of a copy: share + share^2 + ... + share^chain.
+
+    >>> run_of(0.5, 2)
+    0.75
+    """
+    return share * (1 - share**chain) / (1 - share) if share < 1 else float(chain)
 
 
 def falling(shares: list[float]) -> tuple[float, ...]:
-    """Shares as odds that fall with rank and stay inside (0, 1), rounded so that trees recur."""
+    """Shares as odds that fall with rank and stay inside (0, 1); coarse, so that trees recur."""
     odds: list[float] = []
     for share in shares:
-        odds.append(min(max(round(share, 2), 0.005), odds[-1] if odds else 0.97))
+        coarse = round(20 * share) / 20 if share > 0.1 else round(50 * share) / 50
+        odds.append(min(max(coarse, 0.005), odds[-1] if odds else 0.95))
     return tuple(odds)
 
 
+@lru_cache(maxsize=4096)
 def expected(size: int, odds: tuple[float, ...]) -> float:
     """Expected number of right cells in the best tree of `size` cells."""
     if not size:
@@ -165,14 +190,16 @@ def side_by_side(parts: list[Draft]) -> Draft | None:
 
 
 def count_ranks(memory: Experience, root_B: Int[Tensor, " B"], written: Written) -> None:
-    """Which rank, if any, each written token had among the remembered followers of the one before.
+    """Which rank each written token had among the remembered followers of the one before, if any.
 
     Counted before the matrix learns of this call.
     """
     before_BP = torch.cat([root_B[:, None], written.tokens_BP[:, :-1]], 1)
-    hit_BPR = memory.matrix_VR[before_BP] == written.tokens_BP[..., None]
-    for row, count in zip(hit_BPR.tolist(), written.count_B.tolist(), strict=True):
-        for hits in row[:count]:
+    remembered_BPR = memory.matrix_VR[before_BP]
+    hit_BPR = (remembered_BPR == written.tokens_BP[..., None]).tolist()
+    known_BP = (remembered_BPR[..., 0] >= 0).tolist()
+    for row, known, count in zip(hit_BPR, known_BP, written.count_B.tolist(), strict=True):
+        for hits in (hits for hits, is_known in zip(row[:count], known, strict=False) if is_known):
             for odds, hit in zip(memory.ranks, hits, strict=False):
                 odds.see(hit)
 

@@ -1,0 +1,132 @@
+"""Auto drafts as much as pays: its bookkeeping, its plans, and what they come to in a run."""
+
+import pytest
+import torch
+
+from anyorder.canvas import Canvas
+from anyorder.decode import Auto, LeftToRight
+from anyorder.decode.draft_verify.accept import Written
+from anyorder.decode.draft_verify.auto import (
+    Experience,
+    Odds,
+    best_plan,
+    count_copies,
+    count_ranks,
+    expected,
+    falling,
+    find_copies,
+    side_by_side,
+)
+from anyorder.decode.draft_verify.cost import CostCurve
+from anyorder.decode.draft_verify.loop import Draft
+from anyorder.decode.run import run
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.models.table import TableLM
+
+FREE = CostCurve(((1, 1.0), (64, 1.0)))
+DEAR = CostCurve(((1, 1.0), (64, 64.0)))
+V = 12
+
+
+def experience(curve: CostCurve) -> Experience:
+    memory = Experience(torch.full((V, 8), -1, dtype=torch.int32), curve)
+    memory.matrix_VR[5] = torch.arange(8, dtype=torch.int32)
+    return memory
+
+
+def trace_of(decoder, model, prompt, new=60):
+    canvas = Canvas.of_prompts([prompt], new_cells=[new])
+    coins = Coins.of_seeds([0], cells=canvas.tokens_BN.shape[1])
+    return run(decoder, model, canvas, Sampler(Sampling(), coins))
+
+
+def test_odds_forget():
+    odds = Odds(0.5)
+    for _ in range(300):
+        odds.see(True)
+    high = odds.share
+    for _ in range(300):
+        odds.see(False)
+    assert high > 0.99
+    assert odds.share < 0.01
+
+
+def test_expected_cells_of_a_chain_and_of_a_fan():
+    assert expected(0, (0.5, 0.2)) == 0
+    assert expected(2, (0.5, 0.2)) == pytest.approx(0.5 + 0.25)  # the chain beats the sibling
+    assert expected(2, (0.5, 0.4)) == pytest.approx(0.5 + 0.4)
+
+
+def test_odds_for_trees_never_rise_with_rank():
+    odds = falling([0.3, 0.5, 0.1, 0.0])
+    assert list(odds) == sorted(odds, reverse=True)
+    assert 0 < odds[-1] <= odds[0] < 1
+
+
+def test_where_cells_are_free_much_is_drafted_and_where_they_are_dear_nothing():
+    canvas = Canvas.of_prompts([[4, 5]], new_cells=[4])
+    root = torch.tensor([5])
+    chain, size, _ = best_plan(experience(FREE), canvas, root)
+    assert (chain, size > 0) == (0, True)  # no copy is at hand, but the root is known
+    assert best_plan(experience(DEAR), canvas, root)[:2] == (0, 0)
+
+
+def test_an_unknown_root_grows_no_tree():
+    canvas = Canvas.of_prompts([[4, 6]], new_cells=[4])
+    assert best_plan(experience(FREE), canvas, torch.tensor([6]))[:2] == (0, 0)
+
+
+def test_a_trusted_copy_is_drafted():
+    canvas = Canvas.of_prompts([[1, 2, 3, 4, 9, 1, 2, 3, 4]], new_cells=[4])
+    memory = experience(FREE)
+    find_copies(memory, canvas)
+    assert memory.match_B is not None
+    assert memory.match_B.tolist() == [4]
+    assert memory.source_B is not None
+    assert memory.source_B.tolist() == [4]
+    assert best_plan(memory, canvas, torch.tensor([4]))[0] > 0
+
+
+def test_drafts_side_by_side_keep_their_own_parents():
+    one = Draft(torch.tensor([[3, 4]]), torch.tensor([[-1, 0]]))
+    two = Draft(torch.tensor([[5, 6, 0]]), torch.tensor([[-1, 0, -2]]))
+    both = side_by_side([one, two])
+    assert both is not None
+    assert both.parents_BK.tolist() == [[-1, 0, -1, 2, -2]]
+    assert side_by_side([]) is None
+
+
+def test_ranks_are_counted_where_the_matrix_knew_something():
+    memory = experience(FREE)
+    before = [odds.share for odds in memory.ranks]
+    path = torch.zeros(1, 2, dtype=torch.long)
+    count_ranks(memory, torch.tensor([5]), Written(path, torch.tensor([[1, 7]]), torch.tensor([2])))
+    after = [odds.share for odds in memory.ranks]
+    assert after[1] > before[1]  # 1 was the second guess after 5
+    assert after[0] < before[0]
+    weights = {odds.weight for odds in memory.ranks}
+    assert weights == {Odds(0.5).weight + 1}  # nothing was known of what follows 1
+
+
+def test_copies_are_counted_until_they_fail():
+    canvas = Canvas.of_prompts([[1, 2, 3, 4, 9, 1, 2, 3, 4]], new_cells=[3])
+    memory = experience(FREE)
+    find_copies(memory, canvas)
+    first = memory.copies[4].share
+    canvas = canvas.write(torch.tensor([9]), torch.tensor([[9, 7]]), torch.tensor([2]))
+    written = Written(torch.zeros(1, 2).long(), torch.tensor([[9, 7]]), torch.tensor([2]))
+    count_copies(memory, canvas, written)
+    weight = Odds(0.5).weight
+    assert memory.copies[4].weight == weight + 2
+    assert memory.copies[4].share == pytest.approx((first * weight + 1) / (weight + 2))
+
+
+def test_a_text_that_repeats_takes_few_calls_and_one_that_cannot_be_guessed_no_more_cells():
+    loop = torch.full((V, V), 1e-6)
+    loop[torch.arange(V), (torch.arange(V) + 1) % V] = 1.0
+    cycle = TableLM.of_transitions(loop / loop.sum(-1, keepdim=True))
+    assert trace_of(Auto(costs=FREE.points), cycle, [0, 1]).cost.calls < 20
+    wild = TableLM.random(seed=3, vocab_size=V)
+    plain = trace_of(LeftToRight(), wild, [0, 1]).cost
+    drafted = trace_of(Auto(costs=DEAR.points), wild, [0, 1]).cost
+    assert drafted.cells <= 1.2 * plain.cells
