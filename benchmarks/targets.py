@@ -32,7 +32,8 @@ class Verdict:
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.word:13}{'':8}{self.text}"
-        return f"{self.word:13}{self.value:<8.2f}{self.text} (worst: {self.where})"
+        worst = f" (worst: {self.where})" if self.where else ""
+        return f"{self.word:13}{self.value:<8.2f}{self.text}{worst}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _own(speeds: Speeds) -> Iterator[Verdict]:
     ]
     other = next((row for row in texts if not row.same_text), None)
     value = None if not texts else float(other is None)
-    where = f"{other.decoder}, {other.task}" if other else "none"
+    where = f"{other.decoder}, {other.task}" if other else ""
     yield Verdict("the same text from every decoder, float32", 1.0, value, where)
 
 

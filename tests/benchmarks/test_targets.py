@@ -92,6 +92,7 @@ def test_auto_may_lose_five_percent(speed: float, word: str) -> None:
 
 def test_one_other_text_in_float32_is_one_too_many() -> None:
     rows = [ours("left-to-right", 1.0), ours("auto", 1.0)]
+    assert str(verdict(rows, "the same text")).endswith("every decoder, float32")
     assert verdict(rows, "the same text").word == "met"
     other = row("anyorder", "jacobi", "float32", 1.0, task="edit", same_text=False)
     found = verdict([*rows, other], "the same text")
