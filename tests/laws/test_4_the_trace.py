@@ -15,7 +15,7 @@ from tests.laws.test_3_alone_or_in_company import sampling_of
 
 @pytest.mark.parametrize("name", SUBJECTS)
 @given(data=st.data())
-@examples(3)
+@examples(2)
 def test_the_trace_is_the_result(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(sampling=sampling_of(name), forced=True))
     decoder = SUBJECTS[name](case.draft, case.model.vocab_size)

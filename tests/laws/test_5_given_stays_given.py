@@ -12,7 +12,7 @@ from tests.laws.test_3_alone_or_in_company import sampling_of
 
 @pytest.mark.parametrize("name", SUBJECTS)
 @given(data=st.data())
-@examples(3)
+@examples(2)
 def test_given_stays_given(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(sampling=sampling_of(name), forced=True))
     given_stays_given(SUBJECTS[name](case.draft, case.model.vocab_size), case)

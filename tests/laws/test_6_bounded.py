@@ -30,7 +30,7 @@ strings = st.lists(st.text("abcdef", min_size=1, max_size=3), max_size=2).map(tu
 
 @pytest.mark.parametrize("name", SUBJECTS)
 @given(data=st.data())
-@examples(3)
+@examples(2)
 def test_it_ends_in_time(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(sampling=sampling_of(name), forced=True))
     ends_in_time(SUBJECTS[name](case.draft, case.model.vocab_size), case)

@@ -17,14 +17,14 @@ from tests.laws.subjects import DRAWS, GREEDY, RESTARTS, SUBJECTS
 
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name not in GREEDY])
 @given(case=cases(sampling=warm))
-@examples(3)
+@examples(2)
 def test_the_seed_decides(name: str, case: Case) -> None:
     the_seed_decides(SUBJECTS[name](case.draft, case.model.vocab_size), case)
 
 
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name not in RESTARTS])
 @given(data=st.data(), after=st.integers(0, 6))
-@examples(3)
+@examples(2)
 def test_it_goes_on_where_it_was_stopped(name: str, data: st.DataObject, after: int) -> None:
     case = data.draw(cases(sampling=greedy if name in DRAWS else greedy | warm, forced=True))
     decoder = SUBJECTS[name](case.draft, case.model.vocab_size)
@@ -33,7 +33,7 @@ def test_it_goes_on_where_it_was_stopped(name: str, data: st.DataObject, after: 
 
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name not in RESTARTS])
 @given(case=cases(), more=st.integers(1, 5))
-@examples(3)
+@examples(2)
 def test_a_longer_limit_goes_on(name: str, case: Case, more: int) -> None:
     a_longer_limit_goes_on(SUBJECTS[name](case.draft, case.model.vocab_size), case, more)
 

@@ -15,7 +15,7 @@ DRAFTERS = [n for n, make in SUBJECTS.items() if isinstance(make(sized(6), 6), D
 
 @pytest.mark.parametrize("name", DRAFTERS)
 @given(case=cases())
-@examples(3)
+@examples(2)
 def test_it_drafts_no_more_than_it_says(name: str, case: Case) -> None:
     drafts_no_more_than_it_says(SUBJECTS[name](case.draft, case.model.vocab_size), case)
 
