@@ -39,6 +39,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def hear_ctrl_c() -> None:
+    """A background job of a shell ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(place: Path) -> Start:
     """Start `anyorder ...` in the folder."""
@@ -47,7 +52,9 @@ def start(place: Path) -> Start:
     def run(*args: str, **options: object) -> "subprocess.Popen[str]":
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         command = [sys.executable, "-m", "anyorder", *args]
-        return subprocess.Popen(command, cwd=place, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+        return subprocess.Popen(  # type: ignore[call-overload]
+            command, cwd=place, env=environment, text=True, preexec_fn=hear_ctrl_c, **pipes
+        )
 
     return run
 
