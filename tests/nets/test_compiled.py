@@ -4,6 +4,7 @@ Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
 """
 
 import threading
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.masks import Tree
-from anyorder.nets.compiled import cells, machine_code, network
+from anyorder.nets.compiled import machine_code, network
 from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.crew import Crew
 from anyorder.nets.compiled.network import SLICE, Compiled
-from anyorder.nets.compiled.packing import pack, padded, widened
+from anyorder.nets.compiled.packing import BehindNorm, pack, padded, widened
+from anyorder.nets.compiled.words import Cell, Matrix
 from anyorder.nets.linear import Plain
 from anyorder.nets.transformer import Block, Shape, Transformer
 
@@ -234,18 +236,21 @@ STORY = Story([[1, 2, 3, 4, 5], [6, 7]], [[8, 9, 10], [11, 12, 13]], [[-1, 0, 0]
 def test_sums_in_another_order_would_be_noticed(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutation: where a call has several cells, the first two slots that they see change places."""
+    """Mutation: where a call has several cells, they sum from the last cell to the first."""
 
     def shuffled(cache, count, *rest) -> Table:
         table = table_of(cache, count, *rest)
         if count > 1:
-            for slots in table.slots:
-                slots[..., [0, 1]] = slots[..., [1, 0]]
+            for place in range(0, len(table.words), Cell.WORDS):
+                table.words[place + Cell.SLOTS] = backwards.buffer_info()[0] + 4 * (
+                    LONGEST - table.words[place + Cell.COUNT]
+                )
         return table
 
-    # in float32, a product of two numbers more or less is not seen in every cell; in one it is
+    backwards = array("i", range(LONGEST - 1, -1, -1))
     monkeypatch.setattr(network, "table_of", shuffled)
-    assert list(differences(made(LLAMA, precision), STORY))
+    found = list(differences(made(LLAMA, precision), STORY))
+    assert any("texts" in where for where in found)  # chains: the same cells, only the order
 
 
 @every_precision
@@ -319,28 +324,50 @@ def test_calls_from_two_threads_do_not_disturb_each_other() -> None:
 
 
 def test_a_table_names_slots_in_the_order_of_the_text() -> None:
-    net = made(LLAMA, "float32")
-    cache = net.new_cache(1, 16)
+    cache = made(LLAMA, "float32").new_cache(1, 16)
     cache.lengths = [3]
     table = table_of(cache, 3, Tree(torch.tensor([[-1, -1, 1]])), None, LONGEST)
-    assert table.place_N.tolist() == [3, 3, 4]
-    (slots,) = table.slots
-    assert slots[2].tolist() == [0, 1, 2, 4, 5]
-    assert table.words_BTW[0, :, cells.Cell.COUNT].tolist() == [4, 4, 5]
+    assert table.places == [3, 3, 4]
+    assert table.words[Cell.COUNT :: Cell.WORDS].tolist() == [4, 4, 5]
+    assert table.slots[0].tolist() == [0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 4, 5]
+
+
+def test_a_window_leaves_the_last_cells_in_sight() -> None:
+    cache = made(LLAMA, "float32").new_cache(2, 16)
+    cache.lengths = [5, 0]
+    table = table_of(cache, 2, None, 3, 5)
+    assert table.words[Cell.COUNT :: Cell.WORDS].tolist() == [3, 3, 1, 2]
+    assert table.places == [5, 5, 0, 1]  # the last position is 5
+    begin = table.slots[0].buffer_info()[0]
+    firsts = [(word - begin) // 4 for word in table.words[Cell.SLOTS :: Cell.WORDS]]
+    assert firsts == [3, 4, 0, 0]
+
+
+def test_norm_weights_stand_apart_and_change_nothing_else() -> None:
+    parts, norm_C = Parts.of(LLAMA), torch.rand(LLAMA.channels) + 0.5
+    folded = replace(parts, head=Plain(parts.head.weight_OI * norm_C))
+    apart = replace(parts, head=BehindNorm(parts.head.weight_OI, None, norm_C))
+    tokens_BT = torch.randint(VOCAB, (1, 9))
+    twin, net = folded.twin(), apart.compiled("float32")
+    theirs = twin.extend(tokens_BT, twin.new_cache(1, 9))
+    mine = net.extend(tokens_BT, net.new_cache(1, 9))
+    torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=0)
+    also = apart.twin()
+    torch.testing.assert_close(also.extend(tokens_BT, also.new_cache(1, 9)), theirs)
 
 
 def test_strips_hold_each_weight_once() -> None:
     weight_OI = torch.arange(18.0 * 5).reshape(18, 5)
-    strips = pack(weight_OI, None, "float32")
+    strips = pack(Plain(weight_OI), "float32")
     assert (strips.outputs, strips.inputs) == (32, 16)
     assert torch.equal(strips.weights[1, 3, 1, 0], weight_OI[17, 3])
     assert strips.weights.sum() == weight_OI.sum()
 
 
 def test_int8_is_never_beyond_127() -> None:
-    strips = pack(torch.randn(16, 64) * 1e3, None, "int8")
+    strips = pack(Plain(torch.randn(16, 64) * 1e3), "int8")
     assert strips.weights.abs().max() <= 127
-    assert len(strips.words) == 5
+    assert len(strips.words) == Matrix.WORDS
 
 
 def test_parts_are_filled_up_each_by_itself() -> None:

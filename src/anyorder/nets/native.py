@@ -3,12 +3,13 @@
     if supports(config):
         net = build(config, tensors, precision="float32")
 
-`config` is the dict of a `config.json`. What is folded: norm weights into the projection behind
-them; query, key and value into one matrix; gate and up into one.
+`config` is the dict of a `config.json`. What is folded: query, key and value into one matrix; gate
+and up into one; norm weights into the projection behind them, but where `Form.behind_norm` knows
+better.
 Shapes: V vocabulary, C channels, O outputs, I inputs, H heads, D head width, R positions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -83,9 +84,9 @@ def _llama(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Networ
         after = get.weight(f"{at}post_attention_layernorm")
         gate_up = [get.pair(f"{at}mlp.{name}_proj") for name in ("gate", "up")]
         return Block(
-            qkv=_stacked(parts, before, form.linear),
+            qkv=_stacked(parts, before, form),
             out=form.linear(*get.pair(f"{at}self_attn.o_proj")),
-            mlp_up=_stacked(gate_up, after, form.linear),
+            mlp_up=_stacked(gate_up, after, form),
             mlp_down=form.linear(*get.pair(f"{at}mlp.down_proj")),
             gated=True,
         )
@@ -97,7 +98,7 @@ def _llama(config: Config, tensors: Tensors, shape: Shape, form: Form) -> Networ
         shape=shape,
         embedding_VC=embedding_VC.to(form.dtype),
         blocks=map(block, range(config["num_hidden_layers"])),  # one by one: each is packed
-        head=form.linear(head_VC * get.weight("norm"), None),
+        head=form.behind_norm(head_VC, None, get.weight("norm")),
         turns_RD=_turns(config, shape),
         positions_RC=None,
     )
@@ -157,14 +158,14 @@ def _without(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
 def _stacked(
     parts: list[tuple[Tensor, Tensor | None]],
     norm_I: Float[Tensor, " I"],
-    linear: Callable[[Tensor, Tensor | None], Linear],
+    form: Form,
 ) -> Linear:
     """One matrix of several that read the same normed input."""
-    weight_OI = torch.cat([weight for weight, _ in parts]) * norm_I
+    weight_OI = torch.cat([weight for weight, _ in parts])
     if all(bias is None for _, bias in parts):
-        return linear(weight_OI, None)
+        return form.behind_norm(weight_OI, None, norm_I)
     biases = [torch.zeros(len(weight)) if bias is None else bias for weight, bias in parts]
-    return linear(weight_OI, torch.cat(biases))
+    return form.behind_norm(weight_OI, torch.cat(biases), norm_I)
 
 
 def _folded(
@@ -177,7 +178,9 @@ def _folded(
     """W (x * norm + shift) + b as one matrix and one bias."""
     if shift_I is not None:
         bias_O = weight_OI @ shift_I + (0 if bias_O is None else bias_O)
-    return form.linear(weight_OI if norm_I is None else weight_OI * norm_I, bias_O)
+    if norm_I is None:
+        return form.linear(weight_OI, bias_O)
+    return form.behind_norm(weight_OI, bias_O, norm_I)
 
 
 def _side_by_side(weight: Tensor, D: int) -> Tensor:

@@ -88,6 +88,19 @@ class Form:
     dtype: torch.dtype
     linear: Callable[[Tensor, Tensor | None], Linear]
     network: MakeNetwork = eager
+    unfolded: Callable[[Tensor, Tensor | None, Tensor], Linear] | None = None
+
+    def behind_norm(
+        self, weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, norm_I: Float[Tensor, " I"]
+    ) -> Linear:
+        """W (x * norm) + b: norm weights become part of W, or stay apart where the form can.
+
+        Rounded weights and inputs are nearer to the truth with them apart: they even out the
+        channels of the input, and no weight is rounded twice.
+        """
+        if self.unfolded is not None:
+            return self.unfolded(weight_OI, bias_O, norm_I)
+        return self.linear(weight_OI * norm_I, bias_O)
 
 
 def _rounded(weight_OI: Tensor, bias_O: Tensor | None) -> Linear:
@@ -127,12 +140,14 @@ def _compiled(precision: str) -> Form | None:
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     try:
         from anyorder.nets.compiled.network import Compiled
+        from anyorder.nets.compiled.packing import BehindNorm
         from anyorder.nets.compiled.trial import is_right
     except ImportError:
         return None
     if not is_right(precision, dtype):
         return None
-    return Form(f"compiled {precision}", dtype, Plain, partial(Compiled, precision))
+    make = partial(Compiled, precision)
+    return Form(f"compiled {precision}", dtype, Plain, make, unfolded=BehindNorm)
 
 
 @lru_cache

@@ -19,6 +19,7 @@ from anyorder.nets.compiled._kernels import (
     norm_row,
     rotate_row,
     round_row,
+    spread_row,
 )
 from anyorder.nets.compiled._lanes import (
     compiled,
@@ -34,8 +35,8 @@ from anyorder.nets.compiled._lanes import (
     store,
     word,
 )
-from anyorder.nets.compiled._tiles import STEP, tile
-from anyorder.nets.compiled.machine import GROUP, ROWS, WHOLE_BYTES
+from anyorder.nets.compiled._tiles import STEP, abreast, tile
+from anyorder.nets.compiled.machine import GROUP, PACK, ROWS
 from anyorder.nets.compiled.words import COUNTER_BYTES, PHASES, Call, Cell, Matrix, Net
 
 CHUNK = 1 << 18  # bytes of weights that a thread takes at most, so that they stay near it
@@ -84,59 +85,68 @@ def multiply(kind, net, call, phase, index, rows, y, y_bytes):
     """y = W x + b for all rows; a unit is a few strips of 16 outputs."""
     m = matrix_of(net, index)
     strips, inputs = word(m, Matrix.STRIPS), word(m, Matrix.INPUTS)
-    strip_bytes = 16 * inputs * size(kind)
-    per = max(1, min(strips // (6 * word(call, Call.THREADS)), CHUNK // strip_bytes))
+    strip_bytes, step = 16 * inputs * size(kind), abreast(kind)
+    per = max(1, min(strips // (6 * word(call, Call.THREADS)), CHUNK // strip_bytes) // step) * step
     units = (strips + per - 1) // per
     while True:
         unit = take(call, phase)
         if unit >= units:
             break
         for row in range(0, rows, ROWS):
-            for strip in range(unit * per, min(strips, (unit + 1) * per)):
-                some_rows(kind, net, call, m, strip, row, rows - row, y, y_bytes)
+            for strip in range(unit * per, min(strips, (unit + 1) * per), step):
+                some_rows(kind, net, call, m, strip, row, rows, y, y_bytes)
         finish(call, phase)
     wait(call, phase, units)
 
 
 @compiled
+def together(row, rows):
+    """How many rows are interleaved where `row` is; some may not be there: scratch memory."""
+    rest = rows - row // ROWS * ROWS
+    return rest if rest <= 2 else min((rest + 3) // 4 * 4, ROWS)
+
+
+@compiled
 def some_rows(kind, net, call, m, strip, row, rows, y, y_bytes):
-    """One strip for up to ROWS rows; rows that are not there are scratch, computed for nothing."""
+    """The strips that go together, for the rows that do."""
     inputs, longest = word(m, Matrix.INPUTS), word(net, Net.LONGEST)
     w = word(m, Matrix.WEIGHTS) + strip * 16 * inputs * size(kind)
     bias = word(m, Matrix.BIAS) + 64 * strip
+    scales = word(m, Matrix.SCALES) + 2 * strip * 16 * (inputs // GROUP)
+    x = word(call, Call.TILES) + 4 * longest * row
+    sizes = word(call, Call.SIZES) + 4 * (longest // GROUP) * row
+    steps = inputs // GROUP if rounds(kind) else inputs // STEP
     y += 64 * strip + row * y_bytes
-    x, x_bytes, sizes, size_bytes = word(call, Call.INPUT), 4 * longest, y, y_bytes
-    steps, scales = inputs // STEP, bias
-    if rounds(kind):
-        x, x_bytes = word(call, Call.ROUNDED), WHOLE_BYTES * longest
-        sizes, size_bytes = word(call, Call.SIZES), 4 * (longest // GROUP)
-        scales = word(m, Matrix.SCALES) + 2 * strip * 16 * (inputs // GROUP)
-        sizes += row * size_bytes
-        steps = inputs // GROUP
-    x += row * x_bytes
-    if rows == 1:
-        tile(kind, 1, w, scales, bias, x, x_bytes, sizes, size_bytes, y, y_bytes, steps)
-    elif rows == 2:
-        tile(kind, 2, w, scales, bias, x, x_bytes, sizes, size_bytes, y, y_bytes, steps)
-    elif rows <= 4:
-        tile(kind, 4, w, scales, bias, x, x_bytes, sizes, size_bytes, y, y_bytes, steps)
+    count = together(row, rows)
+    if count == 1:
+        tile(kind, 1, w, scales, bias, x, sizes, y, y_bytes, steps)
+    elif count == 2:
+        tile(kind, 2, w, scales, bias, x, sizes, y, y_bytes, steps)
+    elif count == 4:
+        tile(kind, 4, w, scales, bias, x, sizes, y, y_bytes, steps)
     else:
-        tile(kind, ROWS, w, scales, bias, x, x_bytes, sizes, size_bytes, y, y_bytes, steps)
+        tile(kind, ROWS, w, scales, bias, x, sizes, y, y_bytes, steps)
 
 
 @compiled
-def round_input(kind, net, call, row, first, width):
-    """Make the inputs of a matrix whole numbers, if its kind asks for that."""
+def interleave(kind, net, call, row, rows, first, width):
+    """Put inputs of a row where the next matrix reads them, rounded if its kind asks for it."""
+    longest, count = word(net, Net.LONGEST), together(row, rows)
+    x = word(call, Call.INPUT) + 4 * (longest * row + first)
+    begin = row // ROWS * ROWS
+    tiles = word(call, Call.TILES) + 4 * (longest * begin + row - begin)
     if rounds(kind):
-        longest = word(net, Net.LONGEST)
-        x = word(call, Call.INPUT) + 4 * (row * longest + first)
-        wholes = word(call, Call.ROUNDED) + WHOLE_BYTES * (row * longest + first)
-        round_row(x, wholes, word(call, Call.SIZES) + 4 * ((row * longest + first) // GROUP), width)
+        sizes = word(call, Call.SIZES) + 4 * (longest // GROUP * begin + row - begin)
+        sizes += 4 * count * (first // GROUP)
+        round_row(x, tiles + 4 * count * (first // PACK), sizes, count, width)
+    else:
+        spread_row(x, tiles + 4 * count * first, count, width)
 
 
 @compiled
-def norms(kind, net, call, phase, add, rows, score):
-    """x += delta; the next matrix's input = norm(x). A unit is a row; `score`: of those alone."""
+def norms(kind, net, call, phase, index, add, rows, score):
+    """x += delta; input of the next matrix = norm(x). A unit is a row; `score`: of those alone."""
+    weights, eps = word(matrix_of(net, index), Matrix.NORM), real(net + 8 * Net.EPS)
     channels, longest = word(net, Net.CHANNELS), word(net, Net.LONGEST)
     padded = (channels + 63) // 64 * 64
     while True:
@@ -150,8 +160,8 @@ def norms(kind, net, call, phase, add, rows, score):
             into = y if score else x  # a cell may be scored twice
             add_row(x, word(call, Call.DELTA) + 4 * padded * source, into, channels)
             x = into
-        norm_row(x, y, channels, padded, word(net, Net.CENTRED) > 0, real(net + 8 * Net.EPS))
-        round_input(kind, net, call, row, 0, padded)
+        norm_row(x, y, weights, channels, padded, word(net, Net.CENTRED), eps)
+        interleave(kind, net, call, row, rows, 0, padded)
         finish(call, phase)
     wait(call, phase, rows)
 
@@ -212,20 +222,21 @@ def look_back(keys_kind, net, call, phase, layer, thread):
 
 
 @compiled
-def round_all(kind, net, call, phase, width):
-    """What attention gave, as whole numbers; nothing where matrices take float32."""
-    if rounds(kind):
-        rows = word(call, Call.CELLS)
-        while True:
-            row = take(call, phase)
-            if row >= rows:
-                break
-            x = word(call, Call.INPUT) + 4 * word(net, Net.LONGEST) * row
-            for i in range(word(net, Net.HEADS) * word(net, Net.WIDTH), width, 16):
-                store(F, x + 4 * i, splat(ZERO))
-            round_input(kind, net, call, row, 0, width)
-            finish(call, phase)
-        wait(call, phase, rows)
+def hand_on(kind, net, call, phase):
+    """What attention gave, as the next matrix reads it. A unit is a row."""
+    rows, longest = word(call, Call.CELLS), word(net, Net.LONGEST)
+    width = word(net, Net.HEADS) * word(net, Net.WIDTH)
+    padded = (width + GROUP - 1) // GROUP * GROUP
+    while True:
+        row = take(call, phase)
+        if row >= rows:
+            break
+        x = word(call, Call.INPUT) + 4 * longest * row
+        for i in range(width, padded, 16):
+            store(F, x + 4 * i, splat(ZERO))
+        interleave(kind, net, call, row, rows, 0, padded)
+        finish(call, phase)
+    wait(call, phase, rows)
 
 
 @compiled
@@ -243,7 +254,7 @@ def activate(kind, net, call, phase):
         gate = word(call, Call.WIDE) + 4 * (word(net, Net.WIDEST) * row + first)
         into = word(call, Call.INPUT) + 4 * (word(net, Net.LONGEST) * row + first)
         activate_row(gate, gate + 4 * middle, into, width, word(net, Net.GATED) > 0)
-        round_input(kind, net, call, row, first, width)
+        interleave(kind, net, call, row, word(call, Call.CELLS), first, width)
         finish(call, phase)
     wait(call, phase, units)
 
@@ -254,21 +265,20 @@ def forward(kind, keys_kind, net, call, thread):
     cells, layers = word(call, Call.CELLS), word(net, Net.LAYERS)
     wide, wide_bytes = word(call, Call.WIDE), 4 * word(net, Net.WIDEST)
     delta, delta_bytes = word(call, Call.DELTA), 4 * ((word(net, Net.CHANNELS) + 63) // 64 * 64)
-    seen_width = (word(net, Net.HEADS) * word(net, Net.WIDTH) + GROUP - 1) // GROUP * GROUP
     phase = 0
     for layer in range(layers):
-        norms(kind, net, call, phase, layer > 0, cells, False)
+        norms(kind, net, call, phase, 4 * layer, layer > 0, cells, False)
         multiply(kind, net, call, phase + 1, 4 * layer, cells, wide, wide_bytes)
         remember(keys_kind, net, call, phase + 2, layer)
         look_back(keys_kind, net, call, phase + 3, layer, thread)
-        round_all(kind, net, call, phase + 4, seen_width)
+        hand_on(kind, net, call, phase + 4)
         multiply(kind, net, call, phase + 5, 4 * layer + 1, cells, delta, delta_bytes)
-        norms(kind, net, call, phase + 6, True, cells, False)
+        norms(kind, net, call, phase + 6, 4 * layer + 2, True, cells, False)
         multiply(kind, net, call, phase + 7, 4 * layer + 2, cells, wide, wide_bytes)
         activate(kind, net, call, phase + 8)
         multiply(kind, net, call, phase + 9, 4 * layer + 3, cells, delta, delta_bytes)
         phase += PHASES
     scored = word(call, Call.SCORED)
-    norms(kind, net, call, phase, True, scored, True)
+    norms(kind, net, call, phase, 4 * layers, True, scored, True)
     logits, logit_bytes = word(call, Call.LOGITS), word(call, Call.LOGIT_BYTES)
     multiply(kind, net, call, phase + 1, 4 * layers, scored, logits, logit_bytes)

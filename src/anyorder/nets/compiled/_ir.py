@@ -15,7 +15,7 @@ WIDTH = 16  # lanes: one register of AVX-512, two of AVX2, four of NEON
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32 = ir.FloatType()
 FLOATS, INTS = ir.VectorType(F32, WIDTH), ir.VectorType(I32, WIDTH)
-HALVES = ir.VectorType(I16, WIDTH)
+HALVES, OCTETS = ir.VectorType(I16, WIDTH), ir.VectorType(I8, WIDTH)
 ZEROS, INT_ZEROS = ir.Constant(FLOATS, [0.0] * WIDTH), ir.Constant(INTS, [0] * WIDTH)
 
 Builder = ir.IRBuilder

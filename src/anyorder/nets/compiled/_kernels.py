@@ -28,8 +28,8 @@ from anyorder.nets.compiled._lanes import (
     total,
     whole,
 )
-from anyorder.nets.compiled._tiles import mixed, put_whole, scores_of_16
-from anyorder.nets.compiled.machine import GROUP, WHOLE_BYTES
+from anyorder.nets.compiled._tiles import mixed, scores_of_16, spread, spread_whole
+from anyorder.nets.compiled.machine import GROUP, PACK
 
 F = np.float32(0)  # the kind of all rows between layers
 ONE, ZERO, SHARP = np.float32(1), np.float32(0), np.float32(127)
@@ -63,8 +63,8 @@ def add_row(x, delta, y, width):
 
 
 @compiled
-def norm_row(x, y, width, padded, centred, eps):
-    """y = x / rms(x), or (x - mean) / deviation where `centred`; zeros from `width` to `padded`."""
+def norm_row(x, y, weights, width, padded, centred, eps):
+    """y = weights * x / rms(x), x less its mean where `centred`; zeros from `width` to `padded`."""
     mean = ZERO
     if centred:
         sums = splat(ZERO)
@@ -78,13 +78,20 @@ def norm_row(x, y, width, padded, centred, eps):
     scale = ONE / math.sqrt(total(squares) / np.float32(width) + eps)
     for i in range(0, width, 16):
         d = only(load(F, x + 4 * i) - splat(mean), width - i)
-        store(F, y + 4 * i, d * splat(scale))
+        store(F, y + 4 * i, d * splat(scale) * load(F, weights + 4 * i))
     for i in range((width + 15) // 16 * 16, padded, 16):
         store(F, y + 4 * i, splat(ZERO))
 
 
 @compiled
-def round_row(x, wholes, sizes, width):
+def spread_row(x, into, rows, width):
+    """Inputs as they are, beside those of the other `rows`."""
+    for i in range(0, width, 16):
+        spread(into + 4 * rows * i, rows, load(F, x + 4 * i))
+
+
+@compiled
+def round_row(x, into, sizes, rows, width):
     """Each group of inputs as whole numbers from -127 to 127 and a size of its own."""
     for group in range(width // GROUP):
         base = x + 4 * GROUP * group
@@ -92,11 +99,11 @@ def round_row(x, wholes, sizes, width):
         for i in range(0, 4 * GROUP, 64):
             most = larger(magnitude(load(F, base + i)), most)
         top = largest(most)
-        put_real(sizes + 4 * group, top / SHARP)
+        put_real(sizes + 4 * rows * group, top / SHARP)
         finer = splat(SHARP / top if top > ZERO else ZERO)
         for i in range(0, GROUP, 16):
-            into = wholes + WHOLE_BYTES * (GROUP * group + i)
-            put_whole(into, whole(load(F, base + 4 * i) * finer))
+            place = into + 4 * rows * ((GROUP * group + i) // PACK)
+            spread_whole(place, rows, whole(load(F, base + 4 * i) * finer))
 
 
 @compiled

@@ -1,9 +1,10 @@
-"""The inner loops: a strip of 16 outputs for up to 8 rows, and the scores of 16 keys.
+"""The inner loops: strips of 16 outputs for up to 8 rows, and the scores of 16 keys.
 
 A strip's weights stand together, in the order in which they are read: for float32 an input's 16
 weights side by side; for bfloat16 two inputs at a time, interleaved; for int8 `PACK` at a time.
-Each output has its own lane and its own order of summation, inputs from first to last; how many
-rows go together changes nothing in it.
+The rows that go together are interleaved: an input of every row, then the next input. Each output
+has its own lane and its own order of summation, inputs from first to last; how many rows and
+strips go together changes nothing in it.
 """
 
 from typing import Any
@@ -12,102 +13,144 @@ from llvmlite import ir
 from numba import types
 
 from anyorder.nets.compiled import _ir
-from anyorder.nets.compiled._ir import F32, FLOATS, HALVES, I8, I16, I32, I64, INTS, Builder, Value
+from anyorder.nets.compiled._ir import (
+    F32,
+    FLOATS,
+    HALVES,
+    I8,
+    I16,
+    I32,
+    I64,
+    INTS,
+    OCTETS,
+    Builder,
+    Value,
+)
 from anyorder.nets.compiled._lanes import Address, Lanes, Nothing, Whole, instruction
-from anyorder.nets.compiled.machine import DOT, GROUP, NARROW_VNNI, PACK, SHIFT, VNNI, WHOLE_BYTES
+from anyorder.nets.compiled.machine import DOT, FLOAT_STRIPS, GROUP, NARROW_VNNI, PACK, SHIFT, VNNI
 
 STEP = 8  # inputs that the float loops take at a time
 AHEAD = 1024  # bytes by which weights are asked for early
 
 
-@instruction(Nothing, Address, Lanes)
-def put_whole(b: Builder, address: Value, x: Value) -> None:
-    """Write sixteen whole numbers as the int8 loops read them."""
-    shifted = b.add(b.fptosi(x, INTS), _ir.ints(SHIFT))
-    _ir.store(b, b.trunc(shifted, ir.VectorType(I8 if PACK == 4 else I16, 16)), address, 1)
+def strips_of(kind: types.Type) -> int:
+    """How many strips go together."""
+    return FLOAT_STRIPS if kind != types.int8 else 1
+
+
+@instruction(Whole, None)
+def abreast(_b: Builder, kind: types.Type) -> Value:
+    """How many strips go together, in compiled code."""
+    return I64(strips_of(kind))
+
+
+@instruction(Nothing, Address, Whole, Lanes)
+def spread(b: Builder, address: Value, rows: Value, x: Value) -> None:
+    """Write sixteen inputs of one of `rows` rows that are interleaved, number by number."""
+    _scatter(b, address, rows, x)
+
+
+@instruction(Nothing, Address, Whole, Lanes)
+def spread_whole(b: Builder, address: Value, rows: Value, x: Value) -> None:
+    """The same for whole numbers, `PACK` by `PACK` as the int8 loops read them."""
+    shifted = b.trunc(b.add(b.fptosi(x, INTS), _ir.ints(SHIFT)), OCTETS if PACK == 4 else HALVES)
+    _scatter(b, address, rows, b.bitcast(shifted, ir.VectorType(I32, 16 // PACK)))
+
+
+def _scatter(b: Builder, address: Value, rows: Value, units: Value) -> None:
+    for i in range(units.type.count):
+        _ir.store(b, b.extract_element(units, I32(i)), _ir.at(b, address, (rows, 4 * i)))
 
 
 @instruction(
-    Nothing, None, None, Address, Address, Address, Address, Whole, Address, Whole, Address, Whole,
-    Whole,
-)  # fmt: skip
+    Nothing, None, None, Address, Address, Address, Address, Address, Address, Whole, Whole
+)
 def tile(
     b: Builder, kind: types.Type, rows: Any, weights: Value, scales: Value, bias: Value,
-    inputs: Value, input_bytes: Value, sizes: Value, size_bytes: Value, outputs: Value,
-    output_bytes: Value, steps: Value,
+    inputs: Value, sizes: Value, outputs: Value, output_bytes: Value, steps: Value,
 ) -> None:  # fmt: skip
-    """outputs[row, :16] = bias + weights . inputs[row], for `rows` rows (a literal)."""
-    count = rows.literal_value
-    inputs_of = [b.add(inputs, b.mul(input_bytes, I64(row))) for row in range(count)]
-    sizes_of = [b.add(sizes, b.mul(size_bytes, I64(row))) for row in range(count)]
-    start = [_ir.load(b, bias, FLOATS)] * count
+    """outputs[row, :] = bias + weights . inputs[row], for `rows` rows (a literal)."""
+    count, strips = rows.literal_value, strips_of(kind)
+    step_bytes = 64 * STEP if kind == types.float32 else 32 * STEP
+    streams = [_ir.at(b, weights, (steps, strip * step_bytes)) for strip in range(strips)]
+    sums = [
+        _ir.load(b, _ir.at(b, bias, (s, 64)), FLOATS) for s in range(strips) for _ in range(count)
+    ]
 
     def step(i: Value, sums: list[Value]) -> list[Value]:
-        if kind == types.float32:
-            return _float32(b, i, sums, weights, inputs_of)
-        if kind == types.uint16:
-            return _bfloat16(b, i, sums, weights, inputs_of)
-        return _int8(b, i, sums, weights, scales, inputs_of, sizes_of)
+        if kind == types.int8:
+            return _int8(b, i, sums, weights, scales, inputs, sizes)
+        lines = [_ir.at(b, stream, (i, step_bytes)) for stream in streams]
+        first = _ir.at(b, inputs, (i, 4 * STEP * count))
+        return (_float32 if kind == types.float32 else _bfloat16)(b, sums, lines, first)
 
-    for row, total in enumerate(_ir.loop(b, steps, start, step)):
-        _ir.store(b, total, b.add(outputs, b.mul(output_bytes, I64(row))))
-
-
-def _number(b: Builder, row: Value, i: Value, offset: int) -> Value:
-    """Input `i * STEP + offset` of a row, in every lane."""
-    return _ir.splat(b, _ir.load(b, _ir.at(b, row, (i, 4 * STEP), (offset, 4)), F32))
+    for place, total in enumerate(_ir.loop(b, steps, sums, step)):
+        strip, row = divmod(place, count)
+        _ir.store(b, total, _ir.at(b, outputs, (output_bytes, row), (strip, 64)))
 
 
-def _float32(
-    b: Builder, i: Value, sums: list[Value], weights: Value, rows: list[Value]
+def _number(b: Builder, inputs: Value, place: int) -> Value:
+    return _ir.splat(b, _ir.load(b, _ir.at(b, inputs, (place, 4)), F32))
+
+
+def _added(
+    b: Builder, sums: list[Value], weights: list[Value], numbers: list[Value]
 ) -> list[Value]:
+    """Each strip's 16 weights for one input, times that input of each row."""
+    pairs = [(w, x) for w in weights for x in numbers]
+    return [_ir.fma(b, x, w, total) for (w, x), total in zip(pairs, sums, strict=True)]
+
+
+def _float32(b: Builder, sums: list[Value], lines: list[Value], inputs: Value) -> list[Value]:
+    rows = len(sums) // len(lines)
     for offset in range(STEP):
-        line = _ir.at(b, weights, (i, 64 * STEP), (offset, 64))
-        _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
-        w = _ir.load(b, line, FLOATS, 64)
-        numbers = (_number(b, row, i, offset) for row in rows)
-        sums = [_ir.fma(b, x, w, total) for x, total in zip(numbers, sums, strict=True)]
+        places = [_ir.at(b, line, (offset, 64)) for line in lines]
+        for place in places:
+            _ir.prefetch(b, _ir.at(b, place, (AHEAD, 1)))
+        weights = [_ir.load(b, place, FLOATS, 64) for place in places]
+        numbers = [_number(b, inputs, offset * rows + row) for row in range(rows)]
+        sums = _added(b, sums, weights, numbers)
     return sums
 
 
-def _bfloat16(
-    b: Builder, i: Value, sums: list[Value], weights: Value, rows: list[Value]
-) -> list[Value]:
+def _bfloat16(b: Builder, sums: list[Value], lines: list[Value], inputs: Value) -> list[Value]:
+    rows = len(sums) // len(lines)
     for offset in range(0, STEP, 2):
-        line = _ir.at(b, weights, (i, 32 * STEP), (offset, 32))
-        _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
-        pair = _ir.load(b, line, INTS, 64)
-        first = b.bitcast(b.shl(pair, _ir.ints(16)), FLOATS)
-        second = b.bitcast(b.and_(pair, _ir.ints(-65536)), FLOATS)
-        for k, w in enumerate((first, second)):
-            numbers = (_number(b, row, i, offset + k) for row in rows)
-            sums = [_ir.fma(b, x, w, total) for x, total in zip(numbers, sums, strict=True)]
+        places = [_ir.at(b, line, (offset, 32)) for line in lines]
+        for place in places:
+            _ir.prefetch(b, _ir.at(b, place, (AHEAD, 1)))
+        pairs = [_ir.load(b, place, INTS, 64) for place in places]
+        first = [b.bitcast(b.shl(pair, _ir.ints(16)), FLOATS) for pair in pairs]
+        second = [b.bitcast(b.and_(pair, _ir.ints(-65536)), FLOATS) for pair in pairs]
+        for k, weights in enumerate((first, second)):
+            numbers = [_number(b, inputs, (offset + k) * rows + row) for row in range(rows)]
+            sums = _added(b, sums, weights, numbers)
     return sums
 
 
 def _int8(
     b: Builder, group: Value, sums: list[Value], weights: Value, scales: Value,
-    rows: list[Value], sizes: list[Value],
+    inputs: Value, sizes: Value,
 ) -> list[Value]:  # fmt: skip
     """One group: exact sums of integers, then one multiplication by the two scales."""
-    whole, shifted = [_ir.INT_ZEROS] * len(rows), _ir.INT_ZEROS
-    for part in range(GROUP // PACK):
-        line = _ir.at(b, weights, (group, 16 * GROUP), (part, 16 * PACK))
-        if part * PACK % 4 == 0:
+    rows, units = len(sums), GROUP // PACK
+    whole, shifted = [_ir.INT_ZEROS] * rows, _ir.INT_ZEROS
+    first = _ir.at(b, inputs, (group, 4 * units * rows))
+    for unit in range(units):
+        line = _ir.at(b, weights, (group, 16 * GROUP), (unit, 16 * PACK))
+        if unit * PACK % 4 == 0:
             _ir.prefetch(b, _ir.at(b, line, (AHEAD, 1)))
         w = _ir.load(b, line, ir.VectorType(I8, 16 * PACK), 16 * PACK)
         if SHIFT:
             shifted = _dot(b, shifted, _ir.ints(SHIFT * 0x01010101 - 2**32), w)
-        for row, base in enumerate(rows):
-            place = _ir.at(b, base, (group, WHOLE_BYTES * GROUP), (4 * part, 1))
-            x = _ir.splat(b, _ir.load(b, place, I32))
+        for row in range(rows):
+            x = _ir.splat(b, _ir.load(b, _ir.at(b, first, (unit * rows + row, 4)), I32))
             whole[row] = _dot(b, whole[row], x, w)
     s = _ir.widen(b, _ir.load(b, _ir.at(b, scales, (group, 32)), HALVES, 32))
-    results = []
-    for total, number, base in zip(sums, whole, sizes, strict=True):
+    size, results = _ir.at(b, sizes, (group, 4 * rows)), []
+    for row, (total, number) in enumerate(zip(sums, whole, strict=True)):
         exact = b.sitofp(b.sub(number, shifted), FLOATS)
-        size = _ir.splat(b, _ir.load(b, _ir.at(b, base, (group, 4)), F32))
-        results.append(_ir.fma(b, exact, b.fmul(s, size), total))
+        results.append(_ir.fma(b, exact, b.fmul(s, _number(b, size, row)), total))
     return results
 
 

@@ -1,16 +1,16 @@
 """Which cells a call has, and which cells of the cache each of them sees, in logical order.
 
-    table = table_of(cache, cells=4, tree=None, window=None, max_length=2048)
+    table = table_of(cache, cells=4, tree=None, window=None, last=2047)
 
 The logical order is that of the text: committed cells, then a cell's ancestors in the tree, then
 itself. Attention sums in this order, so a drafted cell gets what it will get when committed.
-Shapes: B rows, T new cells, W words of a cell, E cells of the cache in use.
+Plain Python lists: a call has few cells, and an operation on an array costs as much as ten of them.
 """
 
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from jaxtyping import Int
+from itertools import repeat
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
@@ -19,57 +19,64 @@ from anyorder.nets.compiled.words import Cell
 
 @dataclass(frozen=True)
 class Table:
-    """`words.Cell` for every new cell, and the slots to which they point."""
+    """`words.Cell` for every new cell, row after row, and the slots to which they point."""
 
-    words_BTW: Int[np.ndarray, "B T W"]
-    slots: tuple[np.ndarray, ...]
+    words: array
+    slots: tuple[array, ...]
 
     @property
-    def place_N(self) -> Int[np.ndarray, " N"]:
-        """Positions of the new cells."""
-        return self.words_BTW[..., Cell.PLACE].reshape(-1)
+    def places(self) -> list[int]:
+        """The positions of the new cells."""
+        return self.words[Cell.PLACE :: Cell.WORDS].tolist()
 
 
 def table_of(
-    cache: KeyValues, cells: int, tree: Tree | None, window: int | None, max_length: int
+    cache: KeyValues, cells: int, tree: Tree | None, window: int | None, last: int
 ) -> Table:
-    """Positions beyond `max_length` stay at the last one; a `window` counts the cell itself."""
-    length_B1 = np.array(cache.lengths, np.int64)[:, None]
-    memory, batch = cache.memory_L2BHRD, len(cache.lengths)
-    slot_BT = length_B1 + np.arange(cells)
-    words_BTW = np.empty((batch, cells, Cell.WORDS), np.int64)
+    """Positions beyond `last` stay there; a `window` counts the cell itself."""
+    memory, words, slots = cache.memory_L2BHRD, array("q"), []
     row_bytes = memory.stride(2) * memory.element_size()
-    words_BTW[..., Cell.ROW] = np.arange(0, batch * row_bytes, row_bytes)[:, None]
-    words_BTW[..., Cell.SLOT] = slot_BT
-    if tree is None:
-        order = np.arange(int(slot_BT[:, -1].max()) + 1, dtype=np.int32)
-        seen_BT, begin_BT, slots = slot_BT + 1, np.full_like(slot_BT, order.ctypes.data), (order,)
-    else:
-        seen_BT, begin_BT, slots = _ancestors(cache.lengths, tree)
-    count_BT = seen_BT if window is None else np.minimum(seen_BT, window)
-    words_BTW[..., Cell.PLACE] = np.minimum(seen_BT - 1, max_length - 1)
-    words_BTW[..., Cell.SLOTS] = begin_BT + 4 * (seen_BT - count_BT)
-    words_BTW[..., Cell.COUNT] = count_BT
-    return Table(words_BTW, slots)
+    parents = repeat(None) if tree is None else _rows(tree, len(cache.lengths))
+    for row, (length, above) in enumerate(zip(cache.lengths, parents, strict=False)):
+        if above is None:
+            order, begins = _first(length + cells), repeat(0)
+            sees = range(length + 1, length + cells + 1)
+        else:
+            order, sees, begins = _paths(length, above)
+        slots.append(order)
+        address = order.buffer_info()[0]
+        for slot, (seen, begin) in enumerate(zip(sees, begins, strict=False), length):
+            count = seen if window is None else min(seen, window)
+            first = address + 4 * (begin + seen - count)
+            words.extend((row * row_bytes, slot, min(seen - 1, last), first, count))
+    return Table(words, tuple(slots))
 
 
-def _ancestors(
-    lengths: list[int], tree: Tree
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
-    """For each cell: how many cells it sees, the address of their slots; and the slots."""
-    parents_BT = tree.parents_BT.expand(len(lengths), -1).tolist()
-    seen_BT = np.empty((len(lengths), len(parents_BT[0])), np.int64)
-    begin_BT, slots = np.empty_like(seen_BT), []
-    for row, (length, parents) in enumerate(zip(lengths, parents_BT, strict=True)):
-        paths: list[list[int]] = []
-        for cell, parent in enumerate(parents):
-            paths.append([*(paths[parent] if parent >= 0 else ()), length + cell])
-        deepest = max(map(len, paths))
-        slot_TE = np.empty((len(paths), length + deepest), np.int32)
-        slot_TE[:, :length] = np.arange(length)
-        for cell, path in enumerate(paths):
-            slot_TE[cell, length : length + len(path)] = path
-            seen_BT[row, cell] = length + len(path)
-        begin_BT[row] = slot_TE.ctypes.data + slot_TE.strides[0] * np.arange(len(paths))
-        slots.append(slot_TE)
-    return seen_BT, begin_BT, tuple(slots)
+_ORDER = array("i", range(256))
+
+
+def _first(cells: int) -> array:
+    """At least `cells` slots in their own order: what a chain sees."""
+    global _ORDER
+    if len(_ORDER) < cells:
+        _ORDER = array("i", range(2 * cells))  # the old one lives on where it is pointed to
+    return _ORDER
+
+
+def _rows(tree: Tree, batch: int) -> Iterator[list[int]]:
+    rows = tree.parents_BT.tolist()
+    return iter(rows if len(rows) == batch else rows * batch)
+
+
+def _paths(length: int, parents: list[int]) -> tuple[array, list[int], list[int]]:
+    """For each cell of a tree the slots that it sees: all of them, how many, where they begin."""
+    order, committed = array("i"), _first(length)[:length]
+    paths, sees, begins = [], [], []
+    for cell, parent in enumerate(parents):
+        path = [*(paths[parent] if parent >= 0 else ()), length + cell]
+        begins.append(len(order))
+        sees.append(length + len(path))
+        paths.append(path)
+        order.extend(committed)
+        order.extend(path)
+    return order, sees, begins

@@ -26,7 +26,9 @@ NARROW_VNNI = not VNNI and "avxvnni" in FEATURES
 DOT = ARM and "dotprod" in FEATURES  # the same for signed by signed
 PACK = 4 if VNNI or NARROW_VNNI or DOT else 2  # neighbours that one instruction multiplies and adds
 SHIFT = 128 if VNNI or NARROW_VNNI else 0  # makes a rounded activation unsigned
-WHOLE_BYTES = 1 if PACK == 4 else 2  # of a rounded activation
-ROWS = 8 if ARM or "avx512f" in FEATURES else 4  # rows that the registers hold
+MANY_REGISTERS = "avx512f" in FEATURES
+ROWS = 8 if MANY_REGISTERS else 4  # rows that go together
+FLOAT_STRIPS = 2 if MANY_REGISTERS else 1  # strips that go together in float32 and bfloat16
+OUTPUTS = 16 * FLOAT_STRIPS  # a matrix has a multiple of so many
 
 CPU = f"{platform.machine()} {os.environ.get('NUMBA_CPU_NAME') or llvm.get_host_cpu_name()}"

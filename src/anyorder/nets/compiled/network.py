@@ -8,28 +8,27 @@ Shapes: B rows, T new cells, S scored cells, N = B * T cells of a call, C channe
 """
 
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import table_of
+from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.crew import crew
-from anyorder.nets.compiled.machine import GROUP, WHOLE_BYTES
+from anyorder.nets.compiled.machine import OUTPUTS
 from anyorder.nets.compiled.machine_code import entry
 from anyorder.nets.compiled.packing import padded
 from anyorder.nets.compiled.plan import Plan
-from anyorder.nets.compiled.words import COUNTER_BYTES, PHASES, Call
+from anyorder.nets.compiled.scratch import Scratch, computed
+from anyorder.nets.compiled.words import Call, Cell
 from anyorder.nets.linear import Linear
 from anyorder.nets.transformer import Block, Shape
 
 SLICE = 128  # cells that are computed together: scratch memory stays near the cores
-SPARE = 8  # rows of scratch beyond the last: loops take up to eight at a time
 
 
 class Compiled:
@@ -50,7 +49,7 @@ class Compiled:
         self.precision = precision
         self.plan = Plan(precision, shape=shape, blocks=blocks, head=head, turns_RD=turns_RD)
         self.forward = entry(precision, str(shape.dtype).removeprefix("torch."))
-        self.scratch = _Scratch.of(self.plan, 0, 0, 0)
+        self.scratch = Scratch.of(self.plan, 0, 0, 0)
         self.lock = threading.Lock()  # the scratch memory serves one call at a time
 
     @property
@@ -76,7 +75,6 @@ class Compiled:
             dtype=self.shape.dtype,
         )
 
-    @torch.no_grad()
     def extend(
         self,
         tokens_BT: Int[Tensor, "B T"],
@@ -88,108 +86,76 @@ class Compiled:
         """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
         B, T = tokens_BT.shape
         cache.reserve(T)
-        table = table_of(cache, T, tree, self.shape.window, self.max_length)
-        x_NC = self.embedding_VC[tokens_BT.reshape(-1)].float()
+        table = table_of(cache, T, tree, self.shape.window, self.max_length - 1)
+        x_NC = self.embedding_VC[tokens_BT.reshape(-1)]
         if self.positions_RC is not None:
-            x_NC += self.positions_RC[torch.from_numpy(table.place_N)]
+            x_NC = x_NC.float() + self.positions_RC[table.places]
         if score_BS is None:
-            score_N = np.arange(B * T, dtype=np.int32)
+            score_N = range(B * T)
         else:
-            flat_BS = score_BS + torch.arange(0, B * T, T)[:, None]
-            score_N = flat_BS.reshape(-1).numpy().astype(np.int32)
-        words_NW = table.words_BTW.reshape(B * T, -1)
+            score_N = [b * T + t for b, cells in enumerate(score_BS.tolist()) for t in cells]
         with self.lock:
-            logits_NV = self._all(cache, words_NW, x_NC, score_N)
-        return logits_NV.unflatten(0, (B, -1))
+            logits_NV = self._slices(cache, table, x_NC, score_N)
+        return logits_NV.view(B, -1, self.vocab_size)
 
-    def _all(
-        self, cache: KeyValues, words_NW: np.ndarray, x_NC: Tensor, score_N: np.ndarray
+    def _slices(
+        self, cache: KeyValues, table: Table, x_NC: Tensor, score_N: Sequence[int]
     ) -> Float[Tensor, "N V"]:
-        """Slice by slice; a cell sees only cells before it, so that slices need no more."""
-        V = self.shape.vocab_size
-        logits_NV, orders, done = torch.empty(len(score_N) + SPARE, padded(V, 16)), [], 0
-        for begin in range(0, len(words_NW), SLICE):
-            end = begin + SLICE
-            (chosen,) = np.nonzero((score_N >= begin) & (score_N < end))
-            inside = (score_N[chosen] - begin).astype(np.int32)
-            self._slice(cache, words_NW[begin:end], x_NC[begin:end], inside, logits_NV[done:])
-            orders.append(chosen)
-            done += len(chosen)
-        order = np.concatenate(orders)
-        logits_NV = logits_NV[:done, :V]
-        if (np.diff(order) != 1).any():
-            return logits_NV[torch.from_numpy(np.argsort(order))]
-        return logits_NV
+        """A cell sees only cells before it, so that slice after slice gives the same as all."""
+        N, S, V = len(x_NC), len(score_N), self.vocab_size
+        logits_NV = torch.empty(computed(S), padded(V, OUTPUTS))
+        if N <= SLICE:
+            self._slice(cache, table, slice(0, N), x_NC, score_N, logits_NV)
+            return logits_NV[:S, :V]
+        order: list[int] = []
+        for begin in range(0, N, SLICE):
+            cells = slice(begin, min(begin + SLICE, N))
+            inside = [i for i, cell in enumerate(score_N) if cells.start <= cell < cells.stop]
+            score = [score_N[i] - begin for i in inside]
+            self._slice(cache, table, cells, x_NC[cells], score, logits_NV[len(order) :])
+            order += inside
+        logits_NV = logits_NV[:S, :V]
+        if order == list(range(S)):
+            return logits_NV
+        return torch.empty(S, V).index_copy_(0, torch.tensor(order), logits_NV)
 
     def _slice(
         self,
         cache: KeyValues,
-        words_NW: np.ndarray,
+        table: Table,
+        cells: slice,
         x_NC: Tensor,
-        score: np.ndarray,
-        logits: Tensor,
+        score: Sequence[int],
+        logits_NV: Tensor,
     ) -> None:
-        threads, (N, C) = torch.get_num_threads(), x_NC.shape
+        (N, C), threads, memory = x_NC.shape, torch.get_num_threads(), cache.memory_L2BHRD
         if not self.scratch.serves(N, threads, cache.room):
-            self.scratch = _Scratch.of(self.plan, N, threads, cache.room)
+            self.scratch = Scratch.of(self.plan, N, threads, cache.room)
         self.scratch.x[:N, :C] = x_NC
-        counters = np.zeros((self.plan.layers * PHASES + 2) * COUNTER_BYTES, np.uint8)
-        memory, size = cache.memory_L2BHRD, cache.memory_L2BHRD.element_size()
-        call = np.array(
+        counters, scores = array("q", bytes(self.plan.counter_bytes)), array("i", score)
+        size, layer, value, head = memory.element_size(), *(memory.stride(i) for i in (0, 1, 3))
+        call = array(
+            "q",
             [
                 N,
                 len(score),
                 threads,
-                counters.ctypes.data,
-                words_NW.ctypes.data,
-                score.ctypes.data,
+                counters.buffer_info()[0],
+                table.words.buffer_info()[0] + 8 * Cell.WORDS * cells.start,
+                scores.buffer_info()[0],
                 memory.data_ptr(),
-                *(memory.stride(axis) * size for axis in (0, 1, 3)),
+                layer * size,
+                value * size,
+                head * size,
                 *self.scratch.addresses,
-                logits.data_ptr(),
-                logits.stride(0) * 4,
+                logits_NV.data_ptr(),
+                logits_NV.stride(0) * 4,
             ],
-            np.int64,
         )
         assert len(call) == Call.WORDS
-        where = self.plan.words.ctypes.data, call.ctypes.data
+        tables = self.plan.address, call.buffer_info()[0]
 
         def work(thread: int, _held: object = (counters, call)) -> None:
-            self.forward(*where, thread)  # a late thread still reads what is held
+            self.forward(*tables, thread)  # a late thread still reads what is held
 
         crew.run(work, threads)
-
-
-@dataclass(frozen=True)
-class _Scratch:
-    """Memory between the phases of a call, for rows that live at the same time."""
-
-    x: Tensor
-    rest: tuple[Tensor, ...]
-    room: int
-
-    @staticmethod
-    def of(plan: Plan, rows: int, threads: int, room: int) -> "_Scratch":
-        rows, channels = rows + SPARE, padded(plan.shape.channels, 64)
-        return _Scratch(
-            torch.zeros(rows, channels),
-            (
-                torch.zeros(rows, channels),
-                torch.zeros(rows, plan.longest),
-                torch.zeros(rows, plan.longest * WHOLE_BYTES, dtype=torch.uint8),
-                torch.zeros(rows, plan.longest // GROUP),
-                torch.zeros(rows, plan.widest),
-                torch.zeros(threads, padded(room, 16) + 48),
-            ),
-            room,
-        )
-
-    def serves(self, rows: int, threads: int, room: int) -> bool:
-        """Whether there is enough of it."""
-        return len(self.x) >= rows + SPARE and len(self.rest[-1]) >= threads and self.room >= room
-
-    @property
-    def addresses(self) -> list[int]:
-        """In the order of `words.Call`, from X to SHARE_BYTES."""
-        tensors = (self.x, *self.rest)
-        return [*(t.data_ptr() for t in tensors), self.rest[-1].stride(0) * 4]

@@ -1,8 +1,8 @@
 """Weights in the order in which the inner loops read them.
 
-    strips = pack(weight_OI, bias_O, "int8")
+    strips = pack(Plain(weight_OI, bias_O), "int8")
 
-Sixteen outputs make a strip; sizes are filled up with zeros. int8 has a scale for every `GROUP`
+Sixteen outputs make a strip, inputs are filled up with zeros. int8 has a scale for every `GROUP`
 inputs of an output, a bfloat16 that is rounded up, so that no weight exceeds 127.
 Shapes: O outputs, I inputs, S strips, G groups.
 """
@@ -14,7 +14,21 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from anyorder.nets.compiled.machine import GROUP, PACK
+from anyorder.nets.compiled.machine import GROUP, OUTPUTS, PACK
+from anyorder.nets.linear import Linear, Plain
+
+
+class BehindNorm(Plain):
+    """W (x * norm) + b, with norm weights that compiled code applies where it norms."""
+
+    def __init__(
+        self, weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, norm_I: Float[Tensor, " I"]
+    ) -> None:
+        super().__init__(weight_OI, bias_O)
+        self.norm_I = norm_I
+
+    def __call__(self, x_TI: Tensor) -> Tensor:
+        return super().__call__(x_TI * self.norm_I)
 
 
 def padded(number: int, step: int) -> int:
@@ -29,25 +43,30 @@ class Strips:
     weights: Tensor
     scales: Tensor
     bias: Tensor
+    norm: Tensor
     outputs: int
     inputs: int
 
     @property
     def words(self) -> list[int]:
         """What compiled code must know, in the order of `words.Matrix`."""
-        addresses = [t.data_ptr() for t in (self.weights, self.scales, self.bias)]
+        addresses = [t.data_ptr() for t in (self.weights, self.scales, self.bias, self.norm)]
         return [*addresses, self.outputs // 16, self.inputs]
 
 
-def pack(weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, precision: str) -> Strips:
+def pack(linear: Linear, precision: str) -> Strips:
     """Reorder, and round where the precision asks for it."""
+    assert isinstance(linear, Plain), "weights that are left as they are"
+    weight_OI, bias_O = linear.weight_OI, linear.bias_O
     O, I = weight_OI.shape  # noqa: E741
     whole = GROUP if precision == "int8" else 16
-    outputs, inputs = padded(O, 16), padded(I, whole)
+    outputs, inputs = padded(O, OUTPUTS), padded(I, whole)
     filled_OI = F.pad(weight_OI.float(), (0, inputs - I, 0, outputs - O))
-    bias = torch.zeros(outputs)
+    bias, norm = torch.zeros(outputs), torch.ones(padded(I, 16))
     if bias_O is not None:
         bias[:O] = bias_O
+    if isinstance(linear, BehindNorm):
+        norm[:I] = linear.norm_I
     scales = torch.zeros(0, dtype=torch.int16)
     if precision == "int8":
         weights, scales = _whole(filled_OI)
@@ -55,7 +74,7 @@ def pack(weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, precision: str)
         weights = _interleaved(filled_OI.bfloat16(), 2)
     else:
         weights = _interleaved(filled_OI, 1)
-    return Strips(weights, scales, bias, outputs, inputs)
+    return Strips(weights, scales, bias, norm, outputs, inputs)
 
 
 def _interleaved(weight_OI: Tensor, pack: int) -> Tensor:

@@ -8,6 +8,7 @@ Shapes: R positions, D head width, O outputs.
 """
 
 from collections.abc import Iterable
+from copy import copy
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from anyorder.nets.compiled.machine import GROUP
 from anyorder.nets.compiled.packing import Strips, pack, padded, widened
-from anyorder.nets.compiled.words import Matrix, Net
+from anyorder.nets.compiled.words import COUNTER_BYTES, PHASES, Matrix, Net
 from anyorder.nets.linear import Linear, Plain
 from anyorder.nets.transformer import Block, Shape
 
@@ -43,26 +44,25 @@ class Plan:
         for block in blocks:
             self._add(block)
         self.layers = len(self.matrices) // 4
-        self.matrices.append(pack(*_held(head), precision))
+        self.matrices.append(pack(head, precision))
         self.cosines, self.sines = _turns(turns_RD, self.width)
         self.longest = padded(max(matrix.inputs for matrix in self.matrices), 64)
         self.widest = max(matrix.outputs for matrix in self.matrices[:-1])
         self.words = self._words()
+        self.address = self.words.ctypes.data
+        self.counter_bytes = (self.layers * PHASES + 2) * COUNTER_BYTES
 
     def _add(self, block: Block) -> None:
         s, W, halves = self.shape, self.width, 2 if block.gated else 1
-        (qkv, qkv_O), (out, out_O), (up, up_O), (down, down_O) = (
-            _held(part) for part in (block.qkv, block.out, block.mlp_up, block.mlp_down)
-        )
-        parts, middle = s.heads + 2 * s.key_heads, padded(len(up) // halves, MIDDLE_STEP)
-        self.middle, self.gated = middle, block.gated
-        for weight, bias in (
-            (widened(qkv, parts, W), _wide(qkv_O, parts, W)),
-            (widened(out.t(), s.heads, W).t(), out_O),
-            (widened(up, halves, middle), _wide(up_O, halves, middle)),
-            (widened(down.t(), 1, middle).t(), down_O),
+        outputs = len(_weight(block.mlp_up)) // halves
+        self.middle, self.gated = padded(outputs, MIDDLE_STEP), block.gated
+        for linear in (
+            _wide_outputs(block.qkv, s.heads + 2 * s.key_heads, W),
+            _wide_inputs(block.out, s.heads, W),
+            _wide_outputs(block.mlp_up, halves, self.middle),
+            _wide_inputs(block.mlp_down, 1, self.middle),
         ):
-            self.matrices.append(pack(weight, bias, self.precision))
+            self.matrices.append(pack(linear, self.precision))
 
     def _words(self) -> np.ndarray:
         s, words = self.shape, np.zeros(Net.MATRICES + Matrix.WORDS * len(self.matrices), np.int64)
@@ -89,13 +89,25 @@ class Plan:
         return words
 
 
-def _held(linear: Linear) -> tuple[Tensor, Tensor | None]:
+def _weight(linear: Linear) -> Tensor:
     assert isinstance(linear, Plain), "the plan packs weights that are left as they are"
-    return linear.weight_OI, linear.bias_O
+    return linear.weight_OI
 
 
-def _wide(bias_O: Tensor | None, parts: int, width: int) -> Tensor | None:
-    return None if bias_O is None else widened(bias_O, parts, width)
+def _wide_outputs(linear: Linear, parts: int, width: int) -> Linear:
+    """Each of `parts` equal parts of the outputs filled up to `width`."""
+    assert isinstance(linear, Plain)
+    made = copy(linear)
+    made.weight_OI = widened(linear.weight_OI, parts, width)
+    if linear.bias_O is not None:
+        made.bias_O = widened(linear.bias_O, parts, width)
+    return made
+
+
+def _wide_inputs(linear: Linear, parts: int, width: int) -> Linear:
+    """The same for the inputs."""
+    assert isinstance(linear, Plain)
+    return Plain(widened(linear.weight_OI.t(), parts, width).t(), linear.bias_O)
 
 
 def _bits(value: float) -> int:

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Net(IntEnum):
-    """What is fixed for a network; then five words for each matrix."""
+    """What is fixed for a network; then some words for each matrix."""
 
     LAYERS = 0
     CHANNELS = 1
@@ -30,9 +30,10 @@ class Matrix(IntEnum):
     WEIGHTS = 0
     SCALES = 1
     BIAS = 2
-    STRIPS = 3
-    INPUTS = 4
-    WORDS = 5
+    NORM = 3  # weights of the norm before it
+    STRIPS = 4
+    INPUTS = 5
+    WORDS = 6
 
 
 class Call(IntEnum):
@@ -51,7 +52,7 @@ class Call(IntEnum):
     X = 10
     DELTA = 11
     INPUT = 12
-    ROUNDED = 13
+    TILES = 13
     SIZES = 14
     WIDE = 15
     SHARES = 16

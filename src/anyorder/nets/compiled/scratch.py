@@ -1,0 +1,56 @@
+"""Memory between the phases of a call.
+
+Shapes: N cells of a call.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anyorder.nets.compiled.machine import GROUP, ROWS
+from anyorder.nets.compiled.packing import padded
+from anyorder.nets.compiled.plan import Plan
+
+
+def computed(rows: int) -> int:
+    """How many rows are computed where `rows` are wanted: loops take 1, 2, 4 or `ROWS`.
+
+    >>> [computed(rows) for rows in (0, 1, 2, 3)]
+    [0, 1, 2, 4]
+    """
+    rest = rows % ROWS
+    return rows - rest + (rest if rest <= 2 else min(padded(rest, 4), ROWS))
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Room for so many cells, threads, and cells of a cache that are seen."""
+
+    x: Tensor  # what the layers add to
+    rest: tuple[Tensor, ...]
+    addresses: tuple[int, ...]  # in the order of `words.Call`, from X to SHARE_BYTES
+    cells: int
+    threads: int
+    room: int
+
+    @staticmethod
+    def of(plan: Plan, cells: int, threads: int, room: int) -> "Scratch":
+        """Take it; zeros, so that what is computed for nothing is computed with numbers."""
+        rows, channels = padded(cells, ROWS), padded(plan.shape.channels, 64)
+        tensors = (
+            torch.zeros(rows, channels),  # X
+            torch.zeros(rows, channels),  # DELTA: what the last matrix gave
+            torch.zeros(rows, plan.longest),  # INPUT: of the next matrix
+            torch.zeros(rows, plan.longest),  # TILES: the same as the loops read it
+            torch.zeros(rows, plan.longest // GROUP),  # SIZES: of its groups
+            torch.zeros(rows, plan.widest),  # WIDE: outputs within a layer
+            torch.zeros(threads, padded(room, 16) + 48),  # SHARES: of a head's attention
+        )
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        share_bytes = 4 * tensors[-1].shape[1]
+        return Scratch(tensors[0], tensors[1:], (*addresses, share_bytes), cells, threads, room)
+
+    def serves(self, cells: int, threads: int, room: int) -> bool:
+        """Whether there is enough of it."""
+        return self.cells >= cells and self.threads >= threads and self.room >= room
