@@ -3,6 +3,7 @@
 Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
 """
 
+import ctypes
 import threading
 from array import array
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from torch import Tensor
 from anyorder.masks import Tree
 from anyorder.nets.compiled import machine_code, network
 from anyorder.nets.compiled.cells import Table, table_of
-from anyorder.nets.compiled.crew import Crew
+from anyorder.nets.compiled.crew import Crew, Work, crew
 from anyorder.nets.compiled.network import SLICE, Compiled
 from anyorder.nets.compiled.packing import BehindNorm, pack, padded, widened
 from anyorder.nets.compiled.words import Cell, Matrix
@@ -376,18 +377,44 @@ def test_parts_are_filled_up_each_by_itself() -> None:
     assert filled.flatten().tolist() == [1, 2, 0, 3, 4, 0]
 
 
+class Sleepers:
+    """Work whose threads sign; all but the first wait until they may."""
+
+    def __init__(self) -> None:
+        self.gate, self.signed, self.late = threading.Event(), [], 0
+        of = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+        self.function = of(self.sign)
+        self.work = Work(ctypes.cast(self.function, ctypes.c_void_p).value or 0)
+
+    def sign(self, address: int) -> None:
+        if threading.current_thread().name == "anyorder-crew":
+            self.gate.wait(10)
+        self.signed.append(address)
+
+
 def test_a_crew_works_though_some_come_late() -> None:
-    crew, seen = Crew(), []
-    gate = threading.Event()
+    sleepers, words = Sleepers(), array("q", [1, 2, 0])
+    Crew(None).run(sleepers.work, words, 3)
+    assert sleepers.signed == [words.buffer_info()[0]]
+    sleepers.gate.set()
 
-    def work(thread: int) -> None:
-        if thread:
-            gate.wait(10)
-        seen.append(thread)
 
-    crew.run(work, 3)
-    assert seen == [0]
-    gate.set()
+def test_openmp_brings_as_many_threads_as_are_asked_for() -> None:
+    if crew.parallel is None:
+        pytest.skip("PyTorch runs without OpenMP here")
+    for threads in (1, 2, 3):
+        sleepers = Sleepers()
+        crew.run(sleepers.work, array("q", [1, 2, 0]), threads)
+        assert len(sleepers.signed) == threads
+
+
+def test_a_fork_uses_no_openmp() -> None:
+    mine = Crew(lambda *_: None)
+    mine.after_fork()
+    sleepers = Sleepers()
+    sleepers.gate.set()
+    mine.run(sleepers.work, array("q", [1, 2, 0]), 2)
+    assert sleepers.signed
 
 
 def test_damaged_code_is_not_run(tmp_path) -> None:

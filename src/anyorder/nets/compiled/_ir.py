@@ -51,6 +51,11 @@ def shuffle(b: Builder, x: Value, order: Sequence[int]) -> Value:
     return b.shuffle_vector(x, empty, ir.Constant(ir.VectorType(I32, len(order)), list(order)))
 
 
+def picked(b: Builder, x: Value, y: Value, lanes: Sequence[int]) -> Value:
+    """Lanes out of two values: those of `y` are numbered after those of `x`."""
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+
+
 def folded(b: Builder, x: Value, join: Callable[[Value, Value], Value]) -> Value:
     """All lanes in one, halves joined with halves: always in the same order."""
     for half in (8, 4, 2, 1):

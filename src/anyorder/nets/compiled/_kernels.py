@@ -18,9 +18,7 @@ from anyorder.nets.compiled._lanes import (
     only,
     power_of_two,
     put_real,
-    put_slot,
     size,
-    slot,
     smaller,
     splat,
     store,
@@ -28,7 +26,7 @@ from anyorder.nets.compiled._lanes import (
     total,
     whole,
 )
-from anyorder.nets.compiled._tiles import mixed, scores_of_16, spread, spread_whole
+from anyorder.nets.compiled._tiles import spread, spread_whole
 from anyorder.nets.compiled.machine import GROUP, PACK
 
 F = np.float32(0)  # the kind of all rows between layers
@@ -132,37 +130,3 @@ def activate_row(gate, up, y, width, gated):
             z = fma(g * g * g, splat(GELU_CUBE), g) * splat(GELU_IN)
             y_i = g / (splat(ONE) + exp(z))
         store(F, y + i, y_i)
-
-
-@compiled
-def attend(kind, query, keys, values, width, slots, count, shares, tail, result, scale):
-    """softmax(query . keys * scale) . values over `count` cells, in the order of `slots`.
-
-    `shares` has room for `count` numbers and 16 more, `tail` for 16 slots.
-    """
-    bytes_ = width * size(kind)
-    for j in range(16):  # the last sixteen may be fewer: the last one stands in for who is missing
-        put_slot(tail, j, slot(slots, min((count - 1) // 16 * 16 + j, count - 1)))
-    most = splat(np.float32(-np.inf))
-    for j in range(0, count, 16):
-        names = slots + 4 * j if j + 16 <= count else tail
-        s = scores_of_16(kind, query, keys, bytes_, names, width // 16) * splat(scale)
-        store(F, shares + 4 * j, s)
-        most = larger(s, most)
-    top, sums = splat(largest(most)), splat(ZERO)
-    for j in range(0, count, 16):
-        p = only(exp(load(F, shares + 4 * j) - top), count - j)
-        store(F, shares + 4 * j, p)
-        sums = sums + p
-    part = 0
-    while part < width // 16:
-        base, into = values + 16 * part * size(kind), result + 64 * part
-        if part + 4 <= width // 16:
-            mixed(kind, shares, base, bytes_, slots, count, into, 4)
-            part += 4
-        else:
-            mixed(kind, shares, base, bytes_, slots, count, into, 1)
-            part += 1
-    share = splat(ONE / total(sums))
-    for i in range(0, width * 4, 64):
-        store(F, result + i, load(F, result + i) * share)

@@ -1,4 +1,4 @@
-"""The inner loops: strips of 16 outputs for up to 8 rows, and the scores of 16 keys.
+"""The inner loops of matrices: strips of 16 outputs for up to 8 rows.
 
 A strip's weights stand together, in the order in which they are read: for float32 an input's 16
 weights side by side; for bfloat16 two inputs at a time, interleaved; for int8 `PACK` at a time.
@@ -178,70 +178,7 @@ def _dot_in_parts(b: Builder, total: Value, x: Value, w: Value, lanes: int) -> V
             p, q = b.bitcast(p, octets), b.bitcast(q, octets)
             made.append(_ir.call(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", part, t, p, q))
     while len(made) > 1:
-        made = [_joined(b, p, q) for p, q in zip(made[::2], made[1::2], strict=True)]
+        all_lanes = range(2 * made[0].type.count)
+        pairs = zip(made[::2], made[1::2], strict=True)
+        made = [_ir.picked(b, p, q, all_lanes) for p, q in pairs]
     return made[0]
-
-
-def _joined(b: Builder, p: Value, q: Value) -> Value:
-    lanes = 2 * p.type.count
-    return b.shuffle_vector(p, q, ir.Constant(ir.VectorType(I32, lanes), list(range(lanes))))
-
-
-# ---- attention ----
-
-
-@instruction(Lanes, None, Address, Address, Whole, Address, Whole)
-def scores_of_16(
-    b: Builder, kind: types.Type, query: Value, keys: Value, key_bytes: Value, slots: Value,
-    parts: Value,
-) -> Value:  # fmt: skip
-    """query . keys[slots[j]] in lane j; `parts` is the width of a head in sixteens."""
-    of = FLOATS if kind == types.float32 else HALVES
-    places = [b.sext(_ir.load(b, _ir.at(b, slots, (j, 4)), I32), I64) for j in range(16)]
-    bases = [b.add(keys, b.mul(place, key_bytes)) for place in places]
-
-    def step(i: Value, sums: list[Value]) -> list[Value]:
-        q = _ir.load(b, _ir.at(b, query, (i, 64)), FLOATS)
-        made = []
-        for base, total in zip(bases, sums, strict=True):
-            k = _ir.load(b, _ir.at(b, base, (i, 64 if of is FLOATS else 32)), of, 2)
-            made.append(_ir.fma(b, q, k if of is FLOATS else _ir.widen(b, k), total))
-        return made
-
-    return _transposed_sum(b, _ir.loop(b, parts, [_ir.ZEROS] * 16, step))
-
-
-def _transposed_sum(b: Builder, rows: list[Value]) -> Value:
-    """Lane j of the result is the sum of `rows[j]`'s lanes, in an order that j does not change."""
-    if len(rows) == 1:
-        return rows[0]
-    half = len(rows) // 2
-    left, right = _transposed_sum(b, rows[:half]), _transposed_sum(b, rows[half:])
-    block = 16 // half  # lanes that hold one row's sums by now
-    starts = range(0, 32, block)
-    first = [lane for start in starts for lane in range(start, start + block // 2)]
-    second = [lane + block // 2 for lane in first]
-    mask = ir.VectorType(I32, 16)
-    p, q = (b.shuffle_vector(left, right, ir.Constant(mask, part)) for part in (first, second))
-    return b.fadd(p, q)
-
-
-@instruction(Nothing, None, Address, Address, Whole, Address, Whole, Address, None)
-def mixed(
-    b: Builder, kind: types.Type, shares: Value, values: Value, value_bytes: Value, slots: Value,
-    count: Value, result: Value, parts: Any,
-) -> None:  # fmt: skip
-    """result = sum over j of shares[j] * values[slots[j]], for `parts` sixteens (a literal)."""
-    of = FLOATS if kind == types.float32 else HALVES
-
-    def step(j: Value, sums: list[Value]) -> list[Value]:
-        place = b.sext(_ir.load(b, _ir.at(b, slots, (j, 4)), I32), I64)
-        share = _ir.splat(b, _ir.load(b, _ir.at(b, shares, (j, 4)), F32))
-        base, made = b.add(values, b.mul(place, value_bytes)), []
-        for part, total in enumerate(sums):
-            v = _ir.load(b, _ir.at(b, base, (part, 64 if of is FLOATS else 32)), of, 2)
-            made.append(_ir.fma(b, share, v if of is FLOATS else _ir.widen(b, v), total))
-        return made
-
-    for part, total in enumerate(_ir.loop(b, count, [_ir.ZEROS] * parts.literal_value, step)):
-        _ir.store(b, total, _ir.at(b, result, (part, 64)))

@@ -29,6 +29,7 @@ SHIFT = 128 if VNNI or NARROW_VNNI else 0  # makes a rounded activation unsigned
 MANY_REGISTERS = "avx512f" in FEATURES
 ROWS = 8 if MANY_REGISTERS else 4  # rows that go together
 FLOAT_STRIPS = 2 if MANY_REGISTERS else 1  # strips that go together in float32 and bfloat16
+HEAD_PARTS = 4 if MANY_REGISTERS else 2  # sixteens of a head's width that are mixed together
 OUTPUTS = 16 * FLOAT_STRIPS  # a matrix has a multiple of so many
 
 CPU = f"{platform.machine()} {os.environ.get('NUMBA_CPU_NAME') or llvm.get_host_cpu_name()}"

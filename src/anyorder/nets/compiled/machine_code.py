@@ -1,7 +1,7 @@
 """The compiled forward pass: made once by numba, then read from the user's cache folder.
 
-    run = entry("int8", "float32")       # weights, keys and values
-    run(net_address, call_address, thread)
+    work = entry("int8", "float32")       # weights, keys and values
+    crew.run(work, array("q", [net_address, call_address, 0]), threads=2)
 
 The file holds plain object code and its checksum; only the process that makes it imports numba.
 It lies in `ANYORDER_MACHINE_CODE`, else in the cache folder,
@@ -9,11 +9,9 @@ named by a hash of all that it depends on: these sources, numba, LLVM, the proce
 can be written, each process compiles.
 """
 
-import ctypes
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -22,14 +20,14 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from anyorder.folders import cache_dir
+from anyorder.nets.compiled.crew import Work
 from anyorder.nets.compiled.machine import CPU, FEATURES
 
-Run = Callable[[int, int, int], None]
 _engines: list[object] = []  # their memory holds the code
 
 
 @lru_cache
-def entry(weights: str, keys: str) -> Run:
+def entry(weights: str, keys: str) -> Work:
     """Link the code for these two precisions; compile it first if it lies nowhere (seconds)."""
     path = _folder() / f"{weights}-{keys}-{_key()}.o"
     found = _read(path)
@@ -74,22 +72,31 @@ def _write(path: Path, name: str, code: bytes) -> None:
     os.replace(file.name, path)
 
 
-def _linked(name: str, code: bytes) -> Run:
+def _linked(name: str, code: bytes) -> Work:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(_WORK % (name, name)), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
-    # numba's convention: a place for the result, a place for an exception, the arguments
-    takes = [ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3]
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, *takes)(engine.get_function_address(name))
-    places = (ctypes.c_int64 * 2)()
-    result, error = ctypes.addressof(places), ctypes.addressof(places) + 8
+    return Work(engine.get_function_address("work"))
 
-    def run(net: int, call: int, thread: int, _held: object = places) -> None:
-        status = function(result, error, net, call, thread)
-        assert status == 0, "compiled code raises nothing"
 
-    return run
+# By numba's convention a function takes a place for the result, a place for an exception, then its
+# arguments; this one raises nothing.
+_WORK = """
+declare i32 @"%s"(ptr, ptr, i64, i64, i64)
+
+define void @work(ptr %%words) {
+  %%place = alloca i64
+  %%error = alloca ptr
+  %%net = load i64, ptr %%words
+  %%second = getelementptr i64, ptr %%words, i64 1
+  %%call = load i64, ptr %%second
+  %%third = getelementptr i64, ptr %%words, i64 2
+  %%thread = atomicrmw add ptr %%third, i64 1 seq_cst
+  %%status = call i32 @"%s"(ptr %%place, ptr %%error, i64 %%net, i64 %%call, i64 %%thread)
+  ret void
+}
+"""

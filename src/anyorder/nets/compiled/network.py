@@ -48,7 +48,7 @@ class Compiled:
         self.shape, self.embedding_VC, self.positions_RC = shape, embedding_VC, positions_RC
         self.precision = precision
         self.plan = Plan(precision, shape=shape, blocks=blocks, head=head, turns_RD=turns_RD)
-        self.forward = entry(precision, str(shape.dtype).removeprefix("torch."))
+        self.work = entry(precision, str(shape.dtype).removeprefix("torch."))
         self.scratch = Scratch.of(self.plan, 0, 0, 0)
         self.lock = threading.Lock()  # the scratch memory serves one call at a time
 
@@ -153,9 +153,5 @@ class Compiled:
             ],
         )
         assert len(call) == Call.WORDS
-        tables = self.plan.address, call.buffer_info()[0]
-
-        def work(thread: int, _held: object = (counters, call)) -> None:
-            self.forward(*tables, thread)  # a late thread still reads what is held
-
-        crew.run(work, threads)
+        words = array("q", [self.plan.address, call.buffer_info()[0], 0])
+        crew.run(self.work, words, threads, held=(self.plan, counters, call))

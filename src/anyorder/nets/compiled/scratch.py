@@ -11,6 +11,7 @@ from torch import Tensor
 from anyorder.nets.compiled.machine import GROUP, ROWS
 from anyorder.nets.compiled.packing import padded
 from anyorder.nets.compiled.plan import Plan
+from anyorder.nets.compiled.words import CELLS, QUERIES
 
 
 def computed(rows: int) -> int:
@@ -29,7 +30,7 @@ class Scratch:
 
     x: Tensor  # what the layers add to
     rest: tuple[Tensor, ...]
-    addresses: tuple[int, ...]  # in the order of `words.Call`, from X to SHARE_BYTES
+    addresses: tuple[int, ...]  # in the order of `words.Call`, from X to THREAD_BYTES
     cells: int
     threads: int
     room: int
@@ -38,6 +39,8 @@ class Scratch:
     def of(plan: Plan, cells: int, threads: int, room: int) -> "Scratch":
         """Take it; zeros, so that what is computed for nothing is computed with numbers."""
         rows, channels = padded(cells, ROWS), padded(plan.shape.channels, 64)
+        share = padded(room, 16)
+        queries = max(QUERIES, plan.shape.heads // plan.shape.key_heads)
         tensors = (
             torch.zeros(rows, channels),  # X
             torch.zeros(rows, channels),  # DELTA: what the last matrix gave
@@ -45,11 +48,11 @@ class Scratch:
             torch.zeros(rows, plan.longest),  # TILES: the same as the loops read it
             torch.zeros(rows, plan.longest // GROUP),  # SIZES: of its groups
             torch.zeros(rows, plan.widest),  # WIDE: outputs within a layer
-            torch.zeros(threads, padded(room, 16) + 48),  # SHARES: of a head's attention
+            torch.zeros(threads, 16 * (CELLS + queries) + share * queries),  # SHARES: see `attend`
         )
         addresses = [tensor.data_ptr() for tensor in tensors]
-        share_bytes = 4 * tensors[-1].shape[1]
-        return Scratch(tensors[0], tensors[1:], (*addresses, share_bytes), cells, threads, room)
+        bytes_ = 4 * share, 4 * tensors[-1].shape[1]
+        return Scratch(tensors[0], tensors[1:], (*addresses, *bytes_), cells, threads, room)
 
     def serves(self, cells: int, threads: int, room: int) -> bool:
         """Whether there is enough of it."""

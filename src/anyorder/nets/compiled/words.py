@@ -57,9 +57,10 @@ class Call(IntEnum):
     WIDE = 15
     SHARES = 16
     SHARE_BYTES = 17
-    LOGITS = 18
-    LOGIT_BYTES = 19
-    WORDS = 20
+    THREAD_BYTES = 18
+    LOGITS = 19
+    LOGIT_BYTES = 20
+    WORDS = 21
 
 
 class Cell(IntEnum):
@@ -74,4 +75,5 @@ class Cell(IntEnum):
 
 
 PHASES = 10  # of a layer; the head has two more
+CELLS, QUERIES = 8, 24  # that attention takes together at most
 COUNTER_BYTES = 128  # between the counters of two phases: no two counters share a line of the cache
