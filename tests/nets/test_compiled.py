@@ -303,6 +303,25 @@ def test_scores_come_in_the_order_in_which_they_are_asked_for() -> None:
     assert torch.equal(some_BSV, all_BTV[torch.arange(2)[:, None], score_BS])
 
 
+@pytest.mark.parametrize(
+    "scored", [[47], [SLICE - 1, SLICE], [0] * 21, list(range(47, SLICE + 48))]
+)
+def test_scored_cells_may_lie_anywhere_and_come_often(scored: list[int]) -> None:
+    """What is computed together, a slice's last rows, may be more than what is asked for."""
+    net = made(replace(LLAMA, max_length=2 * SLICE), "float32")
+    tokens_1T = torch.randint(VOCAB, (1, SLICE + 48))
+    all_1TV = net.extend(tokens_1T, net.new_cache(1, 2 * SLICE))
+    some_1SV = net.extend(tokens_1T, net.new_cache(1, 2 * SLICE), score_BS=torch.tensor([scored]))
+    assert torch.equal(some_1SV, all_1TV[:, scored])
+
+
+def test_one_cell_may_be_scored_more_often_than_scratch_has_rows() -> None:
+    net = made(LLAMA, "float32")
+    token_11, cells_1S = torch.tensor([[3]]), torch.zeros(1, 21, dtype=torch.long)
+    some_1SV = net.extend(token_11, net.new_cache(1, 1), score_BS=cells_1S)
+    assert torch.equal(some_1SV, net.extend(token_11, net.new_cache(1, 1)).expand(1, 21, VOCAB))
+
+
 def test_calls_from_two_threads_do_not_disturb_each_other() -> None:
     net, texts = made(LLAMA, "int8"), [[1, 2, 3, 4], [9, 8, 7]]
     expected = [one_by_one(net, text) for text in texts]

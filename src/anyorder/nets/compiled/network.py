@@ -19,7 +19,7 @@ from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.crew import crew
-from anyorder.nets.compiled.machine import OUTPUTS
+from anyorder.nets.compiled.machine import OUTPUTS, ROWS
 from anyorder.nets.compiled.machine_code import entry
 from anyorder.nets.compiled.packing import padded
 from anyorder.nets.compiled.plan import Plan
@@ -103,7 +103,8 @@ class Compiled:
     ) -> Float[Tensor, "N V"]:
         """A cell sees only cells before it, so that slice after slice gives the same as all."""
         N, S, V = len(x_NC), len(score_N), self.vocab_size
-        logits_NV = torch.empty(computed(S), padded(V, OUTPUTS))
+        spare = ROWS if N > SLICE else 0  # a slice's last rows are computed together, wherever
+        logits_NV = torch.empty(computed(S) + spare, padded(V, OUTPUTS))
         if N <= SLICE:
             self._slice(cache, table, slice(0, N), x_NC, score_N, logits_NV)
             return logits_NV[:S, :V]
@@ -129,8 +130,10 @@ class Compiled:
         logits_NV: Tensor,
     ) -> None:
         (N, C), threads, memory = x_NC.shape, torch.get_num_threads(), cache.memory_L2BHRD
-        if not self.scratch.serves(N, threads, cache.room):
-            self.scratch = Scratch.of(self.plan, N, threads, cache.room)
+        assert len(logits_NV) >= computed(len(score)), "compiled code would write beyond the logits"
+        rows = max(N, len(score))  # cells may be scored twice
+        if not self.scratch.serves(rows, threads, cache.room):
+            self.scratch = Scratch.of(self.plan, rows, threads, cache.room)
         self.scratch.x[:N, :C] = x_NC
         counters, scores = array("q", bytes(self.plan.counter_bytes)), array("i", score)
         size, layer, value, head = memory.element_size(), *(memory.stride(i) for i in (0, 1, 3))
