@@ -9,6 +9,7 @@ Shapes: B rows, N cells, D width of a vector cell, P cells written at once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import torch
@@ -24,7 +25,8 @@ GIVEN: Final = 4  # the user's own: the prompt, or a forced cell
 
 @dataclass(frozen=True)
 class Canvas:
-    """A batch of partly written sequences. Frozen: every act returns a new canvas.
+    """A batch of partly written sequences. Frozen: every act returns a new canvas, and nobody
+    writes into its tensors (what is derived from them is computed once).
 
     `origin_BN` says where each cell stood one step before (-1: it is new); None means that
     every cell stayed where it was. `logprobs_BN` is 0 where the model wrote nothing.
@@ -54,26 +56,31 @@ class Canvas:
             status_BN[b, P : P + n] = OPEN
         return Canvas(tokens_BN, status_BN, torch.zeros(B, N))
 
-    @property
+    @cached_property
     def open_BN(self) -> Bool[Tensor, "B N"]:
         return self.status_BN == OPEN
 
-    @property
+    @cached_property
     def final_BN(self) -> Bool[Tensor, "B N"]:
         """Cells that will not change any more."""
         return self.status_BN >= DONE
 
-    @property
+    @cached_property
     def live_B(self) -> Bool[Tensor, " B"]:
         """Rows in which something is still to be decided."""
         return ((self.status_BN == OPEN) | (self.status_BN == DRAFT)).any(-1)
 
-    @property
+    @cached_property
     def frontier_B(self) -> Int[Tensor, " B"]:
         """How many cells, from the left, are final: all that a causal model may read."""
         return self.final_BN.long().cumprod(-1).sum(-1)
 
-    @property
+    @cached_property
+    def last_B(self) -> Int[Tensor, " B"]:
+        """The token before the frontier: the last that a causal model may read."""
+        return self.tokens_BN.gather(1, (self.frontier_B - 1).clamp_min(0)[:, None])[:, 0]
+
+    @cached_property
     def length_B(self) -> Int[Tensor, " B"]:
         """Cells of each row, written or not (PAD cells do not count)."""
         return (self.status_BN != PAD).sum(-1)

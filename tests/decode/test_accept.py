@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
+from anyorder.decode.draft_verify.accept import Written, accept_probability, agreed, residual, walk
 
 V = 3
 
@@ -40,8 +40,12 @@ def test_the_walk_follows_the_model_as_deep_as_the_draft_agrees(rows: list) -> N
     )
     rows_B = torch.arange(len(rows))
     written = walk(tokens_BT, parents_BT, lambda cell_B, _: says_BT[rows_B, cell_B])
+    quick = agreed(tokens_BT, parents_BT, says_BT)
     for b, row in enumerate(rows):
         path = path_by_hand(*row)
+        assert quick.path_BP[b, : len(path)].tolist() == path
+        assert quick.count_B[b] == len(path)
+        assert quick.tokens_BP[b, : len(path)].tolist() == [row[2][cell] for cell in path]
         count = int(written.count_B[b])
         assert written.path_BP[b, :count].tolist() == path
         assert written.tokens_BP[b, :count].tolist() == [row[2][cell] for cell in path]

@@ -9,12 +9,12 @@ from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.auto import (
     Experience,
     Odds,
+    Pace,
     best_plan,
     count_copies,
     count_ranks,
     expected,
     falling,
-    find_copies,
     side_by_side,
 )
 from anyorder.decode.draft_verify.cost import CostCurve
@@ -29,8 +29,8 @@ V = 12
 
 
 def experience(curve: CostCurve) -> Experience:
-    memory = Experience(torch.full((V, 8), -1, dtype=torch.int32), curve)
-    memory.matrix_VR[5] = torch.arange(8, dtype=torch.int32)
+    memory = Experience.of(Canvas.of_prompts([[4]], new_cells=[1]), curve, V)
+    memory.followers.after[5] = list(range(8))
     return memory
 
 
@@ -51,8 +51,25 @@ def test_odds_forget():
     assert odds.share < 0.01
 
 
+def test_steps_that_take_longer_than_the_curve_says_are_believed():
+    pace = Pace(FREE)
+    for _ in range(60):
+        pace.see(1, 1.0, drafted=False)
+        pace.see(8, 1.5, drafted=True)
+    assert pace.seconds(1, drafted=False) == pytest.approx(1, abs=0.01)
+    assert pace.seconds(8, drafted=True) == pytest.approx(1.5, abs=0.1)
+
+
+def test_one_pause_of_the_machine_does_not_stop_all_drafting():
+    pace = Pace(FREE)
+    pace.see(8, 1000.0, drafted=True)
+    assert pace.seconds(8, drafted=True) < 1.2
+    for _ in range(200):
+        pace.see(1, 1.0, drafted=False)
+    assert pace.seconds(8, drafted=True) == pytest.approx(1, abs=0.01)
+
+
 def test_expected_cells_of_a_chain_and_of_a_fan():
-    assert expected(0, (0.5, 0.2)) == 0
     assert expected(2, (0.5, 0.2)) == pytest.approx(0.5 + 0.25)  # the chain beats the sibling
     assert expected(2, (0.5, 0.4)) == pytest.approx(0.5 + 0.4)
 
@@ -65,7 +82,7 @@ def test_odds_for_trees_never_rise_with_rank():
 
 def test_where_cells_are_free_much_is_drafted_and_where_they_are_dear_nothing():
     canvas = Canvas.of_prompts([[4, 5]], new_cells=[4])
-    root = torch.tensor([5])
+    root = [5]
     chain, size, _ = best_plan(experience(FREE), canvas, root)
     assert (chain, size > 0) == (0, True)  # no copy is at hand, but the root is known
     assert best_plan(experience(DEAR), canvas, root)[:2] == (0, 0)
@@ -73,18 +90,15 @@ def test_where_cells_are_free_much_is_drafted_and_where_they_are_dear_nothing():
 
 def test_an_unknown_root_grows_no_tree():
     canvas = Canvas.of_prompts([[4, 6]], new_cells=[4])
-    assert best_plan(experience(FREE), canvas, torch.tensor([6]))[:2] == (0, 0)
+    assert best_plan(experience(FREE), canvas, [6])[:2] == (0, 0)
 
 
 def test_a_trusted_copy_is_drafted():
     canvas = Canvas.of_prompts([[1, 2, 3, 4, 9, 1, 2, 3, 4]], new_cells=[4])
     memory = experience(FREE)
-    find_copies(memory, canvas)
-    assert memory.match_B is not None
-    assert memory.match_B.tolist() == [4]
-    assert memory.source_B is not None
-    assert memory.source_B.tolist() == [4]
-    assert best_plan(memory, canvas, torch.tensor([4]))[0] > 0
+    memory.sources, memory.matches = memory.grams.latest(canvas)
+    assert (memory.sources, memory.matches) == ([4], [4])
+    assert best_plan(memory, canvas, [4])[0] > 0
 
 
 def test_drafts_side_by_side_keep_their_own_parents():
@@ -100,7 +114,7 @@ def test_ranks_are_counted_where_the_matrix_knew_something():
     memory = experience(FREE)
     before = [odds.share for odds in memory.ranks]
     path = torch.zeros(1, 2, dtype=torch.long)
-    count_ranks(memory, torch.tensor([5]), Written(path, torch.tensor([[1, 7]]), torch.tensor([2])))
+    count_ranks(memory, [5], Written(path, torch.tensor([[1, 7]]), torch.tensor([2])))
     after = [odds.share for odds in memory.ranks]
     assert after[1] > before[1]  # 1 was the second guess after 5
     assert after[0] < before[0]
@@ -111,11 +125,10 @@ def test_ranks_are_counted_where_the_matrix_knew_something():
 def test_copies_are_counted_until_they_fail():
     canvas = Canvas.of_prompts([[1, 2, 3, 4, 9, 1, 2, 3, 4]], new_cells=[3])
     memory = experience(FREE)
-    find_copies(memory, canvas)
+    memory.sources, memory.matches = memory.grams.latest(canvas)
     first = memory.copies[4].share
-    canvas = canvas.write(torch.tensor([9]), torch.tensor([[9, 7]]), torch.tensor([2]))
     written = Written(torch.zeros(1, 2).long(), torch.tensor([[9, 7]]), torch.tensor([2]))
-    count_copies(memory, canvas, written)
+    count_copies(memory, written)
     weight = Odds(0.5).weight
     assert memory.copies[4].weight == weight + 2
     assert memory.copies[4].share == pytest.approx((first * weight + 1) / (weight + 2))

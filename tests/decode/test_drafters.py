@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding, Place
+from anyorder.decode.draft_verify.followers import Followers, likeliest
 from anyorder.decode.draft_verify.jacobi import Guesses, Jacobi
 from anyorder.decode.draft_verify.loop import Seen
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy, copied, latest_match
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling, filled, likeliest
+from anyorder.decode.draft_verify.prompt_copy import PromptCopy, copied
+from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.tree_shape import TreeShape, best_first
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
@@ -86,24 +87,6 @@ def test_a_tree_is_in_order_of_depth_and_names_no_cell_twice(
 
 
 # Copies
-
-
-def match_by_hand(text: list[int], ngram: int, shortest: int) -> int:
-    """Longest n-gram first; of its earlier places, the latest that something follows."""
-    for n in range(ngram, shortest - 1, -1):
-        for end in range(len(text) - 1, n - 1, -1):
-            if n <= len(text) and text[end - n : end] == text[-n:]:
-                return end
-    return -1
-
-
-@given(rows=st.lists(texts, min_size=1, max_size=3), ngram=st.integers(1, 4), data=st.data())
-def test_the_latest_match_of_the_longest_ngram(
-    rows: list[list[int]], ngram: int, data: st.DataObject
-) -> None:
-    shortest = data.draw(st.integers(1, ngram))
-    found_B = latest_match(canvas_of(*rows), ngram=ngram, shortest=shortest)
-    assert found_B.tolist() == [match_by_hand(row, ngram, shortest) for row in rows]
 
 
 @given(text=texts, width=st.integers(1, 9), data=st.data())
@@ -192,14 +175,14 @@ def test_all_the_likeliest_may_stand_in_one_block() -> None:
 
 
 def test_a_tree_is_filled_with_followers_of_followers() -> None:
-    memory = torch.full((5, 2), -1, dtype=torch.int32)
-    memory[0], memory[1] = torch.tensor([1, 2]), torch.tensor([3, 0])
+    followers = Followers(ranks=2)
+    followers.after = {0: [1, 2], 1: [3, 0]}
     shape = TreeShape(parents=(-1, -1, 0, 0, 1), ranks=(0, 1, 0, 1, 0))
-    draft = filled(shape, memory, torch.tensor([0, 4]))
+    draft = followers.filled(shape, [0, 4])
     assert draft is not None
     assert draft.tokens_BK[0, :4].tolist() == [1, 2, 3, 0]
     assert draft.parents_BK.tolist() == [[-1, -1, 0, 0, -2], [-2] * 5]  # 2 and 4 are unknown
-    assert filled(shape, memory, torch.tensor([4, 3])) is None
+    assert followers.filled(shape, [4, 3]) is None
 
 
 @pytest.mark.parametrize("warm", [True, False])
@@ -210,7 +193,7 @@ def test_the_matrix_learns_from_real_cells_alone(warm: bool) -> None:
     logits_BSV = torch.tensor([[[0.0, 1, 2, 3], [3, 2, 1, 0], [9, 9, 9, 0]]])
     real_BS = torch.tensor([[True, True, False]])
     memory = decoder.observe(memory, Seen(canvas, torch.tensor([[1, 2, 3]]), real_BS, logits_BSV))
-    assert memory.tolist() == [[-1, -1], [3, 2], [0, 1], [-1, -1]]
+    assert memory.after == {1: [3, 2], 2: [0, 1]}
     assert decoder.reads_prompt is warm
 
 

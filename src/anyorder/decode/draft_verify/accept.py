@@ -1,6 +1,7 @@
 """What is kept of a draft: pure functions from the target's word to a path in the draft tree.
 
     written = walk(tokens_BT, parents_BT, decide)
+    written = agreed(tokens_BT, parents_BT, picked_BT)      # the same, all words known beforehand
 
 `decide` says which token the target writes after a cell; the walk goes on while a drafted child
 carries that very token. Shapes: B rows, T cells (cell 0 is the root: the last committed token),
@@ -59,6 +60,31 @@ def walk(tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], decide: 
         on_B = on_B & child_BT.any(-1)
         cell_B = torch.where(on_B, child_BT[rows_B].long().argmax(-1), cell_B)
     return Written(torch.stack(path, 1), said_BP, count_B)
+
+
+def agreed(
+    tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], picked_BT: Int[Tensor, "B T"]
+) -> Written:
+    """The walk where the target's word after every cell is known: one look at each cell.
+
+    Plain Python, row by row: a draft has few cells. Its twin is `walk`.
+
+    >>> tokens, parents = torch.tensor([[9, 4, 5, 6]]), torch.tensor([[-1, 0, 0, 2]])
+    >>> agreed(tokens, parents, torch.tensor([[5, 0, 6, 7]])).tokens_BP.tolist()
+    [[5, 6, 7]]
+    """
+    paths, said = [], []
+    columns = tokens_BT.tolist(), parents_BT.tolist(), picked_BT.tolist()
+    for tokens, parents, picked in zip(*columns, strict=True):
+        path = [0]
+        for cell in range(1, len(tokens)):  # a child stands right of its parent
+            if parents[cell] == path[-1] and tokens[cell] == picked[path[-1]]:
+                path.append(cell)
+        paths.append(path)
+        said.append([picked[cell] for cell in path])
+    counts, P = [len(path) for path in paths], max(map(len, paths))
+    filled = [[row + [row[-1]] * (P - len(row)) for row in rows] for rows in (paths, said)]
+    return Written(torch.tensor(filled[0]), torch.tensor(filled[1]), torch.tensor(counts))
 
 
 def accept_probability(

@@ -4,11 +4,12 @@
 
 Two drafters offer guesses: a copy of what followed the last tokens earlier on, and the followers
 that token recycling remembers. How often each is right is counted on every token that is written,
-whether or not it was drafted; what a call costs is measured once. Each step drafts the tree with
-the most expected tokens a second; where none beats plain decoding, none is drafted.
+whether or not it was drafted; what a call costs is measured once, and corrected by what the run's
+own steps take, from the draft to the last entry in the books. Each step drafts the tree with the
+most expected tokens a second; where none beats plain decoding, none is drafted.
 Source of the two drafters: `prompt_copy` and `token_recycling`. Cost against acceptance: Leviathan
 et al. 2023 (arXiv:2211.17192), section 3.3.
-Shapes: B rows, K drafted cells, V vocabulary, R ranks, P written cells.
+Shapes: B rows, K drafted cells, P written cells.
 """
 
 import time
@@ -17,25 +18,24 @@ from functools import lru_cache
 from typing import final
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.cost import CostCurve, curve_of
+from anyorder.decode.draft_verify.followers import Followers
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
-from anyorder.decode.draft_verify.prompt_copy import copied, latest_match
-from anyorder.decode.draft_verify.token_recycling import filled, likeliest
+from anyorder.decode.draft_verify.ngrams import NGrams
+from anyorder.decode.draft_verify.prompt_copy import copied
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
-CHAINS = (0, 3, 7, 12, 20)  # lengths of copies that are considered
-TREES = (0, 1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
+CHAINS = (3, 7, 12, 20)  # lengths of copies that are considered
+TREES = (1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
 FIRST_RANKS = (0.25, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before anything was seen,
 FIRST_COPIES = {4: 0.75, 3: 0.6, 2: 0.4, 1: 0.12}  # on the careful side
+LONGEST = max(FIRST_COPIES)  # a copy is trusted by the length of its match
 MARGIN = 1.03  # a draft must promise this much more than plain decoding
-NGRAMS = (4, 3, 2, 1)  # a copy is trusted by the length of its match
 FADE = 0.98  # weight of what was seen, one written token later
 
 
@@ -53,18 +53,58 @@ class Odds:
 
 
 @dataclass
-class Experience:
-    """What a run has learned: the matrix, and how often each guess is right."""
+class Pace:
+    """Seconds of a step by the cells of its call: the model's curve, times what steps really take.
 
-    matrix_VR: Int[Tensor, "V R"]
+    Plain and drafted steps have a factor each, for what they do beside the call. While nothing is
+    drafted, the factor of drafted steps comes back to that of plain ones: it may be tried again.
+    """
+
     curve: CostCurve
+    plain: float = 1.0
+    drafted: float = 1.0
+    known: dict[int, float] = field(default_factory=dict)
+
+    def seconds(self, cells: int, *, drafted: bool) -> float:
+        """What a step is expected to take."""
+        if cells not in self.known:
+            self.known[cells] = self.curve.seconds(cells)
+        return self.known[cells] * (self.drafted if drafted else self.plain)
+
+    def see(self, cells: int, seconds: float, *, drafted: bool) -> None:
+        """What one took. A pause of the machine counts no more than a step of double length."""
+        expected = self.seconds(cells, drafted=drafted)
+        factor = 1 + 0.1 * (min(seconds / expected, 2.0) - 1)
+        if drafted:
+            self.drafted *= factor
+        else:
+            self.plain *= factor
+            self.drafted += 0.02 * (self.plain - self.drafted)
+
+
+@dataclass
+class Experience:
+    """What a run has learned: followers, n-grams, how often guesses are right, what steps take."""
+
+    followers: Followers
+    grams: NGrams
+    pace: Pace
+    sources: list[int]  # where a copy would start in each row, and
+    matches: list[int]  # the length of its match (0: none)
     ranks: list[Odds] = field(default_factory=lambda: [Odds(odds) for odds in FIRST_RANKS])
     copies: dict[int, Odds] = field(
         default_factory=lambda: {match: Odds(odds) for match, odds in FIRST_COPIES.items()}
     )
-    drafting: float = 0.0005  # seconds that it takes to make a draft, fading mean
-    source_B: Int[Tensor, " B"] | None = None  # where a copy would start, and
-    match_B: Int[Tensor, " B"] | None = None  # the length of its match (0: none)
+    begun: float | None = None  # when the present step began; None: it reads a prompt
+    drafted: bool = False
+
+    @staticmethod
+    def of(canvas: Canvas, curve: CostCurve, vocab_size: int) -> "Experience":
+        """Before anything was read."""
+        B = len(canvas.tokens_BN)
+        followers = Followers(ranks=min(len(FIRST_RANKS), vocab_size))
+        grams = NGrams(batch=B, longest=LONGEST)
+        return Experience(followers, grams, Pace(curve), [-1] * B, [0] * B)
 
 
 @final
@@ -82,70 +122,62 @@ class Auto(DraftVerify):
         return CHAINS[-1] + TREES[-1]
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Experience:
-        ranks = min(len(FIRST_RANKS), model.vocab_size)
-        matrix_VR = torch.full((model.vocab_size, ranks), -1, dtype=torch.int32)
         curve = CostCurve(self.costs) if self.costs else curve_of(model)
-        return Experience(matrix_VR, curve)
+        return Experience.of(canvas, curve, model.vocab_size)
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        begun = time.perf_counter()
-        last_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
-        root_B = canvas.tokens_BN.gather(1, last_B1)[:, 0]
-        chain, size, odds = best_plan(memory, canvas, root_B)
-        if not chain and not size:
-            return None
-        parts = []
-        if chain and memory.source_B is not None:
-            parts.append(copied(canvas, memory.source_B, chain))
-        if size:
-            parts.append(filled(best_first(size, odds), memory.matrix_VR, root_B))
+        memory.begun = time.perf_counter()
+        roots = canvas.last_B.tolist()
+        chain, size, odds = best_plan(memory, canvas, roots)
+        parts = [
+            copied(canvas, torch.tensor(memory.sources), chain) if chain else None,
+            memory.followers.filled(best_first(size, odds), roots) if size else None,
+        ]
         draft = side_by_side([part for part in parts if part is not None])
-        memory.drafting += 0.1 * (time.perf_counter() - begun - memory.drafting)
+        memory.drafted = draft is not None
         return draft
 
     def observe(self, memory: Experience, seen: Seen) -> Experience:
         if seen.written is not None:
-            count_ranks(memory, seen.tokens_BS[:, 0], seen.written)
-            count_copies(memory, seen.canvas, seen.written)
-        real = seen.real_BS.reshape(-1)
-        ranked = likeliest(seen.logits_BSV.flatten(0, 1), memory.matrix_VR.shape[1]).cpu()[real]
-        memory.matrix_VR[seen.tokens_BS.reshape(-1)[real]] = ranked.int()
-        find_copies(memory, seen.canvas)
+            count_ranks(memory, seen.tokens_BS[:, 0].tolist(), seen.written)
+            count_copies(memory, seen.written)
+        memory.followers.learn(seen)
+        memory.sources, memory.matches = memory.grams.latest(seen.canvas)
+        if memory.begun is not None and self.costs is None:
+            cells = int(seen.real_BS.sum())
+            memory.pace.see(cells, time.perf_counter() - memory.begun, drafted=memory.drafted)
+        memory.begun = None
         return memory
 
 
 def best_plan(
-    memory: Experience, canvas: Canvas, root_B: Int[Tensor, " B"]
+    memory: Experience, canvas: Canvas, roots: list[int]
 ) -> tuple[int, int, tuple[float, ...]]:
     """Length of the copy, size of the tree, and the rank odds that shape the tree.
 
     Expected tokens of a call: 1 + sum over drafted cells of the odds that the path to them is
     right; the tree counts where the copy's first token fails, and where the root is known.
     """
-    odds = falling([rank.share for rank in memory.ranks[: memory.matrix_VR.shape[1]]])
-    live = canvas.live_B.tolist()
-    known = (memory.matrix_VR[root_B, 0] >= 0).tolist()
-    matches = [0] * len(live) if memory.match_B is None else memory.match_B.tolist()
+    odds = falling([rank.share for rank in memory.ranks[: memory.followers.ranks]])
     rows = [  # how far to trust the row's copy, and whether a tree can grow there
-        (memory.copies[match].share if match else 0.0, on_tree)
-        for match, on_tree, on in zip(matches, known, live, strict=True)
+        (memory.copies[match].share if match else 0.0, root in memory.followers.after)
+        for match, root, on in zip(memory.matches, roots, canvas.live_B.tolist(), strict=True)
         if on
     ]
-    best = MARGIN * len(rows) / memory.curve.seconds(len(live))
-    plan = (0, 0)
-    for chain in CHAINS if any(copy for copy, _ in rows) else CHAINS[:1]:
-        for size in TREES if any(tree for _, tree in rows) else TREES[:1]:
-            if not chain and not size:
-                continue
-            gain = expected(size, odds)
-            tokens = sum(
-                1 + run_of(copy, chain) + (1 - copy * (chain > 0)) * tree * gain
-                for copy, tree in rows
-            )
-            cost = memory.curve.seconds(len(live) * (1 + chain + size)) + memory.drafting
-            if tokens / cost > best:
-                best, plan = tokens / cost, (chain, size)
-    return plan[0], plan[1], odds
+    live = len(rows)
+    best, plan = MARGIN * live / memory.pace.seconds(live, drafted=False), (0, 0)
+    chains = (0, *CHAINS) if any(copy for copy, _ in rows) else (0,)
+    trees = ((0, 0.0), *gains(odds)) if any(tree for _, tree in rows) else ((0, 0.0),)
+    for chain in chains:
+        copied_ = sum(1 + run_of(copy, chain) for copy, _ in rows)
+        missed = sum(1 - copy * (chain > 0) for copy, tree in rows if tree)
+        for size, gain in trees:
+            if chain or size:
+                cost = memory.pace.seconds(live * (1 + chain + size), drafted=True)
+                rate = (copied_ + missed * gain) / cost
+                if rate > best:
+                    best, plan = rate, (chain, size)
+    return *plan, odds
 
 
 def run_of(share: float, chain: int) -> float:
@@ -167,10 +199,13 @@ def falling(shares: list[float]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=4096)
+def gains(odds: tuple[float, ...]) -> tuple[tuple[int, float], ...]:
+    """Each of `TREES`, with the expected number of right cells in the best tree of its size."""
+    return tuple((size, expected(size, odds)) for size in TREES)
+
+
 def expected(size: int, odds: tuple[float, ...]) -> float:
     """Expected number of right cells in the best tree of `size` cells."""
-    if not size:
-        return 0.0
     shape, right = best_first(size, odds), []
     for parent, rank in zip(shape.parents, shape.ranks, strict=True):
         right.append(odds[rank] * (1.0 if parent < 0 else right[parent]))
@@ -189,45 +224,28 @@ def side_by_side(parts: list[Draft]) -> Draft | None:
     return Draft(torch.cat([part.tokens_BK for part in parts], 1), torch.cat(moved, 1))
 
 
-def count_ranks(memory: Experience, root_B: Int[Tensor, " B"], written: Written) -> None:
+def count_ranks(memory: Experience, roots: list[int], written: Written) -> None:
     """Which rank each written token had among the remembered followers of the one before, if any.
 
-    Counted before the matrix learns of this call.
+    Counted before anything is learned of this call.
     """
-    before_BP = torch.cat([root_B[:, None], written.tokens_BP[:, :-1]], 1)
-    remembered_BPR = memory.matrix_VR[before_BP]
-    hit_BPR = (remembered_BPR == written.tokens_BP[..., None]).tolist()
-    known_BP = (remembered_BPR[..., 0] >= 0).tolist()
-    for row, known, count in zip(hit_BPR, known_BP, written.count_B.tolist(), strict=True):
-        for hits in (hits for hits, is_known in zip(row[:count], known, strict=False) if is_known):
-            for odds, hit in zip(memory.ranks, hits, strict=False):
-                odds.see(hit)
+    rows = zip(roots, written.tokens_BP.tolist(), written.count_B.tolist(), strict=True)
+    for root, tokens, count in rows:
+        for before, token in zip([root, *tokens], tokens[:count], strict=False):
+            for odds, guess in zip(
+                memory.ranks, memory.followers.after.get(before, ()), strict=False
+            ):
+                odds.see(guess == token)
 
 
-def count_copies(memory: Experience, canvas: Canvas, written: Written) -> None:
+def count_copies(memory: Experience, written: Written) -> None:
     """How far the copy that offered itself before this call was right, drafted or not."""
-    if memory.source_B is None or memory.match_B is None:
-        return
-    begin_B = canvas.frontier_B - written.count_B
-    rows = zip(memory.source_B.tolist(), memory.match_B.tolist(), begin_B.tolist(), strict=True)
-    for row, (source, match, begin) in enumerate(rows):
-        count = int(written.count_B[row])
-        if not match or not count:
-            continue
-        text = canvas.tokens_BN[row, : begin + count].tolist()
-        for i in range(count):
-            right = text[source + i % max(begin - source, 1)] == text[begin + i]
+    rows = zip(
+        memory.sources, memory.matches, memory.grams.texts, written.tokens_BP.tolist(), strict=True
+    )
+    for (source, match, text, tokens), count in zip(rows, written.count_B.tolist(), strict=True):
+        for i, token in enumerate(tokens[:count] if match else ()):
+            right = text[source + i % (len(text) - source)] == token
             memory.copies[match].see(right)
             if not right:
                 break
-
-
-def find_copies(memory: Experience, canvas: Canvas) -> None:
-    """Where each row's last tokens stood before: the longest match of at most `NGRAMS[0]`."""
-    source_B = torch.full_like(canvas.frontier_B, -1)
-    match_B = torch.zeros_like(source_B)
-    for ngram in NGRAMS:
-        found_B = latest_match(canvas, ngram=ngram, shortest=ngram)
-        new_B = (found_B >= 0) & (source_B < 0)
-        source_B, match_B = torch.where(new_B, found_B, source_B), match_B.where(~new_B, ngram)
-    memory.source_B, memory.match_B = source_B, match_B

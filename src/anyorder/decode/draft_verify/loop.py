@@ -19,6 +19,7 @@ from anyorder.decode.draft_verify.accept import (
     Decide,
     Written,
     accept_probability,
+    agreed,
     residual,
     walk,
 )
@@ -108,52 +109,57 @@ class DraftVerify(ABC):
     @final
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
         read = pending(state.canvas, state.cache)
-        if read.width > 1 or int(state.cache.length_B.max()) == 0:  # prompts of one token, too
-            return self._read(model, state, read, sampler)
-        draft = self.draft(state.memory, state.canvas, sampler)
+        first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
+        draft = None if first else self.draft(state.memory, state.canvas, sampler)
+        if draft is None:
+            return self._read(model, state, read, first, sampler)
         return self._verify(model, state, read, draft, sampler)
 
-    def _read(self, model: CausalLM, state: Drafting, read: Pending, sampler: Sampler) -> Drafting:
-        """Read a prompt (or forced cells) and write the one token that follows."""
+    def _read(
+        self, model: CausalLM, state: Drafting, read: Pending, first: bool, sampler: Sampler
+    ) -> Drafting:
+        """Read what is written and write the one token that follows, as `LeftToRight` does."""
         canvas, cache = state.canvas, state.cache
         B, T = read.tokens_BT.shape
-        score_BS = None if self.reads_prompt else read.last_B1
-        logits_BSV = model.extend(read.tokens_BT, cache, score_BS=score_BS)
-        cache.keep(torch.arange(T).expand(B, T), read.count_B)
-        last_B1 = read.last_B1 if self.reads_prompt else torch.zeros_like(read.last_B1)
-        last_B1V = logits_BSV[torch.arange(B)[:, None], last_B1]
-        past = history(canvas, read.tokens_BT[:, :0]) if sampler.wants_history else None
-        token_B1 = sampler.pick(last_B1V, canvas.frontier_B[:, None], past)
-        canvas = canvas.write(
-            canvas.frontier_B, token_B1, (read.count_B > 0).long(), logprobs(last_B1V, token_B1)
+        all_cells = self.reads_prompt or T == 1
+        logits_BSV = model.extend(
+            read.tokens_BT, cache, score_BS=None if all_cells else read.last_B1
         )
-        if self.reads_prompt:
-            real_BS = torch.arange(T) < read.count_B[:, None]
-            seen = Seen(canvas, read.tokens_BT, real_BS, logits_BSV)
+        cache.keep(torch.arange(T).expand(B, T), read.count_B)
+        last_B1V = logits_BSV
+        if all_cells and T > 1:
+            last_B1V = logits_BSV[torch.arange(B)[:, None], read.last_B1]
+        past = history(canvas, read.tokens_BT[:, :0]) if sampler.wants_history else None
+        token_B1 = sampler.pick(last_B1V, canvas.frontier_B[:, None], past).cpu()
+        live_B = read.count_B > 0
+        written = Written(torch.zeros_like(token_B1), token_B1, live_B.long())
+        canvas = canvas.write(
+            canvas.frontier_B, token_B1, written.count_B, logprobs(last_B1V, token_B1)
+        )
+        if all_cells:
+            tokens_BS, real_BS = read.tokens_BT, torch.arange(T) < read.count_B[:, None]
         else:
-            real_BS = read.count_B[:, None] > 0
-            seen = Seen(canvas, read.tokens_BT.gather(1, read.last_B1), real_BS, last_B1V)
+            tokens_BS, real_BS = read.tokens_BT.gather(1, read.last_B1), live_B[:, None]
+        seen = Seen(canvas, tokens_BS, real_BS, logits_BSV, None if first else written)
         return Drafting(canvas, cache, self.observe(state.memory, seen))
 
     def _verify(
-        self,
-        model: CausalLM,
-        state: Drafting,
-        read: Pending,
-        draft: Draft | None,
-        sampler: Sampler,
+        self, model: CausalLM, state: Drafting, read: Pending, draft: Draft, sampler: Sampler
     ) -> Drafting:
         canvas, cache = state.canvas, state.cache
-        tokens_BT, parents_BT = read.tokens_BT, torch.full_like(read.tokens_BT, -1)
-        if draft is not None:
-            tokens_BT = torch.cat([tokens_BT, draft.tokens_BK], 1)
-            parents_BT = torch.cat([parents_BT, draft.parents_BK + 1], 1)
-            parents_BT[:, 1:][draft.parents_BK == -2] = -2
+        tokens_BT = torch.cat([read.tokens_BT, draft.tokens_BK], 1)
+        below_BK = torch.where(draft.parents_BK == -2, -2, draft.parents_BK + 1)
+        parents_BT = torch.cat([torch.full_like(read.tokens_BT, -1), below_BK], 1)
         tree = Tree(parents_BT)
         logits_BTV = model.extend(tokens_BT, cache, tree=None if tree.is_chain else tree)
-        decide = decider(sampler, canvas, logits_BTV, tokens_BT, draft)
         live_B = read.count_B > 0
-        written = walk(tokens_BT, parents_BT, decide).capped(open_run(canvas) * live_B)
+        if sampler.greedy and not sampler.wants_history:
+            at_BT = canvas.frontier_B[:, None].expand(tokens_BT.shape)
+            written = agreed(tokens_BT, parents_BT, sampler.pick(logits_BTV, at_BT).cpu())
+        else:
+            decide = decider(sampler, canvas, logits_BTV, draft)
+            written = walk(tokens_BT, parents_BT, decide)
+        written = written.capped(open_run(canvas) * live_B)
         cache.keep(written.path_BP, written.count_B)
         path_BPV = logits_BTV[torch.arange(len(tokens_BT))[:, None], written.path_BP]
         canvas = canvas.write(
@@ -171,8 +177,7 @@ def decider(
     sampler: Sampler,
     canvas: Canvas,
     logits_BTV: Float[Tensor, "B T V"],
-    tokens_BT: Int[Tensor, "B T"],
-    draft: Draft | None,
+    draft: Draft,
 ) -> Decide:
     """What the target writes after a cell of the draft.
 
@@ -180,17 +185,13 @@ def decider(
     token; that is the token which left-to-right decoding with this seed picks there. A guess that
     was drawn from q is accepted with probability min(1, p / q), else replaced from the residual.
     """
-    rows_B = torch.arange(len(tokens_BT))
-    frontier_B = canvas.frontier_B
-    if sampler.greedy and not sampler.wants_history:
-        picked_BT = sampler.pick(logits_BTV, frontier_B[:, None].expand(tokens_BT.shape))
-        return lambda cell_B, _: picked_BT[rows_B, cell_B]
+    rows_B, frontier_B = torch.arange(len(logits_BTV)), canvas.frontier_B
 
     def after(cell_B: Tensor, said_BP: Tensor) -> Tensor:
         at_B1 = frontier_B[:, None] + said_BP.shape[1]
         past = history(canvas, said_BP) if sampler.wants_history else None
         logits_B1V = logits_BTV[rows_B, cell_B][:, None]
-        if draft is None or draft.probs_BKV is None or sampler.greedy:
+        if draft.probs_BKV is None or sampler.greedy:
             return sampler.pick(logits_B1V, at_B1, past)[:, 0]
         p_BV = sampler.probs(logits_B1V, past)[:, 0].cpu()
         return keep_or_redraw(p_BV, draft, cell_B, sampler, at_B1)

@@ -3,7 +3,7 @@
     PromptCopy(ngram=3, width=10)
 
 Source: prompt lookup decoding (Saxena 2023, github.com/apoorvumang/prompt-lookup-decoding).
-Shapes: B rows, N canvas cells, K drafted cells, G cells of an n-gram.
+Shapes: B rows, N canvas cells, K drafted cells.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.ngrams import NGrams
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
@@ -39,35 +40,15 @@ class PromptCopy(DraftVerify):
     def most_drafted(self) -> int:
         return self.width
 
-    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> None:
-        return None
+    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> NGrams:
+        return NGrams(batch=len(canvas.tokens_BN), longest=self.ngram, shortest=self.shortest)
 
-    def draft(self, memory: None, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        source_B = latest_match(canvas, ngram=self.ngram, shortest=self.shortest)
-        return copied(canvas, source_B, self.width)
+    def draft(self, memory: NGrams, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        sources, _ = memory.latest(canvas)
+        return copied(canvas, torch.tensor(sources), self.width)
 
-    def observe(self, memory: None, seen: Seen) -> None:
-        return None
-
-
-def latest_match(canvas: Canvas, *, ngram: int, shortest: int = 1) -> Int[Tensor, " B"]:
-    """Where the text went on, the last time that its last n tokens stood there; -1: never.
-
-    >>> latest_match(Canvas.of_prompts([[4, 5, 6, 4, 5]], new_cells=[3]), ngram=2).tolist()
-    [2]
-    """
-    tokens_BN, frontier_B = canvas.tokens_BN, canvas.frontier_B
-    B, N = tokens_BN.shape
-    source_B = torch.full((B,), -1)
-    for G in range(shortest, min(ngram, N) + 1):  # a longer match overrules a shorter one
-        last_BG = frontier_B[:, None] - G + torch.arange(G)
-        suffix_BG = tokens_BN.gather(1, last_BG.clamp(0, N - 1))
-        same_BW = (tokens_BN.unfold(1, G, 1) == suffix_BG[:, None]).all(-1)
-        after_W = torch.arange(same_BW.shape[1]) + G
-        same_BW &= after_W < frontier_B[:, None]  # so that something follows; not the suffix itself
-        found_B = same_BW.any(-1)
-        source_B = torch.where(found_B, (same_BW * after_W).amax(-1), source_B)
-    return source_B
+    def observe(self, memory: NGrams, seen: Seen) -> NGrams:
+        return memory
 
 
 def copied(canvas: Canvas, source_B: Int[Tensor, " B"], width: int) -> Draft | None:
