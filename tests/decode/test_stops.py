@@ -71,6 +71,17 @@ def test_each_row_ends_for_a_reason_of_its_own() -> None:
     assert watch.check(after) is after  # what has ended is not looked at again
 
 
+def test_a_stop_string_may_begin_before_a_run_was_stopped() -> None:
+    stops = Stops((), ("abc",), Letters)
+    canvas = Canvas.of_prompts([[0, 1]], new_cells=[3])
+    half = canvas.write(torch.tensor([2]), torch.tensor([[0, 1]]), torch.tensor([2]))
+    whole = half.write(torch.tensor([4]), torch.tensor([[2]]), torch.tensor([1]))
+    again = stops.start(half)
+    assert again.check(half) is half
+    again.check(whole)
+    assert again.reasons == {0: "stop"}
+
+
 def test_a_canvas_on_which_nothing_ended_is_the_same_canvas() -> None:
     canvas = Canvas.of_prompts([[9]], new_cells=[3])
     watch = Stops((0,)).start(canvas)

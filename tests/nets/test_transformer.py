@@ -223,7 +223,6 @@ def test_a_window_hides_what_is_far_away() -> None:
     torch.testing.assert_close(one_TV[reach + 1 :], other_TV[reach + 1 :])
 
 
-@pytest.mark.xfail(strict=True, reason="drafted cells are never outside of the window of others")
 def test_a_path_longer_than_the_window() -> None:
     both, prompt, draft = pair("mistral"), some_text(5), some_text(WINDOW + 4, seed=1)
     memory = both.ours.new_cache(1, 64)

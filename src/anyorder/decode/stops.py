@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from anyorder.canvas import Canvas
+from anyorder.canvas import GIVEN, Canvas
 
 Reason = Literal["eos", "stop", "length"]
 
@@ -37,9 +37,11 @@ class Stops:
         assert not self.strings or self.new_stream is not None, "stop strings need a detokeniser"
 
     def start(self, canvas: Canvas) -> "Watch":
+        """Look from each prompt's end on: what an earlier run wrote may begin a stop string."""
         rows = range(len(canvas.tokens_BN))
+        prompt_B = (canvas.status_BN == GIVEN).long().cumprod(-1).sum(-1)
         streams = [self.new_stream() if self.strings and self.new_stream else None for _ in rows]
-        return Watch(self, canvas.frontier_B.tolist(), streams, [""] * len(streams))
+        return Watch(self, prompt_B.tolist(), streams, [""] * len(streams))
 
 
 @dataclass

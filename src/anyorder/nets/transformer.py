@@ -179,10 +179,13 @@ def visible(cache: KeyValues, T: int, end: int, tree: Tree | None, shape: Shape)
         inside_B1E = ((ahead_BE >= 0) & (ahead_BE < T))[:, None]
         seen_BTE = (ahead_BE < 0)[:, None] | (new_BTE & inside_B1E)
     if shape.window is not None:
-        behind_BTE = (length_B1 + depth_BT)[..., None] - torch.arange(end)
+        place_BE = torch.arange(end).expand(len(length_B1), end)
+        if tree is not None:  # a drafted cell's column is not its position
+            ahead_BE = (place_BE - length_B1).expand(max(len(length_B1), len(depth_BT)), end)
+            depth_BE = depth_BT.expand(len(ahead_BE), T).gather(1, ahead_BE.clamp(0, T - 1))
+            place_BE = torch.where(ahead_BE >= 0, length_B1 + depth_BE, place_BE)
+        behind_BTE = (length_B1 + depth_BT)[..., None] - place_BE[:, None]
         near_BTE = behind_BTE < shape.window
-        if tree is not None:  # a drafted cell's column is not its position; drafts are short
-            near_BTE = near_BTE | (torch.arange(end) >= length_B1)[:, None]
         seen_BTE = seen_BTE & near_BTE
     bias = torch.zeros(seen_BTE.shape, dtype=shape.dtype).masked_fill_(~seen_BTE, -torch.inf)
     return bias[:, None].repeat(1, 1, shape.heads // shape.key_heads, 1)

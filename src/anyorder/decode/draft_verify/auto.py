@@ -32,8 +32,8 @@ from anyorder.models.capability import CausalLM
 
 CHAINS = (3, 7, 12, 20)  # lengths of copies that are considered
 TREES = (1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
-FIRST_RANKS = (0.25, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before anything was seen,
-FIRST_COPIES = {4: 0.75, 3: 0.6, 2: 0.4, 1: 0.12}  # on the careful side
+FIRST_RANKS = (0.2, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before anything was seen,
+FIRST_COPIES = {4: 0.6, 3: 0.4, 2: 0.25, 1: 0.08}  # on the careful side
 LONGEST = max(FIRST_COPIES)  # a copy is trusted by the length of its match
 MARGIN = 1.03  # a draft must promise this much more than plain decoding
 FADE = 0.98  # weight of what was seen, one written token later

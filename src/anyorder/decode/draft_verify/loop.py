@@ -73,6 +73,7 @@ class DraftVerify(ABC):
 
     exact: ClassVar[bool] = True
     needs: ClassVar[tuple[type, ...]] = (CausalLM,)
+    draws: ClassVar[bool] = False  # whether guesses are drawn at random above temperature 0
 
     @property
     @abstractmethod
@@ -98,7 +99,10 @@ class DraftVerify(ABC):
 
     @final
     def most_calls(self, canvas: Canvas) -> int:
-        return int(canvas.open_BN.sum(-1).max())  # a call writes one token at the least
+        """A call writes a token at the least, but where it catches up for drawn guesses."""
+        final_BN = canvas.final_BN.long()
+        runs = int((final_BN.diff(dim=-1, prepend=final_BN[:, :1] * 0) > 0).sum())
+        return int(canvas.open_BN.sum(-1).max()) + runs * self.draws
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
@@ -110,10 +114,27 @@ class DraftVerify(ABC):
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
         read = pending(state.canvas, state.cache)
         first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
+        if self.draws and not sampler.greedy:
+            read, first = self._catch_up(model, state, read), False
         draft = None if first else self.draft(state.memory, state.canvas, sampler)
         if draft is None:
             return self._read(model, state, read, first, sampler)
         return self._verify(model, state, read, draft, sampler)
+
+    def _catch_up(self, model: CausalLM, state: Drafting, read: Pending) -> Pending:
+        """Read all but each row's last token, so that a guess comes before every token.
+
+        A guess that was drawn is judged by other coins than a token that no guess foretold. Where
+        drafts begin must therefore follow from the row's own text, not from what a neighbour or a
+        run that was stopped has still to read.
+        """
+        B, T = read.tokens_BT.shape
+        if T > 1:
+            none_B0 = torch.zeros(B, 0, dtype=torch.long)
+            model.extend(read.tokens_BT[:, :-1], state.cache, score_BS=none_B0)
+            count_B = (read.count_B - 1).clamp_min(0)
+            state.cache.keep(torch.arange(T - 1).expand(B, -1), count_B)
+        return Pending(read.tokens_BT.gather(1, read.last_B1), read.count_B.clamp_max(1))
 
     def _read(
         self, model: CausalLM, state: Drafting, read: Pending, first: bool, sampler: Sampler

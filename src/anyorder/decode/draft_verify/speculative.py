@@ -7,7 +7,7 @@ Shapes: B rows, K drafted cells, V vocabulary of the target, U vocabulary of the
 """
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,7 @@ class Speculative(DraftVerify):
     It sees the same temperature and filters as the target.
     """
 
+    draws: ClassVar[bool] = True
     draft_model: Any
     width: int = 4
 

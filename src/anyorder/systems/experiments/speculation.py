@@ -114,7 +114,7 @@ def iid_tokens_per_call(
     """Measured over the calls that begin where the end of the text can't cut them.
 
     Where a call begins does not depend on what it will write, so that by Wald's identity no
-    length is preferred. The first call of a row reads the prompt and drafts nothing.
+    length is preferred.
     """
     canvas = Canvas.of_prompts([[0]] * rows, new_cells=[length] * rows)
     coins = Coins.of_seeds([1000 * seed + row for row in range(rows)], cells=length + 1)
@@ -123,7 +123,7 @@ def iid_tokens_per_call(
     written: list[int] = []
     for step in trace.steps:
         for row, count in Counter(change.row for change in step.changes).items():
-            if 0 < begin[row] <= length - width - 1:
+            if begin[row] <= length - width - 1:
                 written.append(count)
             begin[row] += count
     return fmean(written)
