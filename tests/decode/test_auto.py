@@ -30,7 +30,7 @@ V = 12
 
 def experience(curve: CostCurve) -> Experience:
     memory = Experience.of(Canvas.of_prompts([[4]], new_cells=[1]), curve, V)
-    memory.followers.after[5] = list(range(8))
+    memory.followers.matrix_VR[5] = range(8)
     return memory
 
 

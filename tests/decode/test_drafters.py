@@ -175,8 +175,8 @@ def test_all_the_likeliest_may_stand_in_one_block() -> None:
 
 
 def test_a_tree_is_filled_with_followers_of_followers() -> None:
-    followers = Followers(ranks=2)
-    followers.after = {0: [1, 2], 1: [3, 0]}
+    followers = Followers(vocab_size=5, ranks=2)
+    followers.matrix_VR[:2] = [[1, 2], [3, 0]]
     shape = TreeShape(parents=(-1, -1, 0, 0, 1), ranks=(0, 1, 0, 1, 0))
     draft = followers.filled(shape, [0, 4])
     assert draft is not None
@@ -193,7 +193,7 @@ def test_the_matrix_learns_from_real_cells_alone(warm: bool) -> None:
     logits_BSV = torch.tensor([[[0.0, 1, 2, 3], [3, 2, 1, 0], [9, 9, 9, 0]]])
     real_BS = torch.tensor([[True, True, False]])
     memory = decoder.observe(memory, Seen(canvas, torch.tensor([[1, 2, 3]]), real_BS, logits_BSV))
-    assert memory.after == {1: [3, 2], 2: [0, 1]}
+    assert [memory.after(token) for token in range(4)] == [[], [3, 2], [0, 1], []]
     assert decoder.reads_prompt is warm
 
 

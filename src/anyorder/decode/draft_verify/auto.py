@@ -102,7 +102,7 @@ class Experience:
     def of(canvas: Canvas, curve: CostCurve, vocab_size: int) -> "Experience":
         """Before anything was read."""
         B = len(canvas.tokens_BN)
-        followers = Followers(ranks=min(len(FIRST_RANKS), vocab_size))
+        followers = Followers(vocab_size=vocab_size, ranks=len(FIRST_RANKS))
         grams = NGrams(batch=B, longest=LONGEST)
         return Experience(followers, grams, Pace(curve), [-1] * B, [0] * B)
 
@@ -160,7 +160,7 @@ def best_plan(
     """
     odds = falling([rank.share for rank in memory.ranks[: memory.followers.ranks]])
     rows = [  # how far to trust the row's copy, and whether a tree can grow there
-        (memory.copies[match].share if match else 0.0, root in memory.followers.after)
+        (memory.copies[match].share if match else 0.0, memory.followers.knows(root))
         for match, root, on in zip(memory.matches, roots, canvas.live_B.tolist(), strict=True)
         if on
     ]
@@ -232,9 +232,7 @@ def count_ranks(memory: Experience, roots: list[int], written: Written) -> None:
     rows = zip(roots, written.tokens_BP.tolist(), written.count_B.tolist(), strict=True)
     for root, tokens, count in rows:
         for before, token in zip([root, *tokens], tokens[:count], strict=False):
-            for odds, guess in zip(
-                memory.ranks, memory.followers.after.get(before, ()), strict=False
-            ):
+            for odds, guess in zip(memory.ranks, memory.followers.after(before), strict=False):
                 odds.see(guess == token)
 
 

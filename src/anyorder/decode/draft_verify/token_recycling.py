@@ -49,7 +49,7 @@ class TokenRecycling(DraftVerify):
         return self.warm
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Followers:
-        return Followers(ranks=min(len(self.rank_odds), model.vocab_size))
+        return Followers(vocab_size=model.vocab_size, ranks=len(self.rank_odds))
 
     def draft(self, memory: Followers, canvas: Canvas, sampler: Sampler) -> Draft | None:
         shape = best_first(self.size, self.rank_odds[: memory.ranks])

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor
-
+from anyorder.decode.draft_verify.followers import Followers
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.generate import canvas_of
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -19,7 +18,7 @@ from anyorder.systems.system import Numbers, Part
 
 @dataclass(frozen=True)
 class Memory:
-    """Drafters by the rows that they belong to; their memory is the tensor that `begin` makes.
+    """Drafters by the rows that they belong to; their memory is the matrix that `begin` makes.
 
     Measured in MB of 10^6 bytes, for the vocabulary of the bench's model. It is the same for
     every seed.
@@ -40,6 +39,6 @@ class Memory:
         rows = {}
         for name, drafter in self.drafters.items():
             memory = drafter.begin(lm.model, canvas, sampler)
-            assert isinstance(memory, Tensor), f"{name} remembers more than a tensor"
-            rows[name] = {"memory_mb": memory.element_size() * memory.numel() / 1e6}
+            assert isinstance(memory, Followers), f"{name} remembers more than a matrix"
+            rows[name] = {"memory_mb": memory.matrix_VR.nbytes / 1e6}
         return rows
