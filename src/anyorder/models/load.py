@@ -8,6 +8,7 @@ Llama-like shapes and GPT-2 run in the native network, all others in `transforme
 adapter, behind the same interface.
 """
 
+import gc
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -44,9 +45,10 @@ def load(
         torch.set_num_threads(threads)
     known_name = str(source) if str(source) in MODELS else None
     checkpoint = read(fetch(known_name) if known_name else source)
-    units = units_of(checkpoint)
+    units, network = units_of(checkpoint), _network(checkpoint, chosen, native)
+    gc.collect()  # a tenth of a second, which the first text would else lose in its middle
     return LanguageModel(
-        model=_network(checkpoint, chosen, native),
+        model=network,
         units=units,
         name=known_name or checkpoint.name,
         eos_ids=units.eos_ids,
