@@ -233,11 +233,14 @@ def test_a_cell_does_not_know_its_company(shape: Shape, precision: str, story: S
 STORY = Story([[1, 2, 3, 4, 5], [6, 7]], [[8, 9, 10], [11, 12, 13]], [[-1, 0, 0], [-1, 0, 1]])
 
 
-@every_precision
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_sums_in_another_order_would_be_noticed(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutation: where a call has several cells, they sum from the last cell to the first."""
+    """Mutation: where a call has several cells, they sum from the last cell to the first.
+
+    Not in bfloat16: inputs that are rounded to it may swallow the difference.
+    """
 
     def shuffled(cache, count, *rest) -> Table:
         table = table_of(cache, count, *rest)

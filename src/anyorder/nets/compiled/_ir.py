@@ -16,6 +16,22 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32 = ir.FloatType()
 FLOATS, INTS = ir.VectorType(F32, WIDTH), ir.VectorType(I32, WIDTH)
 HALVES, OCTETS = ir.VectorType(I16, WIDTH), ir.VectorType(I8, WIDTH)
+
+
+class BFloat(ir.Type):
+    """LLVM's bfloat, which llvmlite does not name."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BFloat)
+
+    def __hash__(self) -> int:
+        return hash(BFloat)
+
+
+PAIRS_OF_16 = ir.VectorType(BFloat(), 2 * WIDTH)
 ZEROS, INT_ZEROS = ir.Constant(FLOATS, [0.0] * WIDTH), ir.Constant(INTS, [0] * WIDTH)
 
 Builder = ir.IRBuilder

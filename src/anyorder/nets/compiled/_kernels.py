@@ -26,7 +26,7 @@ from anyorder.nets.compiled._lanes import (
     total,
     whole,
 )
-from anyorder.nets.compiled._tiles import spread, spread_whole
+from anyorder.nets.compiled._tiles import spread, spread_pairs, spread_whole
 from anyorder.nets.compiled.machine import GROUP, PACK
 
 F = np.float32(0)  # the kind of all rows between layers
@@ -86,6 +86,13 @@ def spread_row(x, into, rows, width):
     """Inputs as they are, beside those of the other `rows`."""
     for i in range(0, width, 16):
         spread(into + 4 * rows * i, rows, load(F, x + 4 * i))
+
+
+@compiled
+def pair_row(x, into, rows, width):
+    """Pairs of inputs as bfloat16, beside those of the other `rows`."""
+    for i in range(0, width, 16):
+        spread_pairs(into + 2 * rows * i, rows, load(F, x + 4 * i))
 
 
 @compiled

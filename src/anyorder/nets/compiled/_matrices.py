@@ -8,7 +8,7 @@ from numba import types
 
 from anyorder.nets.compiled import _ir
 from anyorder.nets.compiled._ir import Builder, Value
-from anyorder.nets.compiled._kernels import round_row, spread_row
+from anyorder.nets.compiled._kernels import pair_row, round_row, spread_row
 from anyorder.nets.compiled._lanes import (
     compiled,
     give_way,
@@ -19,7 +19,7 @@ from anyorder.nets.compiled._lanes import (
     size,
     word,
 )
-from anyorder.nets.compiled._tiles import STEP, abreast, tile
+from anyorder.nets.compiled._tiles import STEP, abreast, in_pairs, tile
 from anyorder.nets.compiled.machine import GROUP, PACK, ROWS
 from anyorder.nets.compiled.words import COUNTER_BYTES, Call, Matrix, Net
 
@@ -31,6 +31,12 @@ SPINS = 4000  # looks at a counter before a waiting thread gives way
 def rounds(b: Builder, kind: types.Type) -> Value:
     """Whether the inputs of matrices of this kind are whole numbers."""
     return _ir.ir.Constant(_ir.ir.IntType(1), kind == types.int8)
+
+
+@instruction(types.boolean, None)
+def pairs(b: Builder, kind: types.Type) -> Value:
+    """Whether they are pairs of bfloat16."""
+    return _ir.ir.Constant(_ir.ir.IntType(1), in_pairs(kind))
 
 
 @compiled
@@ -122,5 +128,7 @@ def interleave(kind, net, call, row, rows, first, width):
         sizes = word(call, Call.SIZES) + 4 * (longest // GROUP * begin + row - begin)
         sizes += 4 * count * (first // GROUP)
         round_row(x, tiles + 4 * count * (first // PACK), sizes, count, width)
+    elif pairs(kind):
+        pair_row(x, tiles + 2 * count * first, count, width)
     else:
         spread_row(x, tiles + 4 * count * first, count, width)

@@ -2,6 +2,7 @@
 
 A strip's weights stand together, in the order in which they are read: for float32 an input's 16
 weights side by side; for bfloat16 two inputs at a time, interleaved; for int8 `PACK` at a time.
+Where the processor multiplies pairs of bfloat16, inputs stand in pairs as well, rounded.
 The rows that go together are interleaved: an input of every row, then the next input. Each output
 has its own lane and its own order of summation, inputs from first to last; how many rows and
 strips go together changes nothing in it.
@@ -27,7 +28,16 @@ from anyorder.nets.compiled._ir import (
     Value,
 )
 from anyorder.nets.compiled._lanes import Address, Lanes, Nothing, Whole, instruction
-from anyorder.nets.compiled.machine import DOT, FLOAT_STRIPS, GROUP, NARROW_VNNI, PACK, SHIFT, VNNI
+from anyorder.nets.compiled.machine import (
+    DOT,
+    FLOAT_STRIPS,
+    GROUP,
+    NARROW_VNNI,
+    PACK,
+    PAIRS,
+    SHIFT,
+    VNNI,
+)
 
 STEP = 8  # inputs that the float loops take at a time
 AHEAD = 1024  # bytes by which weights are asked for early
@@ -36,6 +46,11 @@ AHEAD = 1024  # bytes by which weights are asked for early
 def strips_of(kind: types.Type) -> int:
     """How many strips go together."""
     return FLOAT_STRIPS if kind != types.int8 else 1
+
+
+def in_pairs(kind: types.Type) -> bool:
+    """Whether inputs of matrices of this kind are pairs of bfloat16."""
+    return PAIRS and kind == types.uint16
 
 
 @instruction(Whole, None)
@@ -55,6 +70,12 @@ def spread_whole(b: Builder, address: Value, rows: Value, x: Value) -> None:
     """The same for whole numbers, `PACK` by `PACK` as the int8 loops read them."""
     shifted = b.trunc(b.add(b.fptosi(x, INTS), _ir.ints(SHIFT)), OCTETS if PACK == 4 else HALVES)
     _scatter(b, address, rows, b.bitcast(shifted, ir.VectorType(I32, 16 // PACK)))
+
+
+@instruction(Nothing, Address, Whole, Lanes)
+def spread_pairs(b: Builder, address: Value, rows: Value, x: Value) -> None:
+    """The same for bfloat16, pair by pair."""
+    _scatter(b, address, rows, b.bitcast(_ir.narrow(b, x), ir.VectorType(I32, 8)))
 
 
 def _scatter(b: Builder, address: Value, rows: Value, units: Value) -> None:
@@ -81,8 +102,10 @@ def tile(
         if kind == types.int8:
             return _int8(b, i, sums, weights, scales, inputs, sizes)
         lines = [_ir.at(b, stream, (i, step_bytes)) for stream in streams]
-        first = _ir.at(b, inputs, (i, 4 * STEP * count))
-        return (_float32 if kind == types.float32 else _bfloat16)(b, sums, lines, first)
+        first = _ir.at(b, inputs, (i, (2 if in_pairs(kind) else 4) * STEP * count))
+        if kind == types.float32:
+            return _float32(b, sums, lines, first)
+        return (_pairs if in_pairs(kind) else _bfloat16)(b, sums, lines, first)
 
     for place, total in enumerate(_ir.loop(b, steps, sums, step)):
         strip, row = divmod(place, count)
@@ -125,6 +148,24 @@ def _bfloat16(b: Builder, sums: list[Value], lines: list[Value], inputs: Value) 
         for k, weights in enumerate((first, second)):
             numbers = [_number(b, inputs, (offset + k) * rows + row) for row in range(rows)]
             sums = _added(b, sums, weights, numbers)
+    return sums
+
+
+def _pairs(b: Builder, sums: list[Value], lines: list[Value], inputs: Value) -> list[Value]:
+    """Two inputs at a time, as the processor adds them: the second product, then the first."""
+    rows, halves = len(sums) // len(lines), _ir.PAIRS_OF_16
+    for pair in range(STEP // 2):
+        places = [_ir.at(b, line, (pair, 64)) for line in lines]
+        for place in places:
+            _ir.prefetch(b, _ir.at(b, place, (AHEAD, 1)))
+        weights = [b.bitcast(_ir.load(b, place, INTS, 64), halves) for place in places]
+        numbers = [_ir.load(b, _ir.at(b, inputs, (pair * rows + r, 4)), I32) for r in range(rows)]
+        splats = [b.bitcast(_ir.splat(b, number), halves) for number in numbers]
+        products = [(x, w) for w in weights for x in splats]
+        sums = [
+            _ir.call(b, "llvm.x86.avx512bf16.dpbf16ps.512", FLOATS, total, x, w)
+            for (x, w), total in zip(products, sums, strict=True)
+        ]
     return sums
 
 

@@ -1,6 +1,7 @@
 """What this processor can do, and what follows for the layout of weights.
 
-No rule here changes a result but `GROUP`: the rest decides how it is computed.
+Two rules change results: `GROUP`, and `PAIRS`, with which inputs are rounded to bfloat16 where
+weights are. The rest decides how it is computed.
 """
 
 import os
@@ -24,6 +25,7 @@ FEATURES = _features()
 VNNI = "avx512vnni" in FEATURES  # multiplies unsigned by signed bytes and adds fours
 NARROW_VNNI = not VNNI and "avxvnni" in FEATURES
 DOT = ARM and "dotprod" in FEATURES  # the same for signed by signed
+PAIRS = "avx512bf16" in FEATURES  # multiplies pairs of bfloat16 and adds them in float32
 PACK = 4 if VNNI or NARROW_VNNI or DOT else 2  # neighbours that one instruction multiplies and adds
 SHIFT = 128 if VNNI or NARROW_VNNI else 0  # makes a rounded activation unsigned
 MANY_REGISTERS = "avx512f" in FEATURES
