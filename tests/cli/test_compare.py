@@ -71,6 +71,27 @@ def test_a_broken_line_is_named_and_the_others_run(
     assert (tmp_path / "compare.html").is_file()
 
 
+def test_a_decoder_that_does_not_fit_is_named_and_the_others_run(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from anyorder.decode import LeftToRight\n"
+        "class Denoiser: ...\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine(LeftToRight):\n"
+        "    needs = (Denoiser,)\n"
+    )
+    asked = ["compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "mine.py:Mine"]
+    done = invoke(*asked, "-d", "jacobi", "--json", "figures.json")
+    assert done.code == 0, done.err
+    assert "Left out: mine, since Mine needs a Denoiser" in done.out
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert list(figures["left_out"]) == ["mine"]
+    assert [row["decoder"] for row in figures["rows"]] == ["left-to-right", "jacobi"]
+    assert "Mine needs a Denoiser" in sentence(invoke(*asked))
+
+
 def test_ctrl_c_keeps_what_was_measured(
     invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def compare(
     complain(*broken)
     if not lines:
         raise ValueError(f"{prompts} has no prompt that could be run")
-    specs = decoder or DECODERS
+    specs = dict.fromkeys(decoder or DECODERS)  # a draft model is loaded once for each
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
     chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
@@ -142,9 +142,9 @@ def _growing(job: Job) -> "Iterator[Comparison]":
     """The comparison after each run, with a bar in the terminal."""
     from anyorder.measure.compare import comparing, with_baseline
 
-    total = len(job.prompts) * len(with_baseline(job.decoders)) * job.repeats
+    each = len(job.prompts) * job.repeats
     with progress() as bar:
-        task = bar.add_task("warming up", total=total)
+        task = bar.add_task("warming up", total=each * len(with_baseline(job.decoders)))
         for done in comparing(
             job.lm,
             job.prompts,
@@ -154,5 +154,5 @@ def _growing(job: Job) -> "Iterator[Comparison]":
             chat=job.chat,
             on_run=lambda kind, name: bar.update(task, description=f"{name}: {kind}"),
         ):
-            bar.advance(task)
+            bar.update(task, advance=1, total=each * len(done.decoders))
             yield done

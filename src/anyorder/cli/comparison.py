@@ -16,7 +16,6 @@ import torch
 from rich.table import Table
 
 from anyorder.cli.screen import out, remark
-from anyorder.decode.catalogue import label
 from anyorder.measure.compare import Comparison, same_text
 from anyorder.measure.machine import machine, versions
 from anyorder.show.page import Group, compare_page
@@ -104,12 +103,14 @@ def caption(done: Comparison, job: "Job") -> str:
         f"prompts: {prompts}, up to {job.max_new_tokens} new tokens each, runs: {job.repeats}. "
         "Speed-up and same text: against left-to-right."
     )
-    if done.precision != "float32":
+    if done.near_ties is not None:
         words += (
             f" In {done.precision}, {done.near_ties:.1%} of its steps were near-ties, "
             "in which rounding may decide."
         )
-    return words
+    return words + "".join(
+        f" Left out: {name}, since {why}." for name, why in done.left_out.items()
+    )
 
 
 def facts(done: Comparison, job: "Job") -> dict[str, object]:
@@ -138,7 +139,7 @@ def page(done: Comparison, job: "Job") -> str:
                     trace=run.output.trace,
                     cost=run.cost,
                     same_text=run.same_text,
-                    baseline=label(done.decoders[0]),
+                    baseline=next(iter(done.decoders)),
                 )
                 for run in done.runs
                 if run.prompt == name
@@ -156,6 +157,7 @@ def report(done: Comparison, job: "Job") -> dict[str, Any]:
         "machine": machine(),
         "settings": facts(done, job),
         "near_ties": done.near_ties,
+        "left_out": dict(done.left_out),
         "rows": [asdict(row) for row in done.rows],
         "runs": [
             {

@@ -8,12 +8,11 @@ Left to right is always there, first: it is what "same text" and "speed-up" refe
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
 
 import torch
 
-from anyorder.canvas import GIVEN
 from anyorder.decode.catalogue import label
 from anyorder.decode.generate import Output, generate
 from anyorder.decode.left_to_right.plain import LeftToRight
@@ -23,6 +22,7 @@ from anyorder.models.language_model import LanguageModel
 from anyorder.trace import fold
 
 NEAR_TIE = 0.05  # difference of the two largest logits: odds of 51 to 49
+SLICE = 64  # cells whose logits are looked at together: they are as wide as the vocabulary
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All runs, and what they add up to. `near_ties` is the share of left-to-right steps whose two
-    best tokens were closer than `NEAR_TIE`: where rounding may decide."""
+    """All runs, and what they add up to; `decoders` have names of their own, the baseline is first.
+
+    `near_ties` is the share of left-to-right steps whose two best tokens were closer than
+    `NEAR_TIE`: where rounding may decide (None in float32, which is not asked). `left_out` says
+    why a decoder did not run: it does not fit the model.
+    """
 
     runs: tuple[Run, ...]
-    decoders: tuple[Decoder, ...]
-    near_ties: float
+    decoders: Mapping[str, Decoder]
+    near_ties: float | None
     precision: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[Row]:
         """One row a decoder that has run, left to right first; speed-ups on the prompts it had."""
-        baseline = label(self.decoders[0])
+        baseline = next(iter(self.decoders))
         rows = []
-        for decoder in self.decoders:
-            name = label(decoder)
+        for name, decoder in self.decoders.items():
             runs = [run for run in self.runs if run.decoder == name]
             if not runs:
                 continue
@@ -93,7 +97,7 @@ class Comparison:
         return rows
 
     def __str__(self) -> str:
-        """The rows as a table of plain text."""
+        """The rows as a table of plain text, and a line for each decoder that was left out."""
         head = ("decoder", "tokens/s", "calls", "tokens/call", "speed-up", "same text")
         cells = [
             (
@@ -111,7 +115,7 @@ class Comparison:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
             for line in (head, *cells)
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"{name}: {why}" for name, why in self.left_out.items())])
 
 
 def same_text(row: Row) -> str:
@@ -138,8 +142,9 @@ def compare(
     """Run every decoder on every prompt, greedily, in turns; keep each one's median run.
 
     `prompts` may have names. `repeats` runs of each, in alternating order, after one short run of
-    each that is not counted. `on_run(decoder, prompt)` is told before each run.
-    Raises ValueError as `generate` does.
+    each that is not counted. `on_run(decoder, prompt)` is told before each run. A decoder that does
+    not fit the model is left out. Raises ValueError as `generate` does, if none beside the baseline
+    fits.
     """
     growing = comparing(
         lm,
@@ -168,44 +173,85 @@ def comparing(
     named = prompts if isinstance(prompts, Mapping) else dict(_numbered(prompts))
     if not named or repeats < 1:
         raise ValueError("there is nothing to compare; give at least one prompt and one repeat")
-    chosen = with_baseline(decoders)
-    first = next(iter(named.values()))
-    for decoder in chosen:  # first calls set up kernels
-        generate(lm, first, decoder=decoder, max_new_tokens=min(8, max_new_tokens), chat=chat)
-    outputs: dict[tuple[str, str], list[Output]] = {}
+    chosen, left_out = _fitting(
+        lm, next(iter(named.values())), decoders, min(8, max_new_tokens), chat
+    )
     runs: dict[tuple[str, str], Run] = {}
     gaps: list[float] = []
-    for name, decoder in _turns(list(named), chosen, repeats):
-        kind = label(decoder)
-        if on_run:
-            on_run(kind, name)
-        out = generate(
-            lm, named[name], decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
-        )
-        outs = outputs.setdefault((name, kind), [])
-        outs.append(out)
-        base = outputs[name, label(chosen[0])][0]
-        gaps += _gaps(lm, base) if out is base else []
-        same = all(each.tokens == base.tokens for each in outs)
-        runs[name, kind] = Run(kind, name, _median(outs), same)
-        near = sum(gap < NEAR_TIE for gap in gaps) / max(len(gaps), 1)
-        yield Comparison(tuple(runs.values()), tuple(chosen), near, lm.precision)
+    for name, prompt in named.items():
+        outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
+        for kind in _turns(list(chosen), repeats):
+            if on_run:
+                on_run(kind, name)
+            out = generate(
+                lm, prompt, decoder=chosen[kind], max_new_tokens=max_new_tokens, chat=chat, seed=0
+            )
+            outs = outputs.setdefault(kind, [])
+            outs.append(out)
+            base = next(iter(outputs.values()))[0]
+            if out is base and lm.precision != "float32":
+                gaps += _gaps(lm, out)
+            same = all(each.tokens == base.tokens for each in outs)
+            runs[name, kind] = Run(kind, name, _median(outs), same)
+            near = sum(gap < NEAR_TIE for gap in gaps) / len(gaps) if gaps else None
+            yield Comparison(tuple(runs.values()), chosen, near, lm.precision, left_out)
 
 
-def _turns(
-    names: Sequence[str], decoders: Sequence[Decoder], repeats: int
-) -> Iterator[tuple[str, Decoder]]:
-    """Prompt by prompt, all decoders, there and back: no decoder has the cooler machine."""
-    for name in names:
-        for turn in range(repeats):
-            for decoder in decoders if turn % 2 == 0 else decoders[::-1]:
-                yield name, decoder
+def _fitting(
+    lm: LanguageModel,
+    prompt: str,
+    decoders: Sequence[Decoder],
+    max_new_tokens: int,
+    chat: bool | None,
+) -> tuple[dict[str, Decoder], dict[str, str]]:
+    """The decoders that can write after `prompt`, and why the others can't.
+
+    They are tried: first calls set up kernels. Raises ValueError if no more than the baseline is
+    left of several, or not even that.
+    """
+    chosen = with_baseline(decoders)
+    baseline, *others = chosen
+    left_out: dict[str, str] = {}
+    for name, decoder in chosen.items():
+        try:
+            generate(lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat)
+        except ValueError as error:
+            left_out[name] = str(error)
+            if name == baseline or len(left_out) == len(others):
+                raise
+    return {name: chosen[name] for name in chosen if name not in left_out}, left_out
 
 
-def with_baseline(decoders: Sequence[Decoder]) -> list[Decoder]:
-    """Left to right and then the others, none twice."""
-    rest = [decoder for decoder in decoders if not isinstance(decoder, LeftToRight)]
-    return list({label(decoder): decoder for decoder in [LeftToRight(), *rest]}.values())
+def _turns(names: Sequence[str], repeats: int) -> Iterator[str]:
+    """All decoders, there and back: none has the cooler machine."""
+    for turn in range(repeats):
+        yield from names if turn % 2 == 0 else names[::-1]
+
+
+def with_baseline(decoders: Sequence[Decoder]) -> dict[str, Decoder]:
+    """Left to right and then the others, none twice; those of one label are numbered.
+
+    >>> list(with_baseline([LeftToRight()]))
+    ['left-to-right']
+    """
+    named: dict[str, Decoder] = {}
+    for decoder in [LeftToRight(), *decoders]:
+        if not any(_alike(decoder, other) for other in named.values()):
+            name, number = label(decoder), 1
+            while name in named:
+                number += 1
+                name = f"{label(decoder)} ({number})"
+            named[name] = decoder
+    return named
+
+
+def _alike(one: Decoder, other: Decoder) -> bool:
+    """The same choice; a model is like itself alone, since tensors can't be compared in passing."""
+    pairs = [(getattr(one, f.name), getattr(other, f.name, None)) for f in fields(one)]  # type: ignore[arg-type]
+    plain = (str, int, float, tuple)
+    return type(one) is type(other) and all(
+        a is b or (isinstance(a, plain) and a == b) for a, b in pairs
+    )
 
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
@@ -217,18 +263,24 @@ def _rate(costs: Sequence[Cost]) -> float:
 
 
 def _median(outs: Sequence[Output]) -> Output:
-    middle = median(sorted(out.cost.seconds for out in outs)[: len(outs) // 2 * 2 + 1])
-    return min(outs, key=lambda out: abs(out.cost.seconds - middle))
+    """The run in the middle by seconds; of an even number the faster of the two."""
+    return sorted(outs, key=lambda out: out.cost.seconds)[(len(outs) - 1) // 2]
 
 
 def _gaps(lm: LanguageModel, out: Output) -> list[float]:
-    """Differences between the two largest logits at each written cell, read in one call."""
-    canvas = fold(out.trace)
-    tokens = canvas.row(0)
-    begin = int((canvas.status_BN[0] == GIVEN).sum())
+    """Differences between the two largest logits at each written cell, slice by slice."""
+    end = fold(out.trace)
+    tokens_1N = torch.tensor([end.row(0)])
+    written, last = int(out.trace.start.frontier_B[0]), tokens_1N.shape[1] - 1
+    edges = [0, *range(written, last, SLICE), last]  # first the prompt, of which one cell is scored
+    gaps: list[float] = []
     with torch.inference_mode():
-        cache = lm.model.new_cache(1, len(tokens))
-        score_1S = torch.arange(begin - 1, len(tokens) - 1)[None]
-        logits_1SV = lm.model.extend(torch.tensor([tokens]), cache, score_BS=score_1S)
-        best = logits_1SV[0].topk(2, -1).values
-    return (best[:, 0] - best[:, 1]).tolist()
+        cache = lm.model.new_cache(1, last)
+        for begin, stop in pairwise(edges):
+            T = stop - begin
+            score_1S = torch.arange(max(written - 1 - begin, 0), T)[None]
+            logits_1SV = lm.model.extend(tokens_1N[:, begin:stop], cache, score_BS=score_1S)
+            cache.keep(torch.arange(T)[None], torch.tensor([T]))
+            best_S2 = logits_1SV[0].topk(2, -1).values
+            gaps += (best_S2[:, 0] - best_S2[:, 1]).tolist()
+    return gaps

@@ -1,0 +1,123 @@
+"""Decoders side by side: which run counts, which decoders are one, and what does not fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from anyorder.decode import Jacobi, LeftToRight, PromptCopy, Speculative
+from anyorder.decode.generate import generate
+from anyorder.measure import compare as module
+from anyorder.measure.compare import Comparison, compare, comparing, with_baseline
+from anyorder.models.capability import CausalLM
+from anyorder.systems.tiny import tiny
+from tests.laws.cases import transformer
+
+PROMPTS = {"abc": "abcabc", "dad": "dad, dad"}
+
+
+class Denoiser:
+    """A capability that no model here has."""
+
+
+@dataclass(frozen=True)
+class Impossible(LeftToRight):
+    needs: ClassVar[tuple[type, ...]] = (CausalLM, Denoiser)
+
+
+def toy(width: int = 1) -> Any:
+    """Another class at each call, as of two files, and always of the same name."""
+
+    @dataclass(frozen=True)
+    class Toy(LeftToRight):
+        size: int = width
+
+    return Toy()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "middle"),
+    [([3.0], 3.0), ([3.0, 1.0], 1.0), ([9.0, 2.0, 4.0], 4.0), ([4.0, 3.0, 1.0, 2.0], 2.0)],
+)
+def test_the_median_run_counts(seconds: Sequence[float], middle: float) -> None:
+    """Of two the faster one, wherever it stands."""
+    out = generate(tiny(), "abc", decoder=LeftToRight(), max_new_tokens=1)
+    (step,) = out.trace.steps
+    timed = [replace(out.trace, steps=(replace(step, seconds=s),)) for s in seconds]
+    chosen = module._median([replace(out, trace=trace) for trace in timed])
+    assert chosen.cost.seconds == middle
+
+
+def test_rows_and_runs_are_of_all_prompts() -> None:
+    done = compare(tiny(), PROMPTS, [Jacobi(), PromptCopy()], max_new_tokens=6, repeats=2)
+    assert [row.decoder for row in done.rows] == ["left-to-right", "jacobi", "prompt-copy"]
+    assert {(row.same_text, row.prompts) for row in done.rows} == {(2, 2)}
+    assert len(done.runs) == 6
+    assert done.near_ties is None, "nobody looks at near-ties in float32"
+
+
+def test_near_ties_are_the_same_however_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    lm = tiny("bfloat16")
+    for slices in (64, 5, 1):
+        monkeypatch.setattr(module, "SLICE", slices)
+        out = generate(lm, "abcabc", decoder=LeftToRight(), max_new_tokens=14)
+        tokens = torch.tensor([[*out.trace.start.row(0), *out.tokens]])
+        logits = lm.model.extend(tokens, lm.model.new_cache(1, 20))[0, 5:-1]
+        best = logits.topk(2, -1).values
+        assert module._gaps(lm, out) == pytest.approx((best[:, 0] - best[:, 1]).tolist())
+    near = compare(lm, ["abcabc"], [Jacobi()], max_new_tokens=14).near_ties
+    assert near is not None
+    assert 0 <= near <= 1
+
+
+def test_decoders_of_one_name_are_told_apart() -> None:
+    """Equal ones are one; unequal ones have numbers, however they are called."""
+    small, large = tiny(), tiny()
+    asked = [LeftToRight(), Jacobi(), Jacobi(), toy(), toy(), Speculative(small)]
+    named = with_baseline([*asked, Speculative(small), Speculative(large)])
+    assert list(named) == [
+        "left-to-right",
+        "jacobi",
+        "toy",
+        "toy (2)",
+        "speculative:draft_model=tiny-float32",
+        "speculative:draft_model=tiny-float32 (2)",
+    ]
+    assert named["toy"] != named["toy (2)"]
+    done = compare(small, ["abc"], [toy(), toy()], max_new_tokens=3)
+    assert [row.decoder for row in done.rows] == ["left-to-right", "toy", "toy (2)"]
+
+
+def test_draft_models_of_tensors_are_told_apart() -> None:
+    """Two networks loaded from one file can't be compared, and need not be."""
+    drafts = [transformer(0), transformer(0)]
+    assert len(with_baseline([Speculative(drafts[0]), Speculative(drafts[1])])) == 3
+
+
+def test_a_decoder_that_does_not_fit_is_left_out_and_the_others_run() -> None:
+    done = compare(tiny(), PROMPTS, [Impossible(), Jacobi()], max_new_tokens=4)
+    assert [row.decoder for row in done.rows] == ["left-to-right", "jacobi"]
+    assert done.left_out == {"impossible": "Impossible needs a Denoiser; TableLM is none"}
+    assert str(done).splitlines()[-1] == "impossible: Impossible needs a Denoiser; TableLM is none"
+    with pytest.raises(ValueError, match="Impossible needs a Denoiser"):
+        compare(tiny(), PROMPTS, [Impossible()], max_new_tokens=4)
+
+
+def test_repeats_of_a_finished_prompt_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A median is taken of the repeats of one prompt, never over all that went before."""
+    held: list[int] = []
+    real = module._median
+    monkeypatch.setattr(module, "_median", lambda outs: held.append(len(outs)) or real(outs))
+    so_far: list[Comparison] = list(
+        comparing(tiny(), PROMPTS, [Jacobi()], max_new_tokens=2, repeats=3)
+    )
+    assert [len(done.runs) for done in so_far] == [1, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 4]
+    assert held == [1, 1, 2, 2, 3, 3] * 2
+
+
+def test_nothing_to_compare_is_one_sentence() -> None:
+    for prompts, repeats in (({}, 1), (PROMPTS, 0)):
+        with pytest.raises(ValueError, match="there is nothing to compare"):
+            compare(tiny(), prompts, [Jacobi()], repeats=repeats)
