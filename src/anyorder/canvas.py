@@ -20,7 +20,7 @@ PAD: Final = 0  # outside of the row: nothing will ever stand here
 OPEN: Final = 1  # to be written
 DRAFT: Final = 2  # written, may still change
 DONE: Final = 3  # written for good
-GIVEN: Final = 4  # the user's own: the prompt, or a forced cell
+GIVEN: Final = 4  # the user's own: the prompt, or a forced cell; never changed, maybe cut off
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,6 @@ class Canvas:
         return self.final_BN.long().cumprod(-1).sum(-1)
 
     @cached_property
-    def last_B(self) -> Int[Tensor, " B"]:
-        """The token before the frontier: the last that a causal model may read."""
-        return self.tokens_BN.gather(1, (self.frontier_B - 1).clamp_min(0)[:, None])[:, 0]
-
-    @cached_property
     def length_B(self) -> Int[Tensor, " B"]:
         """Cells of each row, written or not (PAD cells do not count)."""
         return (self.status_BN != PAD).sum(-1)
@@ -116,7 +111,10 @@ class Canvas:
         )
 
     def cut(self, row: int, cell: int) -> "Canvas":
-        """End `row` before `cell`: what stood from there on becomes PAD."""
+        """End `row` before `cell`: what stood from there on becomes PAD.
+
+        GIVEN cells too: a text that has ended has ended, also before a word that was to come.
+        """
         status_BN = self.status_BN.clone()
         status_BN[row, cell:] = PAD
         return replace(self, status_BN=status_BN)

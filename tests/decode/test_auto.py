@@ -6,18 +6,16 @@ import torch
 from anyorder.canvas import Canvas
 from anyorder.decode import Auto, LeftToRight
 from anyorder.decode.draft_verify.accept import Written
-from anyorder.decode.draft_verify.auto import (
+from anyorder.decode.draft_verify.auto import best_plan, expected, falling, side_by_side
+from anyorder.decode.draft_verify.cost import CostCurve
+from anyorder.decode.draft_verify.experience import (
     Experience,
     Odds,
     Pace,
-    best_plan,
+    Trust,
     count_copies,
     count_ranks,
-    expected,
-    falling,
-    side_by_side,
 )
-from anyorder.decode.draft_verify.cost import CostCurve
 from anyorder.decode.draft_verify.loop import Draft
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -69,6 +67,18 @@ def test_one_pause_of_the_machine_does_not_stop_all_drafting():
     assert pace.seconds(8, drafted=True) == pytest.approx(1, abs=0.01)
 
 
+def test_hopes_that_come_to_nothing_are_trusted_less_for_a_while():
+    trust = Trust()
+    for _ in range(20):
+        trust.see(hoped=0.5, wrote=0.0)
+    assert trust.share < 0.35
+    for _ in range(400):
+        trust.see(hoped=0.0, wrote=0.0)
+    assert trust.share > 0.9
+    trust.see(hoped=1.0, wrote=20.0)
+    assert trust.share == 1
+
+
 def test_expected_cells_of_a_chain_and_of_a_fan():
     assert expected(2, (0.5, 0.2)) == pytest.approx(0.5 + 0.25)  # the chain beats the sibling
     assert expected(2, (0.5, 0.4)) == pytest.approx(0.5 + 0.4)
@@ -83,14 +93,17 @@ def test_odds_for_trees_never_rise_with_rank():
 def test_where_cells_are_free_much_is_drafted_and_where_they_are_dear_nothing():
     canvas = Canvas.of_prompts([[4, 5]], new_cells=[4])
     root = [5]
-    chain, size, _ = best_plan(experience(FREE), canvas, root)
-    assert (chain, size > 0) == (0, True)  # no copy is at hand, but the root is known
-    assert best_plan(experience(DEAR), canvas, root)[:2] == (0, 0)
+    plan = best_plan(experience(FREE), canvas, root)
+    assert (plan.chain, plan.size > 0) == (0, True)  # no copy is at hand, but the root is known
+    assert plan.hoped > 0
+    plan = best_plan(experience(DEAR), canvas, root)
+    assert (plan.chain, plan.size, plan.hoped) == (0, 0, 0)
 
 
 def test_an_unknown_root_grows_no_tree():
     canvas = Canvas.of_prompts([[4, 6]], new_cells=[4])
-    assert best_plan(experience(FREE), canvas, [6])[:2] == (0, 0)
+    plan = best_plan(experience(FREE), canvas, [6])
+    assert (plan.chain, plan.size) == (0, 0)
 
 
 def test_a_trusted_copy_is_drafted():
@@ -98,7 +111,7 @@ def test_a_trusted_copy_is_drafted():
     memory = experience(FREE)
     memory.sources, memory.matches = memory.grams.latest(canvas)
     assert (memory.sources, memory.matches) == ([4], [4])
-    assert best_plan(memory, canvas, [4])[0] > 0
+    assert best_plan(memory, canvas, [4]).chain > 0
 
 
 def test_drafts_side_by_side_keep_their_own_parents():

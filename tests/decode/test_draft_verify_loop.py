@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify import loop
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
 from anyorder.decode.run import run
@@ -123,3 +124,22 @@ def test_jacobi_begins_with_the_last_token_after_a_prompt_of_one() -> None:
     first = greedy_text(3, new=1)[-1]
     _, calls = ran(Jacobi(block=4), Row(prompt=(3,), new=6))
     assert calls[:2] == [[[3]], [[first] * 4]]
+
+
+def test_a_long_prompt_is_read_in_parts_and_teaches_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows of any lengths; the last part is read where the first token is written."""
+    rows = Row(prompt=tuple(n % 6 for n in range(17)), new=4), Row(prompt=(3, 1), new=4)
+    whole, parts = (Scripted((1,), (-1,), [], all_of_prompt=True) for _ in range(2))
+    text, _ = ran(whole, *rows)
+    monkeypatch.setattr(loop, "SLICE", 5)
+    assert ran(parts, *rows)[0] == text
+
+    def taught(seen: list[Seen], row: int) -> list[int]:
+        reading = [one for one in seen if one.written is None]
+        return [t for one in reading for t in one.tokens_BS[row][one.real_BS[row]].tolist()]
+
+    for row in range(2):
+        assert taught(parts.seen, row) == taught(whole.seen, row) == list(rows[row].prompt)
+    assert max(one.logits_BSV.shape[1] for one in parts.seen) <= 5

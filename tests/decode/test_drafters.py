@@ -183,6 +183,7 @@ def test_a_tree_is_filled_with_followers_of_followers() -> None:
     assert draft.tokens_BK[0, :4].tolist() == [1, 2, 3, 0]
     assert draft.parents_BK.tolist() == [[-1, -1, 0, 0, -2], [-2] * 5]  # 2 and 4 are unknown
     assert followers.filled(shape, [4, 3]) is None
+    assert followers.filled(shape, [-1, 4]) is None  # a row that has ended
 
 
 @pytest.mark.parametrize("warm", [True, False])

@@ -45,6 +45,12 @@ def pending(canvas: Canvas, cache: Cache) -> Pending:
     return Pending(tokens_BT, count_B)
 
 
+def roots(canvas: Canvas) -> list[int]:
+    """The token below which each row is drafted: the last before its frontier; -1: it has ended."""
+    last_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
+    return canvas.tokens_BN.gather(1, last_B1)[:, 0].where(canvas.live_B, -1).tolist()
+
+
 def room(canvas: Canvas) -> int:
     """Cells that a cache needs to read `canvas`: the longest row, and as many forced cells as
     another row may have to catch up with in one call.

@@ -75,10 +75,11 @@ def steps(
     meter = Meter()
     metered = meter.watch(model)
     left = decoder.most_calls(canvas)
+    begun = time.perf_counter()
     with torch.inference_mode():
-        begun = time.perf_counter()
         state = decoder.start(metered, canvas, sampler)
-        while bool(canvas.live_B.any()):
+    while bool(canvas.live_B.any()):
+        with torch.inference_mode():  # not around the yield: what the caller does is his own
             state = decoder.step(metered, state, sampler)
             after = watch.check(state.canvas)
             if after is not state.canvas:
@@ -86,11 +87,11 @@ def steps(
             calls = meter.take()
             now = time.perf_counter()
             step = Step.between(canvas, after, calls, now - begun)
-            left -= sum(call.role == "target" for call in calls)
-            assert left >= 0, f"{type(decoder).__name__} made more calls than it declared"
-            canvas = after
-            yield step, canvas
-            begun = time.perf_counter()  # what the caller does in between is not the decoder's
+        left -= sum(call.role == "target" for call in calls)
+        assert left >= 0, f"{type(decoder).__name__} made more calls than it declared"
+        canvas = after
+        yield step, canvas
+        begun = time.perf_counter()  # what the caller does in between is not the decoder's
 
 
 def run(

@@ -35,8 +35,8 @@ class Followers:
         return self.matrix_VR[token].tolist() if self.knows(token) else []
 
     def knows(self, token: int) -> bool:
-        """Whether the token was read."""
-        return bool(self.matrix_VR[token, 0] >= 0)
+        """Whether the token was read; -1 stands for none."""
+        return token >= 0 and bool(self.matrix_VR[token, 0] >= 0)
 
     def learn(self, seen: Seen) -> None:
         """Cells that are no padding renew the rows of their tokens, right guesses and wrong."""
@@ -47,7 +47,7 @@ class Followers:
     def filled(self, shape: TreeShape, roots: Sequence[int]) -> Draft | None:
         """The tree below each root, each cell the follower of its parent; unknown: no guess.
 
-        None where no root is known.
+        A root of -1 is that of a row that has ended. None where no root is known.
         """
         if not any(map(self.knows, roots)):
             return None
@@ -70,14 +70,20 @@ class Followers:
 def likeliest(logits_XV: Float[Tensor, "X V"], ranks: int) -> Int[Tensor, "X R"]:
     """The `ranks` likeliest tokens, best first. Large vocabularies are searched block by block.
 
-    The r likeliest tokens stand in the r blocks with the highest maxima.
+    The r likeliest tokens stand in the r blocks with the highest maxima, or behind the last block.
     """
     X, V = logits_XV.shape
     width = 256
-    if width * ranks * 2 > V or V % width:
+    if width * ranks * 2 > V:
         return logits_XV.topk(ranks, -1).indices
-    blocks_XMW = logits_XV.view(X, -1, width)
+    whole = V // width * width
+    blocks_XMW = logits_XV[:, :whole].unflatten(-1, (-1, width))
     block_XR = blocks_XMW.amax(-1).topk(ranks, -1).indices
     inside_XRW = blocks_XMW.gather(1, block_XR[..., None].expand(-1, -1, width))
-    best_XR = inside_XRW.flatten(1).topk(ranks, -1).indices
-    return block_XR.gather(1, best_XR // width) * width + best_XR % width
+    tokens_XRW = block_XR[..., None] * width + torch.arange(width, device=logits_XV.device)
+    values_XC, tokens_XC = inside_XRW.flatten(1), tokens_XRW.flatten(1)
+    if whole < V:
+        rest = torch.arange(whole, V, device=logits_XV.device).expand(X, -1)
+        values_XC = torch.cat([values_XC, logits_XV[:, whole:]], 1)
+        tokens_XC = torch.cat([tokens_XC, rest], 1)
+    return tokens_XC.gather(1, values_XC.topk(ranks, -1).indices)

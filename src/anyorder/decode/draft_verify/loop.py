@@ -28,6 +28,8 @@ from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
 from anyorder.masks import Tree
 from anyorder.models.capability import Cache, CausalLM
 
+SLICE = 256  # cells of a prompt whose logits a drafter sees at once
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -46,7 +48,8 @@ class Draft:
 class Seen:
     """What a call showed: the cells read, the logits after them, and the canvas that came of it.
 
-    `real_BS` marks scored cells that are no padding. `written` is None while a prompt is read.
+    `real_BS` marks scored cells that are no padding. `written` is None while a prompt, or forced
+    cells, are read; a long prompt comes in parts.
     """
 
     canvas: Canvas
@@ -99,10 +102,11 @@ class DraftVerify(ABC):
 
     @final
     def most_calls(self, canvas: Canvas) -> int:
-        """A call writes a token at the least, but where it catches up for drawn guesses."""
+        """A call writes a token at the least, but where it only reads: see `_read_on`."""
         final_BN = canvas.final_BN.long()
         runs = int((final_BN.diff(dim=-1, prepend=final_BN[:, :1] * 0) > 0).sum())
-        return int(canvas.open_BN.sum(-1).max()) + runs * self.draws
+        slices = final_BN.numel() // SLICE if self.reads_prompt else 0
+        return int(canvas.open_BN.sum(-1).max()) + runs * self.draws + slices
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
@@ -115,26 +119,37 @@ class DraftVerify(ABC):
         read = pending(state.canvas, state.cache)
         first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
         if self.draws and not sampler.greedy:
-            read, first = self._catch_up(model, state, read), False
+            state, first = self._read_on(model, state, read, leave=1), False
+        elif self.reads_prompt and read.width > SLICE:
+            state = self._read_on(model, state, read, leave=SLICE)
+        read = pending(state.canvas, state.cache)
         draft = None if first else self.draft(state.memory, state.canvas, sampler)
         if draft is None:
             return self._read(model, state, read, first, sampler)
         return self._verify(model, state, read, draft, sampler)
 
-    def _catch_up(self, model: CausalLM, state: Drafting, read: Pending) -> Pending:
-        """Read all but each row's last token, so that a guess comes before every token.
+    def _read_on(self, model: CausalLM, state: Drafting, read: Pending, *, leave: int) -> Drafting:
+        """Read all but each row's last `leave` tokens, and write none.
 
-        A guess that was drawn is judged by other coins than a token that no guess foretold. Where
-        drafts begin must therefore follow from the row's own text, not from what a neighbour or a
-        run that was stopped has still to read.
+        For drafters that look on while a prompt is read, so that the logits of a long one are
+        never held all at once; and for guesses that are drawn, so that a guess comes before every
+        token: it is judged by other coins than a token that no guess foretold, and where drafts
+        begin must follow from the row's own text, not from what a neighbour or a run that was
+        stopped has still to read.
         """
-        B, T = read.tokens_BT.shape
-        if T > 1:
-            none_B0 = torch.zeros(B, 0, dtype=torch.long)
-            model.extend(read.tokens_BT[:, :-1], state.cache, score_BS=none_B0)
-            count_B = (read.count_B - 1).clamp_min(0)
-            state.cache.keep(torch.arange(T - 1).expand(B, -1), count_B)
-        return Pending(read.tokens_BT.gather(1, read.last_B1), read.count_B.clamp_max(1))
+        B, begin, left_B = len(read.count_B), 0, (read.count_B - leave).clamp_min(0)
+        while begin < int(left_B.max()):
+            count_B = (left_B - begin).clamp(0, SLICE)
+            tokens_BT = read.tokens_BT[:, begin : begin + int(count_B.max())]
+            cells_T = torch.arange(tokens_BT.shape[1])
+            score_BS = None if self.reads_prompt else torch.zeros(B, 0, dtype=torch.long)
+            logits_BTV = model.extend(tokens_BT, state.cache, score_BS=score_BS)
+            state.cache.keep(cells_T.expand(B, -1), count_B)
+            if self.reads_prompt:
+                seen = Seen(state.canvas, tokens_BT, cells_T < count_B[:, None], logits_BTV)
+                state = replace(state, memory=self.observe(state.memory, seen))
+            begin += len(cells_T)
+        return state
 
     def _read(
         self, model: CausalLM, state: Drafting, read: Pending, first: bool, sampler: Sampler

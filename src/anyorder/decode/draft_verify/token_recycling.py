@@ -16,6 +16,7 @@ from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.followers import Followers
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
 from anyorder.decode.draft_verify.tree_shape import best_first
+from anyorder.decode.reading import roots
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
@@ -25,7 +26,7 @@ RANK_ODDS = (0.45, 0.13, 0.07, 0.05, 0.035, 0.025, 0.02, 0.015)
 @final
 @dataclass(frozen=True)
 class TokenRecycling(DraftVerify):
-    """Drafts a tree of `size` cells from the `ranks` likeliest followers of each token.
+    """Drafts a tree of `size` cells from the likeliest followers of each token.
 
     `rank_odds` (how often the guess of each rank is right) gives the tree its shape. The prompt's
     own logits fill the matrix first, unless `warm` is off.
@@ -53,7 +54,7 @@ class TokenRecycling(DraftVerify):
 
     def draft(self, memory: Followers, canvas: Canvas, sampler: Sampler) -> Draft | None:
         shape = best_first(self.size, self.rank_odds[: memory.ranks])
-        return memory.filled(shape, canvas.last_B.tolist())
+        return memory.filled(shape, roots(canvas))
 
     def observe(self, memory: Followers, seen: Seen) -> Followers:
         memory.learn(seen)  # in place, like a cache: the matrix is the run's own
