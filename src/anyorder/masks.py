@@ -3,7 +3,7 @@
     mask = causal() & window(128) | prefix(8)
     mask.render(queries, keys)            # a boolean matrix for the CPU
     mask.flex()                           # a mask_mod for torch's FlexAttention
-    tree = Tree.of(parents_BT)            # -1: child of what is already committed
+    tree = Tree(parents_BT)               # -1: child of what is already committed
 
 Shapes: B rows, T drafted cells, Q queries, K keys.
 """

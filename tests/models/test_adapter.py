@@ -108,6 +108,31 @@ def test_a_kept_branch_is_what_is_remembered(kind):
         close(logits_B1V[row, 0], plain(lm.model, text))
 
 
+def test_one_tree_may_serve_all_rows():
+    lm, drafted_BT = adapted("gpt2"), tokens(2, 3, 4)
+    parents_1T = torch.tensor([[-1, -1, 1, 0]])
+    both = [
+        lm.extend(drafted_BT, lm.new_cache(3, 4), tree=Tree(parents_BT))
+        for parents_BT in (parents_1T, parents_1T.expand(3, 4))
+    ]
+    assert torch.equal(*both)
+
+
+def test_a_cache_that_was_begun_in_inference_mode_goes_on_outside_of_it():
+    lm, first_BT, next_BT = adapted("llama"), tokens(1, 2, 3), tokens(2, 2, 1)
+    with torch.inference_mode():
+        cache = lm.new_cache(2, 8)
+        lm.extend(first_BT, cache)
+        cache.keep(torch.arange(3).expand(2, 3), torch.tensor([3, 2]))
+        chosen = cache.select(torch.tensor([1, 0]))
+    for memory, rows in ((cache, [0, 1]), (chosen, [1, 0])):
+        logits_B1V = lm.extend(next_BT, memory)
+        memory.keep(torch.tensor([[0], [0]]), torch.tensor([1, 1]))
+        for at, row in enumerate(rows):
+            text = first_BT[row, : [3, 2][row]].tolist()
+            close(logits_B1V[at, 0], plain(lm.model, [*text, int(next_BT[at, 0])]))
+
+
 @kinds
 def test_selected_rows_go_their_own_ways(kind):
     lm = adapted(kind)

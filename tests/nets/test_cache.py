@@ -93,3 +93,15 @@ def test_it_is_a_cache() -> None:
     write(cache, torch.ones(2, 1))
     cache.keep(torch.tensor([[0], [0]]), torch.tensor([1, 0]))
     assert not cache.level
+
+
+def test_what_was_made_in_inference_mode_can_be_written_to_outside_of_it() -> None:
+    with torch.inference_mode():
+        cache = empty(2, room=6)
+        write(cache, torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        chosen = cache.select(torch.tensor([1, 0]))
+    for memory, rows in ((cache, [[2, 6], [3, 7]]), (chosen, [[4, 6], [1, 7]])):
+        memory.keep(torch.tensor([[1], [0]]), torch.tensor([1, 1]))
+        write(memory, torch.tensor([[5.0, 6.0], [7.0, 8.0]]))
+        memory.keep(torch.tensor([[1], [0]]), torch.tensor([1, 1]))
+        assert held(memory) == rows

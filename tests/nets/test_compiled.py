@@ -4,10 +4,14 @@ Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
 """
 
 import ctypes
+import sys
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +21,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.masks import Tree
-from anyorder.nets.compiled import machine_code, network
-from anyorder.nets.compiled.cells import Table, table_of
+from anyorder.nets.cache import KeyValues
+from anyorder.nets.compiled import cells, machine_code, network, trial
+from anyorder.nets.compiled.cells import Table, scored, table_of
 from anyorder.nets.compiled.crew import Crew, Work, crew
 from anyorder.nets.compiled.network import SLICE, Compiled
 from anyorder.nets.compiled.packing import BehindNorm, pack, padded, widened
@@ -91,8 +96,13 @@ class Parts:
 
     def compiled(self, precision: str) -> Compiled:
         """The one under test."""
-        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        return Compiled(precision, **{**vars(self), "shape": replace(self.shape, dtype=dtype)})
+        shape = replace(self.shape, dtype=dtype_of(precision))
+        return Compiled(precision, **{**vars(self), "shape": shape})
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """Of keys and values."""
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def made(shape: Shape, precision: str) -> Compiled:
@@ -166,6 +176,114 @@ def test_no_room_is_an_error_that_says_so() -> None:
     net = made(LLAMA, "float32")
     with pytest.raises(ValueError, match="room for 4 cells"):
         net.extend(torch.zeros(1, 5, dtype=torch.long), net.new_cache(1, 4))
+
+
+def wrong_calls(net: Compiled) -> dict[str, dict[str, Any]]:
+    """Calls of two rows of three cells that would reach beyond the memory they are given."""
+    tokens_BT, cache = torch.zeros(2, 3, dtype=torch.long), net.new_cache(2, 8)
+    right = {"tokens_BT": tokens_BT, "cache": cache}
+    chain = partial(Tree.chain, cells=3)
+    other = made(replace(LLAMA, key_heads=3), "float32"), made(SHAPES["wide"], "float32")
+    half = KeyValues(layers=2, batch=2, heads=2, room=8, width=16, dtype=torch.bfloat16)
+    return {
+        "1 rows of tokens for a cache of 2": right | {"tokens_BT": tokens_BT[:1]},
+        "3 rows of tokens for a cache of 2": right | {"tokens_BT": tokens_BT[:1].expand(3, 3)},
+        "a tree of 3 x 3 cells": right | {"tree": chain(3)},
+        "a tree of 2 x 2 cells does not fit 2 x 3": right | {"tree": Tree.chain(2, 2)},
+        "a tree of 1 x 4 cells": right | {"tree": Tree.chain(1, 4)},
+        "scores of 2 rows of 3 cells": right | {"score_BS": torch.tensor([[0], [3]])},
+        "wanted where there are none": right | {"score_BS": torch.tensor([[-4], [0]])},
+        "another network": right | {"cache": other[0].new_cache(2, 8)},
+        "made for another": right | {"cache": other[1].new_cache(2, 8)},
+        "take one of `new_cache`": right | {"cache": half},
+    }
+
+
+def test_a_call_that_does_not_fit_is_refused() -> None:
+    net = made(LLAMA, "float32")
+    for says, call in wrong_calls(net).items():
+        with pytest.raises(ValueError, match=says):
+            net.extend(**call)
+    with pytest.raises(ValueError, match="scores of 2 rows"):
+        scored(torch.tensor([[0]]), 2, 3)
+
+
+def test_one_tree_may_serve_all_rows_and_scores_may_count_from_the_end() -> None:
+    net, tokens_BT = made(LLAMA, "float32"), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    parents_1T = torch.tensor([[-1, -1, 0]])
+    each = net.extend(tokens_BT, net.new_cache(2, 8), tree=Tree(parents_1T.expand(2, 3)))
+    score_BS = torch.tensor([[-1, 0], [1, -2]])
+    some = net.extend(tokens_BT, net.new_cache(2, 8), tree=Tree(parents_1T), score_BS=score_BS)
+    assert torch.equal(some, each[torch.arange(2)[:, None], score_BS])
+    none = net.extend(tokens_BT, net.new_cache(2, 8), score_BS=score_BS[:, :0])
+    assert none.shape == (2, 0, VOCAB)
+
+
+@pytest.fixture
+def other_defaults() -> Iterator[None]:
+    """Another dtype and another device than compiled code takes for granted."""
+    torch.set_default_dtype(torch.bfloat16)
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+@every_precision
+@pytest.mark.parametrize("shape", [LLAMA, SHAPES["gpt2"]], ids=["llama", "gpt2"])
+def test_torchs_defaults_change_nothing(
+    shape: Shape, precision: str, request: pytest.FixtureRequest
+) -> None:
+    parts = Parts.of(replace(shape, max_length=2 * SLICE))
+    tokens_BT, path_BP = torch.randint(VOCAB, (2, SLICE)), torch.tensor([[1], [0]])
+    count_B, score_BS = torch.tensor([1, 0]), torch.tensor([[SLICE - 1, 0], [3, 3]])
+
+    def said() -> list[Tensor]:
+        net = parts.compiled(precision)
+        cache = net.new_cache(2, 2 * SLICE)
+        first = net.extend(tokens_BT, cache, score_BS=score_BS)
+        cache.keep(path_BP, count_B)
+        return [first, net.extend(tokens_BT[:, :3], cache)]
+
+    expected = said()
+    request.getfixturevalue("other_defaults")
+    for mine, theirs in zip(said(), expected, strict=True):
+        assert mine.dtype == torch.float32
+        assert torch.equal(mine, theirs)
+    assert trial.is_right(precision, parts.compiled(precision).shape.dtype)
+
+
+@every_precision
+def test_a_trial_notices_wrong_numbers(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutation: each of the two networks, and what raises."""
+    dtype = dtype_of(precision)
+    assert trial.is_right(precision, dtype)
+    for shape, said in trial.SAID.items():
+        with monkeypatch.context() as patch:
+            wrong = partial(_wrong, said)
+            patch.setitem(trial.SAID, shape, wrong)
+            assert not trial.is_right(precision, dtype)
+    monkeypatch.setattr(trial, "Compiled", None)
+    assert not trial.is_right(precision, dtype)
+
+
+def _wrong(said: Callable[[Any], Tensor], net: Compiled | Transformer) -> Tensor:
+    return said(net) + (0.2 if isinstance(net, Compiled) else 0.0)
+
+
+def test_what_was_begun_in_inference_mode_goes_on_outside_of_it() -> None:
+    net, text = made(LLAMA, "float32"), [1, 2, 3, 4, 5]
+    expected_TV = one_by_one(made(LLAMA, "float32"), text)
+    with torch.inference_mode():
+        cache = net.new_cache(1, 8)
+        net.extend(torch.tensor([[9, *text[:3]]]), cache, tree=Tree.chain(1, 4))
+        chosen = cache.select(torch.tensor([0]))
+        net.extend(
+            torch.tensor([[9, *text[:3]]]), chosen, tree=Tree(torch.tensor([[-1, -1, 1, 2]]))
+        )
+    chosen.keep(torch.tensor([[1, 2, 3]]), torch.tensor([3]))
+    said_TV = net.extend(torch.tensor([text[3:]]), chosen)[0]
+    assert torch.equal(said_TV, expected_TV[3:])
 
 
 def test_it_has_the_sizes_of_its_shape() -> None:
@@ -364,6 +482,19 @@ def test_a_window_leaves_the_last_cells_in_sight() -> None:
     begin = table.slots[0].buffer_info()[0]
     firsts = [(word - begin) // 4 for word in table.words[Cell.SLOTS :: Cell.WORDS]]
     assert firsts == [3, 4, 0, 0]
+
+
+def test_slots_suffice_whoever_else_asks_for_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_ORDER", array("i"))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            sizes = list(range(1, 2000, 7)) * 4
+            found = list(pool.map(lambda size: len(cells._first(size)), sizes))
+    finally:
+        sys.setswitchinterval(before)
+    assert all(have >= size for have, size in zip(found, sizes, strict=True))
 
 
 def test_norm_weights_stand_apart_and_change_nothing_else() -> None:

@@ -14,8 +14,9 @@ NEAR = {"plain": 1e-4, "packed": 1e-4, "int8": 0.25}  # sums of 48 products of s
 
 def weights(bias: bool = True) -> tuple[torch.Tensor, torch.Tensor | None]:
     rng = torch.Generator().manual_seed(0)
-    weight_OI = torch.randn(32, 48, generator=rng)
-    return weight_OI, torch.randn(32, generator=rng) if bias else None
+    weight_OI = torch.randn(32, 48, generator=rng, dtype=torch.float32)
+    bias_O = torch.randn(32, generator=rng, dtype=torch.float32)
+    return weight_OI, bias_O if bias else None
 
 
 def inputs(*rows: int, seed: int = 1) -> torch.Tensor:
@@ -80,6 +81,19 @@ def test_int8_calls_do_not_write_into_each_others_rows() -> None:
     for rows in range(1, 80):  # more heights than are remembered
         layer(inputs(rows))
     assert torch.equal(layer(x_TI), first)
+
+
+def test_int8_goes_on_outside_of_inference_mode_and_under_other_defaults() -> None:
+    layer, x_TI = Int8(*weights()), inputs(3)
+    expected = Int8(*weights())(x_TI)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            layer(x_TI)
+        assert torch.equal(layer(x_TI), expected)
+        assert torch.equal(Int8(*weights())(x_TI), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_an_unknown_precision_is_named() -> None:

@@ -79,6 +79,8 @@ class HuggingFaceLM:
         """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
         B, T = tokens_BT.shape
         tree = tree or Tree.chain(B, T)
+        if len(tree.parents_BT) != B:  # one tree for all rows
+            tree = Tree(tree.parents_BT.expand(B, T))
         end = cache.reserve(T)
         place_BT = cache.length_B[:, None] + tree.depth_BT.cpu()
         columns = torch.arange(T) if score_BS is None else score_BS.cpu().unique()

@@ -74,6 +74,7 @@ class RaggedCache:
     def trim(self, length_B: Int[Tensor, " B"]) -> None:
         self._lengths = [min(a, b) for a, b in zip(self._lengths, length_B.tolist(), strict=True)]
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def select(self, rows_R: Int[Tensor, " R"]) -> "RaggedCache":
         rows = rows_R.tolist()
@@ -114,10 +115,11 @@ class RaggedLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Take memory for the whole room, of the kind of these first keys and values."""
         room = self.cache.room
-        # zeros, not rubbish: what a mask hides still enters sums, times zero
-        self.hold(
-            *(x.new_zeros(*x.shape[:2], room, x.shape[3]) for x in (key_states, value_states))
-        )
+        with torch.inference_mode(False):  # else it could be written to in that mode alone
+            # zeros, not rubbish: what a mask hides still enters sums, times zero
+            self.hold(
+                *(x.new_zeros(*x.shape[:2], room, x.shape[3]) for x in (key_states, value_states))
+            )
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any

@@ -19,17 +19,21 @@ class KeyValues:
     def __init__(
         self, *, layers: int, batch: int, heads: int, room: int, width: int, dtype: torch.dtype
     ) -> None:
-        self.memory_L2BHRD = torch.zeros(layers, 2, batch, heads, room, width, dtype=dtype)
+        with torch.inference_mode(False):  # a tensor made in it can't be written to outside of it
+            self.memory_L2BHRD = torch.zeros(
+                layers, 2, batch, heads, room, width, dtype=dtype, device="cpu"
+            )
         self.lengths = [0] * batch
         self._views()
 
+    @torch.inference_mode(False)
     def _views(self) -> None:
         self.layers = [(layer[0], layer[1]) for layer in self.memory_L2BHRD]
-        self.rows_B1 = torch.arange(len(self.lengths))[:, None]
+        self.rows_B1 = torch.arange(len(self.lengths), device="cpu")[:, None]
 
     @property
     def length_B(self) -> Int[Tensor, " B"]:
-        return torch.tensor(self.lengths)
+        return torch.tensor(self.lengths, device="cpu")
 
     @property
     def room(self) -> int:
@@ -75,7 +79,7 @@ class KeyValues:
             begin = self.lengths[row]
             first = next((i for i in range(count) if path[i] != i), count)
             if first < count:  # cells before `first` already stand where they belong
-                source = torch.tensor(path[first:count]) + begin
+                source = torch.tensor(path[first:count], device="cpu") + begin
                 memory_L2HRD = self.memory_L2BHRD[:, :, row]
                 memory_L2HRD[..., begin + first : begin + count, :] = memory_L2HRD[..., source, :]
             self.lengths[row] = begin + count
@@ -83,6 +87,7 @@ class KeyValues:
     def trim(self, length_B: Int[Tensor, " B"]) -> None:
         self.lengths = [min(a, b) for a, b in zip(self.lengths, length_B.tolist(), strict=True)]
 
+    @torch.inference_mode(False)
     def select(self, rows_R: Int[Tensor, " R"]) -> "KeyValues":
         chosen = object.__new__(KeyValues)
         chosen.memory_L2BHRD = self.memory_L2BHRD[:, :, rows_R]

@@ -65,9 +65,8 @@ class Int8:
         scale_O = wide_OJ.abs().amax(1).clamp_min(1e-12).double() / 127
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # these creators are deprecated upstream
-            whole_OJ = torch.quantize_per_channel(
-                wide_OJ, scale_O, torch.zeros(O, dtype=torch.long), 0, torch.qint8
-            )
+            zero_O = torch.zeros(O, dtype=torch.long, device="cpu")
+            whole_OJ = torch.quantize_per_channel(wide_OJ, scale_O, zero_O, 0, torch.qint8)
             self.weight = torch.ops.quantized.linear_prepack(whole_OJ, None)
         self.rows: dict[int, Tensor] = {}
 
@@ -86,6 +85,8 @@ class Int8:
         if T not in self.rows:
             if len(self.rows) > 64:
                 self.rows.clear()
-            self.rows[T] = torch.zeros(T, self.inputs + 2)
-            self.rows[T][:, -2:] = torch.tensor([1.0, -1.0])
+            with torch.inference_mode(False):  # else it could be written to in that mode alone
+                row_TJ = torch.zeros(T, self.inputs + 2, dtype=torch.float32, device="cpu")
+                row_TJ[:, -2], row_TJ[:, -1] = 1.0, -1.0
+            self.rows[T] = row_TJ
         return self.rows[T]

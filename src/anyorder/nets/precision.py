@@ -162,17 +162,19 @@ def _fastest(precision: str, rows: int, columns: int) -> Form:
 def _works(form: Form) -> bool:
     """Packed forms need oneDNN, int8 needs a quantised engine; some builds have neither."""
     try:
-        form.linear(torch.ones(16, 16), None)(torch.ones(1, 16, dtype=form.dtype))
+        weight_OI = torch.ones(16, 16, dtype=torch.float32, device="cpu")
+        form.linear(weight_OI, None)(weight_OI[:1].to(form.dtype))
     except (RuntimeError, AttributeError, NotImplementedError):
         return False
     return True
 
 
 def _milliseconds(form: Form, rows: int, columns: int) -> float:
-    layers = [form.linear(torch.randn(rows, columns), None) for _ in range(8)]
+    weight_OI = torch.randn(rows, columns, dtype=torch.float32, device="cpu")
+    layers = [form.linear(weight_OI.clone(), None) for _ in range(8)]  # each with memory of its own
     total = 0.0
     for T in (1, 8):
-        x_TI = torch.randn(T, columns, dtype=form.dtype)
+        x_TI = torch.randn(T, columns, dtype=form.dtype, device="cpu")
         times = []
         for _ in range(6):
             begun = time.perf_counter()

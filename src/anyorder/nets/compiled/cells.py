@@ -8,9 +8,11 @@ Plain Python lists: a call has few cells, and an operation on an array costs as 
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
+
+import torch
+from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
@@ -30,22 +32,57 @@ class Table:
         return self.words[Cell.PLACE :: Cell.WORDS].tolist()
 
 
+def check(
+    cache: KeyValues, like: tuple[int, int, int, torch.dtype], tokens_BT: Tensor, tree: Tree | None
+) -> None:
+    """ValueError for what does not fit: compiled code would read and write beyond its memory.
+
+    `like`: layers, key heads, head width and dtype of the network's own caches.
+    """
+    memory, (B, T) = cache.memory_L2BHRD, tokens_BT.shape
+    layers, _, batch, heads, _, width = memory.shape
+    if (layers, heads, width, memory.dtype) != like:
+        raise ValueError("the cache was made for another network; take one of `new_cache`")
+    if batch != B:
+        raise ValueError(f"there are {B} rows of tokens for a cache of {batch} rows")
+    if tree is not None:
+        rows, cells = tree.parents_BT.shape
+        if cells != T or rows not in (1, B):
+            raise ValueError(f"a tree of {rows} x {cells} cells does not fit {B} x {T} tokens")
+    assert memory.stride()[-2:] == (width, 1), "a head's cells lie one after the other"
+
+
+def scored(score_BS: Tensor | None, B: int, T: int) -> Sequence[int]:
+    """The cells to be scored, counted through the rows; ValueError for one that is not there.
+
+    >>> scored(torch.tensor([[0], [-1]]), 2, 3)
+    [0, 5]
+    """
+    if score_BS is None:
+        return range(B * T)
+    rows = score_BS.tolist()
+    if len(rows) != B or any(not -T <= cell < T for row in rows for cell in row):
+        raise ValueError(f"scores of {B} rows of {T} cells are wanted where there are none")
+    return [row * T + cell % T for row, cells in enumerate(rows) for cell in cells]
+
+
 def table_of(
     cache: KeyValues, cells: int, tree: Tree | None, window: int | None, last: int
 ) -> Table:
     """Positions beyond `last` stay there; a `window` counts the cell itself."""
     memory, words, slots = cache.memory_L2BHRD, array("q"), []
     row_bytes = memory.stride(2) * memory.element_size()
-    parents = repeat(None) if tree is None else _rows(tree, len(cache.lengths))
-    for row, (length, above) in enumerate(zip(cache.lengths, parents, strict=False)):
+    batch = len(cache.lengths)
+    parents = [None] * batch if tree is None else _rows(tree, batch)
+    for row, (length, above) in enumerate(zip(cache.lengths, parents, strict=True)):
         if above is None:
-            order, begins = _first(length + cells), repeat(0)
+            order, begins = _first(length + cells), [0] * cells
             sees = range(length + 1, length + cells + 1)
         else:
             order, sees, begins = _paths(length, above)
         slots.append(order)
         address = order.buffer_info()[0]
-        for slot, (seen, begin) in enumerate(zip(sees, begins, strict=False), length):
+        for slot, (seen, begin) in enumerate(zip(sees, begins, strict=True), length):
             count = seen if window is None else min(seen, window)
             first = address + 4 * (begin + seen - count)
             words.extend((row * row_bytes, slot, min(seen - 1, last), first, count))
@@ -58,14 +95,15 @@ _ORDER = array("i", range(256))
 def _first(cells: int) -> array:
     """At least `cells` slots in their own order: what a chain sees."""
     global _ORDER
-    if len(_ORDER) < cells:
-        _ORDER = array("i", range(2 * cells))  # the old one lives on where it is pointed to
-    return _ORDER
+    order = _ORDER  # once: another thread may put a shorter one in its place
+    if len(order) < cells:
+        _ORDER = order = array("i", range(2 * cells))  # the old one lives on where it is used
+    return order
 
 
-def _rows(tree: Tree, batch: int) -> Iterator[list[int]]:
+def _rows(tree: Tree, batch: int) -> list[list[int]]:
     rows = tree.parents_BT.tolist()
-    return iter(rows if len(rows) == batch else rows * batch)
+    return rows if len(rows) == batch else rows * batch
 
 
 def _paths(length: int, parents: list[int]) -> tuple[array, list[int], list[int]]:

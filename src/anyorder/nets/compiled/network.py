@@ -17,7 +17,7 @@ from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import Table, table_of
+from anyorder.nets.compiled.cells import Table, check, scored, table_of
 from anyorder.nets.compiled.crew import crew
 from anyorder.nets.compiled.machine import OUTPUTS, ROWS
 from anyorder.nets.compiled.machine_code import entry
@@ -49,6 +49,7 @@ class Compiled:
         self.precision = precision
         self.plan = Plan(precision, shape=shape, blocks=blocks, head=head, turns_RD=turns_RD)
         self.work = entry(precision, str(shape.dtype).removeprefix("torch."))
+        self.cache_kind = (self.plan.layers, shape.key_heads, self.plan.width, shape.dtype)
         self.scratch = Scratch.of(self.plan, 0, 0, 0)
         self.lock = threading.Lock()  # the scratch memory serves one call at a time
 
@@ -83,20 +84,18 @@ class Compiled:
         tree: Tree | None = None,
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
-        """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
+        """See `CausalLM.extend`. Raises ValueError without room, and where parts do not fit."""
         B, T = tokens_BT.shape
+        check(cache, self.cache_kind, tokens_BT, tree)
         cache.reserve(T)
+        score_N = scored(score_BS, B, T)
         table = table_of(cache, T, tree, self.shape.window, self.max_length - 1)
         x_NC = self.embedding_VC[tokens_BT.reshape(-1)]
         if self.positions_RC is not None:
             x_NC = x_NC.float() + self.positions_RC[table.places]
-        if score_BS is None:
-            score_N = range(B * T)
-        else:
-            score_N = [b * T + t for b, cells in enumerate(score_BS.tolist()) for t in cells]
         with self.lock:
             logits_NV = self._slices(cache, table, x_NC, score_N)
-        return logits_NV.view(B, -1, self.vocab_size)
+        return logits_NV.view(B, len(score_N) // B, self.vocab_size)
 
     def _slices(
         self, cache: KeyValues, table: Table, x_NC: Tensor, score_N: Sequence[int]
@@ -104,7 +103,9 @@ class Compiled:
         """A cell sees only cells before it, so that slice after slice gives the same as all."""
         N, S, V = len(x_NC), len(score_N), self.vocab_size
         spare = ROWS if N > SLICE else 0  # a slice's last rows are computed together, wherever
-        logits_NV = torch.empty(computed(S) + spare, padded(V, OUTPUTS))
+        logits_NV = torch.empty(
+            computed(S) + spare, padded(V, OUTPUTS), dtype=torch.float32, device="cpu"
+        )
         if N <= SLICE:
             self._slice(cache, table, slice(0, N), x_NC, score_N, logits_NV)
             return logits_NV[:S, :V]
@@ -118,7 +119,8 @@ class Compiled:
         logits_NV = logits_NV[:S, :V]
         if order == list(range(S)):
             return logits_NV
-        return torch.empty(S, V).index_copy_(0, torch.tensor(order), logits_NV)
+        where_S = torch.tensor(order, device="cpu")
+        return torch.empty_like(logits_NV).index_copy_(0, where_S, logits_NV)
 
     def _slice(
         self,

@@ -62,12 +62,13 @@ def pack(linear: Linear, precision: str) -> Strips:
     whole = GROUP if precision == "int8" else 16
     outputs, inputs = padded(O, OUTPUTS), padded(I, whole)
     filled_OI = F.pad(weight_OI.float(), (0, inputs - I, 0, outputs - O))
-    bias, norm = torch.zeros(outputs), torch.ones(padded(I, 16))
+    bias = torch.zeros(outputs, dtype=torch.float32, device="cpu")
+    norm = torch.ones(padded(I, 16), dtype=torch.float32, device="cpu")
     if bias_O is not None:
         bias[:O] = bias_O
     if isinstance(linear, BehindNorm):
         norm[:I] = linear.norm_I
-    scales = torch.zeros(0, dtype=torch.int16)
+    scales = torch.zeros(0, dtype=torch.int16, device="cpu")
     if precision == "int8":
         weights, scales = _whole(filled_OI)
     elif precision == "bfloat16":

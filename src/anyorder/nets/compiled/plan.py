@@ -118,8 +118,9 @@ def _bits(value: float) -> int:
 def _turns(turns_RD: Tensor | None, width: int) -> tuple[Tensor, Tensor]:
     """Cosines, and sines with the sign that a complex product gives them, for each channel."""
     if turns_RD is None:
-        return torch.zeros(0), torch.zeros(0)
-    cosines = torch.stack([turns_RD.real, turns_RD.real], -1).flatten(1)
-    sines = torch.stack([-turns_RD.imag, turns_RD.imag], -1).flatten(1)
+        none = torch.zeros(0, dtype=torch.float32, device="cpu")
+        return none, none
+    cosines = torch.stack([turns_RD.real, turns_RD.real], -1).flatten(1).float()
+    sines = torch.stack([-turns_RD.imag, turns_RD.imag], -1).flatten(1).float()
     missing = (0, width - cosines.shape[1])
     return F.pad(cosines, missing).contiguous(), F.pad(sines, missing).contiguous()

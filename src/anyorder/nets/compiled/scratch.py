@@ -36,20 +36,22 @@ class Scratch:
     room: int
 
     @staticmethod
+    @torch.inference_mode(False)  # a tensor made in it can't be written to outside of it
     def of(plan: Plan, cells: int, threads: int, room: int) -> "Scratch":
         """Take it; zeros, so that what is computed for nothing is computed with numbers."""
         rows, channels = padded(cells, ROWS), padded(plan.shape.channels, 64)
         share = padded(room, 16)
         queries = max(QUERIES, plan.shape.heads // plan.shape.key_heads)
-        tensors = (
-            torch.zeros(rows, channels),  # X
-            torch.zeros(rows, channels),  # DELTA: what the last matrix gave
-            torch.zeros(rows, plan.longest),  # INPUT: of the next matrix
-            torch.zeros(rows, plan.longest),  # TILES: the same as the loops read it
-            torch.zeros(rows, plan.longest // GROUP),  # SIZES: of its groups
-            torch.zeros(rows, plan.widest),  # WIDE: outputs within a layer
-            torch.zeros(threads, 16 * (CELLS + queries) + share * queries),  # SHARES: see `attend`
+        sizes = (
+            (rows, channels),  # X
+            (rows, channels),  # DELTA: what the last matrix gave
+            (rows, plan.longest),  # INPUT: of the next matrix
+            (rows, plan.longest),  # TILES: the same as the loops read it
+            (rows, plan.longest // GROUP),  # SIZES: of its groups
+            (rows, plan.widest),  # WIDE: outputs within a layer
+            (threads, 16 * (CELLS + queries) + share * queries),  # SHARES: see `attend`
         )
+        tensors = tuple(torch.zeros(size, dtype=torch.float32, device="cpu") for size in sizes)
         addresses = [tensor.data_ptr() for tensor in tensors]
         bytes_ = 4 * share, 4 * tensors[-1].shape[1]
         return Scratch(tensors[0], tensors[1:], (*addresses, *bytes_), cells, threads, room)
