@@ -103,3 +103,11 @@ def test_a_cut_row_is_finished() -> None:
         [GIVEN, OPEN, OPEN, OPEN, PAD],
     ]
     assert canvas.cut(0, 2).live_B.tolist() == [False, True]
+
+
+def test_a_text_that_has_ended_has_ended_also_before_a_forced_cell() -> None:
+    canvas = Canvas.of_prompts([[5]], new_cells=[3])
+    forced = replace(canvas, status_BN=torch.tensor([[GIVEN, DONE, OPEN, GIVEN]]).to(torch.uint8))
+    ended = forced.cut(0, 2)
+    assert ended.status_BN.tolist() == [[GIVEN, DONE, PAD, PAD]]
+    assert not bool(ended.live_B.any())

@@ -1,5 +1,6 @@
 """What was recorded folds to what was written, also after a journey through a file."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.canvas import DONE, OPEN, PAD, Canvas
+from anyorder.canvas import DONE, GIVEN, OPEN, PAD, Canvas
 from anyorder.meter import Call
 from anyorder.trace import Step, Trace, finite, fold, frames, moved
 
@@ -76,6 +77,41 @@ def test_what_a_run_cost() -> None:
     assert (cost.seconds, cost.model_seconds, cost.draft_seconds) == (2.0, 0.75, 0.1)
     assert cost.tokens == 3 + 2
     assert cost.tokens_per_call == 2.5
+
+
+def test_forced_cells_that_a_stop_cuts_off_were_not_written() -> None:
+    """Nor do they take anything away from what was."""
+    start = Canvas.of_prompts([[5]], new_cells=[4])
+    start = replace(start, status_BN=torch.tensor([[GIVEN, OPEN, GIVEN, GIVEN, GIVEN]]).byte())
+    trace = Trace(start, (Step.between(start, write(start, 1).cut(0, 2)),))
+    assert fold(trace).status_BN.tolist() == [[GIVEN, DONE, PAD, PAD, PAD]]
+    assert trace.cost.tokens == 1
+
+
+def test_only_cells_that_stayed_count_as_written() -> None:
+    """Of three that are written one moves and stays, one is deleted, one is opened again."""
+    start = Canvas.of_prompts([[]], new_cells=[3])
+    made = [start, write(start, 1, 2, 3)]
+    status_BN = torch.tensor([[DONE, OPEN, OPEN]]).byte()
+    tokens_BN = torch.tensor([[2, 3, 0]])
+    origin_BN = torch.tensor([[1, 2, -1]])
+    made.append(
+        Canvas(tokens_BN, status_BN, made[-1].logprobs_BN.new_zeros(1, 3), origin_BN=origin_BN)
+    )
+    steps = [Step.between(one, other) for one, other in itertools.pairwise(made)]
+    assert Trace(start, tuple(steps[:1])).cost.tokens == 3
+    assert Trace(start, tuple(steps)).cost.tokens == 1
+    same(fold(Trace(start, tuple(steps))), list(frames(Trace(start, tuple(steps))))[-1])
+
+
+def test_the_fold_of_many_steps_takes_the_last_word_on_a_cell() -> None:
+    canvas, steps = Canvas.of_prompts([[5], [6]], new_cells=[2, 2]), list[Step]()
+    start = canvas
+    for token in range(50):
+        after = replace(canvas, tokens_BN=canvas.tokens_BN + torch.tensor([0, token, 1]))
+        steps.append(Step.between(canvas, after))
+        canvas = after
+    same(fold(Trace(start, tuple(steps))), canvas)
 
 
 def test_a_saved_trace_is_the_same_trace(tmp_path: Path) -> None:

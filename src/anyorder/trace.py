@@ -9,14 +9,14 @@ Shapes: B rows, N cells.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from anyorder.canvas import Canvas
+from anyorder.canvas import DONE, Canvas
 from anyorder.meter import Call, Cost
 
 FORMAT = 1
@@ -74,15 +74,15 @@ class Trace:
     pieces: dict[int, str] = field(default_factory=dict)
 
     def add(self, step: Step) -> "Trace":
+        """One step more. Whoever has many steps gathers them first: this copies what was there."""
         return replace(self, steps=(*self.steps, step))
 
     @property
     def cost(self) -> Cost:
-        """What the whole run cost; tokens are the cells that it wrote and that stayed."""
+        """What the whole run cost; tokens are the cells that it wrote for good and that stayed."""
         calls = [call for step in self.steps for call in step.calls]
         target = [call for call in calls if call.role == "target"]
         draft = [call for call in calls if call.role == "draft"]
-        end = fold(self)
         return Cost(
             calls=len(target),
             cells=sum(call.cells for call in target),
@@ -90,7 +90,7 @@ class Trace:
             seconds=sum((step.seconds for step in self.steps), 0.0),
             model_seconds=sum((call.seconds for call in target), 0.0),
             draft_seconds=sum((call.seconds for call in draft), 0.0),
-            tokens=int((end.final_BN.sum() - self.start.final_BN.sum()).item()),
+            tokens=_written(self.steps),
         )
 
     def save(self, path: Path) -> None:
@@ -124,20 +124,35 @@ class Trace:
     def load(path: Path) -> "Trace":
         """Read a trace, also one that was cut off; ValueError names the line that is no trace."""
         trace: Trace | None = None
+        steps: list[Step] = []
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # not at U+2028
         for number, line in enumerate(lines, 1):
             try:
-                trace = _read(trace, json.loads(line))
+                trace = _read(trace, json.loads(line), steps)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if number == len(lines) and (trace is not None or not line):
                     break  # the disk was full, or the run was stopped
                 raise ValueError(f"{path}, line {number}: this is no anyorder trace") from error
         if trace is None:
             raise ValueError(f"{path} is empty: this is no anyorder trace")
-        return trace
+        return replace(trace, steps=tuple(steps))
 
 
-def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
+def _written(steps: Sequence[Step]) -> int:
+    """Cells that the steps decided and that stayed: neither cut, nor deleted, nor opened again."""
+    done: set[tuple[int, int]] = set()
+    for step in steps:
+        if step.origin is not None:
+            rows = enumerate(step.origin)
+            done = {(b, n) for b, row in rows for n, o in enumerate(row) if (b, o) in done}
+        for change in step.changes:
+            act = done.add if change.status == DONE else done.discard
+            act((change.row, change.cell))
+    return len(done)
+
+
+def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace:
+    """The trace without its steps, which are gathered in `steps`."""
     if trace is None:
         if line["anyorder_trace"] != FORMAT:
             raise ValueError(f"trace format {line['anyorder_trace']} is not known")
@@ -151,7 +166,8 @@ def _read(trace: Trace | None, line: dict[str, Any]) -> Trace:
     calls = tuple(Call(**call) for call in line["calls"])
     changes = tuple(Change(*change) for change in line["changes"])
     origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
-    return trace.add(Step(calls, changes, origin, line["seconds"]))
+    steps.append(Step(calls, changes, origin, line["seconds"]))
+    return trace
 
 
 def finite(logprob: float) -> float:
@@ -178,17 +194,27 @@ def frames(trace: Trace) -> Iterator[Canvas]:
     for step in trace.steps:
         if step.origin is not None:
             canvas = moved(canvas, step.origin)
-        tokens_BN, status_BN = canvas.tokens_BN.clone(), canvas.status_BN.clone()
-        logprobs_BN = canvas.logprobs_BN.clone()
-        for change in step.changes:
-            tokens_BN[change.row, change.cell] = change.token
-            status_BN[change.row, change.cell] = change.status
-            logprobs_BN[change.row, change.cell] = change.logprob
-        canvas = Canvas(tokens_BN, status_BN, logprobs_BN)
+        canvas = _changed(canvas, step.changes)
         yield canvas
 
 
 def fold(trace: Trace) -> Canvas:
-    """The canvas that a trace ends with."""
-    *_, last = frames(trace)
-    return last
+    """The canvas that a trace ends with: the last of its frames, without making the others."""
+    canvas, changes = trace.start, dict[tuple[int, int], Change]()
+    for step in trace.steps:
+        if step.origin is not None:
+            canvas = moved(_changed(canvas, changes.values()), step.origin)
+            changes.clear()
+        changes.update(((change.row, change.cell), change) for change in step.changes)
+    return _changed(canvas, changes.values())
+
+
+def _changed(canvas: Canvas, changes: Collection[Change]) -> Canvas:
+    """The canvas after `changes`, at most one a cell."""
+    tokens_BN, status_BN = canvas.tokens_BN.clone(), canvas.status_BN.clone()
+    logprobs_BN = canvas.logprobs_BN.clone()
+    at = torch.tensor([(c.row, c.cell) for c in changes], dtype=torch.long).view(-1, 2).unbind(-1)
+    tokens_BN[at] = torch.tensor([c.token for c in changes], dtype=tokens_BN.dtype)
+    status_BN[at] = torch.tensor([c.status for c in changes], dtype=status_BN.dtype)
+    logprobs_BN[at] = torch.tensor([c.logprob for c in changes], dtype=logprobs_BN.dtype)
+    return Canvas(tokens_BN, status_BN, logprobs_BN)
