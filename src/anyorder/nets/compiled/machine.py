@@ -22,6 +22,7 @@ def _features() -> frozenset[str]:
 
 
 FEATURES = _features()
+FUSED = ARM or "fma" in FEATURES  # multiplies and adds with one rounding
 VNNI = "avx512vnni" in FEATURES  # multiplies unsigned by signed bytes and adds fours
 NARROW_VNNI = not VNNI and "avxvnni" in FEATURES
 DOT = ARM and "dotprod" in FEATURES  # the same for signed by signed
