@@ -6,10 +6,11 @@
 One prompt gives plain values, a list of prompts gives lists.
 """
 
+import operator
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, SupportsIndex
 
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.catalogue import label, parse
@@ -19,7 +20,7 @@ from anyorder.decode.stops import Reason, Stops
 from anyorder.decode.vocabulary import same_vocabulary
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
-from anyorder.trace import Trace
+from anyorder.trace import Step, Trace
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def generate(
     repetition_penalty: float = 1.0,
     logit_bias: Mapping[int, float] | None = None,
     stop: str | Sequence[str] = (),
-    seed: int | Sequence[int] | None = None,
+    seed: SupportsIndex | Sequence[SupportsIndex] | None = None,
     chat: bool | None = None,
     on_text: Callable[[int, str], None] | None = None,
     on_step: Callable[[Trace], None] | None = None,
@@ -107,17 +108,20 @@ def _written(
     rows = range(len(canvas.tokens_BN))
     watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
     speakers = [Speaker(lm, row, strings, on_text) for row in rows]
+    made: list[Step] = []
     for step, after in steps(decoder, lm.model, canvas, sampler, watch):
-        trace = trace.add(step)
+        made.append(step)
         if on_step:  # first: whatever is said stands in the trace, even if it is the last word
-            on_step(trace)
+            on_step(replace(trace, steps=tuple(made)))
         for speaker in speakers:
             speaker.hear(after)
     for speaker in speakers:
         speaker.finish()
-    made = [_row(lm, after, row, strings) for row in rows]
-    texts, tokens, logprobs = [r[0] for r in made], [r[1] for r in made], [r[2] for r in made]
-    trace = replace(trace, facts=trace.facts | {"texts": texts}, pieces=pieces_of(lm, trace))
+    texts, tokens, logprobs = map(
+        list, zip(*(_row(lm, after, row, strings) for row in rows), strict=True)
+    )
+    trace = replace(trace, steps=tuple(made), facts=trace.facts | {"texts": texts})
+    trace = replace(trace, pieces=pieces_of(lm, trace))
     reasons: list[Reason] = [watch.reasons[row] for row in rows]
     return Output(texts, tokens, logprobs, reasons, trace, tuple(trace.facts["seeds"]))
 
@@ -132,8 +136,7 @@ def canvas_of(
 ) -> Canvas:
     """Prompts as cells, and open cells after them: at most `max_new_tokens`, or what fits.
 
-    Raises ValueError for an empty prompt (unless the chat template makes something of it), and for
-    one that fills the model's context.
+    Raises ValueError for an empty prompt, chat or not, and for one that fills the model's context.
     """
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
@@ -178,7 +181,8 @@ class Speaker:
             return
         if self.said < 0:
             self.said = _prompt_cells(canvas, self.row)
-        tokens = canvas.row(self.row)[self.said :]
+        frontier = int(canvas.frontier_B[self.row])
+        tokens = canvas.tokens_BN[self.row, self.said : frontier].tolist()
         self.said += len(tokens)
         text = self.held + "".join(self.stream.push(t) for t in tokens if t not in self.lm.eos_ids)
         self.ended = any(string in text for string in self.strings)
@@ -231,16 +235,27 @@ def _row(
 ) -> tuple[str, list[int], list[float]]:
     begin = _prompt_cells(canvas, row)
     tokens = canvas.row(row)[begin:]
-    text = before_stop(lm.units.decode(tokens), strings)
+    said = [token for token in tokens if token not in lm.eos_ids]  # special to the tokenizer or not
+    text = before_stop(lm.units.decode(said), strings)
     return text, tokens, canvas.logprobs_BN[row, begin : begin + len(tokens)].tolist()
 
 
 def _seeds(seed: Any, rows: int) -> tuple[int, ...]:
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-    seeds = tuple(seed + row for row in range(rows)) if isinstance(seed, int) else tuple(seed)
+    """One for each row, as Python's own integers: those of numpy and torch are welcome."""
+    try:
+        first = operator.index(secrets.randbelow(2**31) if seed is None else seed)
+        seeds = tuple(first + row for row in range(rows))
+    except TypeError:
+        seeds = _whole(seed)
     if len(seeds) != rows:
         raise ValueError(f"{len(seeds)} seeds were given for {rows} prompts")
     if any(one < 0 for one in seeds):
         raise ValueError(f"a seed is 0 or more, not {min(seeds)}")
     return seeds
+
+
+def _whole(seeds: Any) -> tuple[int, ...]:
+    try:
+        return tuple(map(operator.index, seeds))
+    except TypeError:
+        raise ValueError(f"a seed is a whole number, or one for each prompt, not {seeds}") from None

@@ -69,8 +69,11 @@ class TextUnits:
 
         A special token shows its name, a broken character U+FFFD, an id beyond the vocabulary "".
         """
-        both = self._text([*self._anchor, token], special=True)
-        return both.removeprefix(self._text([*self._anchor], special=True))
+        piece = self._pieces.get(token)
+        if piece is None:
+            both = self._text([*self._anchor, token], special=True)
+            piece = self._pieces[token] = both.removeprefix(self._anchor_text)
+        return piece
 
     def stream(self) -> "TextStream":
         """A detokeniser for ids that come one by one."""
@@ -93,6 +96,15 @@ class TextUnits:
     def _anchor(self) -> list[int]:
         """Some plain token: many decoders strip the space of the token that comes first."""
         return self.tokenizer.encode("a", add_special_tokens=False)[-1:]
+
+    @cached_property
+    def _anchor_text(self) -> str:
+        return self._text(self._anchor, special=True)
+
+    @cached_property
+    def _pieces(self) -> dict[int, str]:
+        """Pieces that were asked for: every trace asks for those of its tokens."""
+        return {}
 
     def _text(self, ids: list[int], *, special: bool) -> str:
         text = self.tokenizer.decode(

@@ -1,0 +1,109 @@
+"""Text in, text out: seeds, what ends a text, what is streamed, and the trace that is left."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anyorder.decode import Jacobi, LeftToRight
+from anyorder.decode.generate import _seeds, canvas_of, generate, pieces_of
+from anyorder.models.language_model import LanguageModel
+from anyorder.systems.tiny import tiny
+from anyorder.trace import Trace, fold
+from anyorder.units.text import TextUnits
+from tests.units import tokenizers_made_here as made
+
+LM = tiny()
+
+
+@pytest.mark.parametrize("seed", [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)])
+def test_any_whole_number_is_a_seed(seed: Any) -> None:
+    out = generate(LM, ["abc", "dad"], seed=seed, temperature=1.0, max_new_tokens=4)
+    assert out.seeds == (3, 4)
+    assert all(type(one) is int for one in out.trace.facts["seeds"])
+    apart = generate(LM, ["abc", "dad"], seed=np.array([3, 4]), temperature=1.0, max_new_tokens=4)
+    assert apart.text == out.text
+
+
+def test_no_seed_is_another_one_each_time() -> None:
+    assert len({generate(LM, "abc", max_new_tokens=1).seeds for _ in range(4)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("seed", "sentence"),
+    [
+        (1.5, "a seed is a whole number, or one for each prompt, not 1.5"),
+        ([1, 2.5], "a seed is a whole number, or one for each prompt"),
+        ([1], "1 seeds were given for 2 prompts"),
+        (-1, "a seed is 0 or more, not -1"),
+    ],
+)
+def test_what_is_no_seed_is_one_sentence(seed: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        _seeds(seed, 2)
+
+
+@pytest.mark.parametrize("chat", [None, True, False])
+def test_an_empty_prompt_is_refused_chat_or_not(chat: bool | None) -> None:
+    lm = replace(LM, units=TextUnits(made.byte_level()))
+    assert lm.units.has_chat
+    with pytest.raises(ValueError, match=r"^prompt 2 is empty"):
+        canvas_of(lm, ["abc", ""], max_new_tokens=1, chat=chat)
+
+
+def ended_by_a_letter() -> tuple[LanguageModel, str]:
+    """A model whose text ends with a letter that is not special to its tokenizer."""
+    whole = generate(LM, "abc", decoder=LeftToRight(), max_new_tokens=12).tokens
+    last = whole[5]
+    assert isinstance(last, int)
+    return replace(LM, eos_ids=(last,)), LM.units.decode([last])
+
+
+@pytest.mark.parametrize("decoder", [LeftToRight(), Jacobi(block=4)])
+def test_the_token_that_ends_a_text_stands_in_no_text_streamed_or_not(decoder: Any) -> None:
+    lm, letter = ended_by_a_letter()
+    said: list[str] = []
+    out = generate(
+        lm,
+        "abc",
+        decoder=decoder,
+        max_new_tokens=12,
+        on_text=lambda row, piece: said.append(piece),
+    )
+    assert out.finish == "eos"
+    assert out.tokens[-1] in lm.eos_ids
+    assert isinstance(out.text, str)
+    assert letter not in out.text
+    assert "".join(said) == out.text
+
+
+def test_a_batch_streams_each_row_s_own_text() -> None:
+    heard = {0: "", 1: ""}
+    out = generate(
+        LM,
+        ["abc", "dad, dad"],
+        max_new_tokens=9,
+        on_text=lambda row, piece: heard.update({row: heard[row] + piece}),
+    )
+    assert list(heard.values()) == out.text
+
+
+def test_each_step_is_told_with_the_steps_before_it() -> None:
+    told: list[Trace] = []
+    out = generate(LM, "abc", decoder=LeftToRight(), max_new_tokens=5, on_step=told.append)
+    assert [len(trace.steps) for trace in told] == [1, 2, 3, 4, 5]
+    assert told[-1].steps == out.trace.steps
+    assert fold(told[2]).row(0) == fold(out.trace).row(0)[:6]
+
+
+def test_a_token_is_spelt_once_however_many_traces_show_it() -> None:
+    lm = replace(LM, units=TextUnits(LM.units.tokenizer))
+    trace = generate(lm, "abc", decoder=Jacobi(block=4), max_new_tokens=9).trace
+    drafted = {t for step in trace.steps for call in step.calls for t in call.tokens_BT[0]}
+    assert drafted <= trace.pieces.keys()
+    assert trace.pieces == {token: LM.units.piece(token) for token in trace.pieces}
+    kept = dict(lm.units._pieces)
+    lm.units._pieces.update(dict.fromkeys(kept, "known"))
+    assert set(pieces_of(lm, trace).values()) == {"known"}
