@@ -1,6 +1,8 @@
 """Decoders are found in their folder, named in words, and each is named in the docs."""
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,49 @@ def test_a_users_own_file(tmp_path):
     assert parse(f"{path}:Toy") == LeftToRight()
     with pytest.raises(ValueError, match="has no decoder NotOne"):
         parse(f"{path}:NotOne")
+
+
+LATER = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+from anyorder.decode import LeftToRight
+
+@dataclass(frozen=True)
+class Toy(LeftToRight):
+    size: int = 1
+    note: ClassVar[str] = "{note}"
+"""
+
+
+def test_a_users_own_file_may_put_off_its_annotations(tmp_path):
+    """Two files of one name are two modules, and neither takes the place of a library."""
+    for note in ("one", "two"):
+        (tmp_path / note).mkdir()
+        (tmp_path / note / "json.py").write_text(LATER.format(note=note))
+    toys = [parse(f"{tmp_path / note}/json.py:Toy:size=3") for note in ("one", "two")]
+    assert [(toy.size, toy.note) for toy in toys] == [(3, "one"), (3, "two")]
+    assert toys[0] != toys[1]
+    assert sys.modules["json"] is json
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import os\n\nclass Toy(:\n", ", line 3, fails: SyntaxError: "),
+        ("x = 1\nimport nothing_like_it\n", ", line 2, fails: ModuleNotFoundError: No module"),
+        ("def f():\n    return 1 / 0\nf()\n", ", line 2, fails: ZeroDivisionError: division"),
+        ("import sys\nsys.exit(3)\n", ", line 2, fails: SystemExit: 3"),
+        ("\0", " fails: "),
+    ],
+)
+def test_a_users_own_file_that_fails_gets_a_sentence(tmp_path, code, says):
+    path = tmp_path / "toy.py"
+    path.write_text(code)
+    before = set(sys.modules)
+    with pytest.raises(ValueError, match=re.escape(f"{path}{says}")):
+        parse(f"{path}:Toy")
+    assert set(sys.modules) == before
 
 
 def test_a_model_is_loaded_by_whoever_can():

@@ -11,8 +11,11 @@ import dataclasses
 import importlib
 import importlib.util
 import inspect
+import itertools
 import pkgutil
 import re
+import sys
+import traceback
 import types
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +25,7 @@ from typing import Any, get_args, get_type_hints
 import anyorder.decode
 from anyorder.decode.run import Decoder
 
+OWN = itertools.count()  # of users' own files, which may be called as they like
 ACTS = ("exact", "needs", "start", "step", "most_calls")
 
 
@@ -117,15 +121,35 @@ def _named(text: str) -> tuple[type, str]:
 def _from_file(path: Path, name: str) -> type:
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so no decoder {name} can be read from it")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    kind = getattr(module, name, None)
+    kind = getattr(_imported(path), name, None)
     if not inspect.isclass(kind) or not is_decoder(kind):
         raise ValueError(f"{path} has no decoder {name}: a frozen dataclass with {', '.join(ACTS)}")
     return kind
+
+
+def _imported(path: Path) -> types.ModuleType:
+    """The user's file as a module of a name that no other has: dataclasses look it up there."""
+    name = f"_anyorder_own_{next(OWN)}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        line = _line(error, str(spec.origin))
+        why = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"{path}{line} fails: {type(error).__name__}: {why}") from error
+    return module
+
+
+def _line(error: BaseException, file: str) -> str:
+    """Where in `file` an error came up, if it is known."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f", line {error.lineno},"
+    inside = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == file]
+    return f", line {inside[-1]}," if inside else ""
 
 
 def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | None) -> Any:
