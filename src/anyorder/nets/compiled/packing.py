@@ -62,6 +62,7 @@ def pack(linear: Linear, precision: str) -> Strips:
     whole = GROUP if precision == "int8" else 16
     outputs, inputs = padded(O, OUTPUTS), padded(I, whole)
     filled_OI = F.pad(weight_OI.float(), (0, inputs - I, 0, outputs - O))
+    assert bias_O is None or bias_O.shape == (O,)
     bias = torch.zeros(outputs, dtype=torch.float32, device="cpu")
     norm = torch.ones(padded(I, 16), dtype=torch.float32, device="cpu")
     if bias_O is not None:
@@ -97,4 +98,5 @@ def widened(weight: Tensor, parts: int, width: int) -> Tensor:
     """Fill each of `parts` equal parts of dimension 0 up to `width` with zeros."""
     held = weight.unflatten(0, (parts, -1))
     missing = width - held.shape[1]
+    assert missing >= 0, "parts are widened, never cut"
     return F.pad(held.movedim(1, -1), (0, missing)).movedim(-1, 1).flatten(0, 1)

@@ -37,7 +37,9 @@ class Plan:
         head: Linear,
         turns_RD: Tensor | None,
     ) -> None:
+        assert turns_RD is None or turns_RD.shape == (len(turns_RD), shape.head_width // 2)
         assert turns_RD is None or len(turns_RD) >= shape.max_length
+        assert _weight(head).shape == (shape.vocab_size, shape.channels)
         self.shape, self.precision = shape, precision
         self.width, self.middle, self.gated = padded(shape.head_width, 16), 0, False
         self.matrices: list[Strips] = []
@@ -54,8 +56,14 @@ class Plan:
 
     def _add(self, block: Block) -> None:
         s, W, halves = self.shape, self.width, 2 if block.gated else 1
-        outputs = len(_weight(block.mlp_up)) // halves
-        self.middle, self.gated = padded(outputs, MIDDLE_STEP), block.gated
+        outputs, first = len(_weight(block.mlp_up)) // halves, not self.matrices
+        middle, H, K = padded(outputs, MIDDLE_STEP), s.heads * s.head_width, s.key_heads
+        assert first or (self.middle, self.gated) == (middle, block.gated), "layers are alike"
+        assert _weight(block.qkv).shape == (H + 2 * K * s.head_width, s.channels)
+        assert _weight(block.out).shape == (s.channels, H)
+        assert _weight(block.mlp_up).shape == (halves * outputs, s.channels)
+        assert _weight(block.mlp_down).shape == (s.channels, outputs)
+        self.middle, self.gated = middle, block.gated
         for linear in (
             _wide_outputs(block.qkv, s.heads + 2 * s.key_heads, W),
             _wide_inputs(block.out, s.heads, W),
