@@ -126,6 +126,13 @@ def broken(folder: Path, what: str) -> None:
             config.write_text("{}")
         case "quantised":
             rewritten(config, quantization_config={"quant_method": "gptq"})
+        case "quantised somehow":
+            rewritten(config, quantization_config="int4")
+        case "no map":
+            (folder / "model.safetensors.index.json").write_text("{}")
+        case "a map of numbers":
+            index = {"weight_map": {"a": 1}}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index))
         case "no json":
             config.write_text("{")
         case "a list":
@@ -144,6 +151,9 @@ def broken(folder: Path, what: str) -> None:
         ("unknown type", "no config of model_type 'frobnicator'"),
         ("no type", "no config of model_type None"),
         ("quantised", "holds 'gptq' weights"),
+        ("quantised somehow", "holds 'packed' weights"),
+        ("no map", "index.json does not say where the weights are"),
+        ("a map of numbers", "index.json does not say where the weights are"),
         ("no json", "config.json is no JSON"),
         ("a list", "config.json holds no JSON object"),
     ],
@@ -154,6 +164,12 @@ def test_what_is_wrong_with_a_folder_is_said_in_one_sentence(what, says, tmp_pat
     with pytest.raises(ValueError, match=says) as caught:
         read(tmp_path / "tiny")
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_packed_in_no_way_are_plain(tmp_path):
+    made.folder(tmp_path / "tiny", tokenizer=False)
+    rewritten(tmp_path / "tiny" / "config.json", quantization_config=None)
+    assert read(tmp_path / "tiny").config["model_type"] == "llama"
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nowhere", "missing.gguf", "a name"])

@@ -125,11 +125,38 @@ def test_divisors_of_another_kind_are_not_guessed_at(tmp_path):
         config_of(file)
 
 
-def test_positions_that_are_stretched_evenly(tmp_path):
-    extra = {"llama__rope__scaling__type": "linear", "llama__rope__scaling__factor": 2.0}
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"llama__rope__scaling__type": "linear", "llama__rope__scaling__factor": 2.0},
+        {"llama__rope__scaling__factor": 2.0},
+        {"llama__rope__scale_linear": 2.0},
+    ],
+)
+def test_positions_that_are_stretched_evenly(extra, tmp_path):
     file = GGUFFile.open(made.gguf_file(tmp_path / "made.gguf", **extra))
     rope = config_of(file)["rope_parameters"]
     assert rope == {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"llama__rope__scaling__type": "none", "llama__rope__scaling__factor": 2.0},
+        {"llama__rope__scaling__type": "linear"},
+        {"llama__rope__scaling__factor": 1.0},
+    ],
+)
+def test_positions_that_are_not_stretched(extra, tmp_path):
+    file = GGUFFile.open(made.gguf_file(tmp_path / "made.gguf", **extra))
+    assert config_of(file)["rope_parameters"]["rope_type"] == "default"
+
+
+@pytest.mark.parametrize("step", [0, -1, "many"])
+def test_tensors_that_are_aligned_to_nothing_can_not_be_found(step, tmp_path):
+    path = made.gguf_file(tmp_path / "made.gguf", general__alignment=step)
+    with pytest.raises(ValueError, match=f"damaged: its tensors are aligned to {step!r} bytes"):
+        GGUFFile.open(path)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +200,39 @@ def test_an_unknown_network_is_named(tmp_path):
     experts = {**opened.entries, "blk.0.ffn_gate_exps.weight": opened.entries["output.weight"]}
     with pytest.raises(ValueError, match=r"has a tensor 'blk\.0\.ffn_gate_exps\.weight'"):
         tensors_of(GGUFFile(path, opened.metadata, experts))
+    bare = {k: v for k, v in opened.entries.items() if k != "token_embd.weight"}
+    with pytest.raises(ValueError, match=r"lacks 'token_embd\.weight'"):
+        config_of(GGUFFile(path, opened.metadata, bare))
     lacking = {k: v for k, v in opened.metadata.items() if not k.endswith("block_count")}
     with pytest.raises(ValueError, match=r"lacks '.*block_count'"):
         config_of(GGUFFile(path, lacking, opened.entries))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("attention.head_count", [4, 4], "attention.head_count = a list"),
+        ("attention.head_count_kv", [2, 2], "attention.head_count_kv = a list"),
+        ("attention.head_count", 0, "attention.head_count = 0"),
+        ("block_count", "two", "block_count = 'two'"),
+        ("rope.scaling.factor", [2.0], "rope.scaling.factor = a list"),
+    ],
+)
+def test_a_number_that_is_none_is_named(name, value, says, tmp_path):
+    path = made.gguf_file(tmp_path / "made.gguf")
+    opened = GGUFFile.open(path)
+    odd = GGUFFile(path, {**opened.metadata, f"llama.{name}": value}, opened.entries)
+    with pytest.raises(ValueError, match=f"says {says}; it must be a positive number"):
+        config_of(odd)
+
+
+def test_tokens_without_a_type_end_nothing(tmp_path):
+    data = {
+        "tokenizer.ggml.tokens": ["<|im_end|>"],
+        "tokenizer.ggml.token_type": [3, 3],
+        "tokenizer.ggml.eos_token_id": 1,
+    }
+    assert eos_ids_of(GGUFFile(tmp_path, data, {})) == (1, 0)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import anyorder as ao
 from anyorder.models import load as loading
@@ -103,6 +104,31 @@ def test_what_can_not_be_had_is_refused_in_one_sentence(kind, options, says, tmp
     with pytest.raises(ValueError, match=says) as caught:
         load(folder, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        (
+            ["model.layers.1.self_attn.q_norm.weight"],
+            r"tiny lacks model\.layers\.1\.self_attn\.q_n",
+        ),
+        (["lm_head.weight", "model.norm.weight"], r"tiny lacks lm_head\.weight and 1 more"),
+    ],
+)
+def test_no_weight_is_drawn_at_random(lost, says, tmp_path):
+    folder = made.folder(tmp_path / "tiny", "qwen3")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if name not in lost}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=says):
+        load(folder)
+
+
+def test_a_tied_head_is_not_missed(tmp_path):
+    folder = made.folder(tmp_path / "tiny", "qwen3", tie_word_embeddings=True)
+    assert "lm_head.weight" not in load_file(folder / "model.safetensors")
+    assert logits(load(folder), "the cat").isfinite().all()
 
 
 def of_no_use(folder: Path) -> None:

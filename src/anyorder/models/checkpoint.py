@@ -73,14 +73,15 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} is no model: it has no config.json{hint}")
     stated = _json(folder / "config.json")
     kind = stated.get("model_type")
-    if "quantization_config" in stated:
-        how = stated["quantization_config"].get("quant_method", "packed")
+    packed = stated.get("quantization_config")
+    if packed is not None:
+        how = packed.get("quant_method", "packed") if isinstance(packed, dict) else "packed"
         raise ValueError(
             f"{folder} holds {how!r} weights; give the original weights or a GGUF file"
         )
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
             f"{folder / 'config.json'} can't be used: transformers makes no config of "
             f"model_type {kind!r} of it"
@@ -92,7 +93,10 @@ def _safetensors(folder: Path) -> LazyTensors:
 
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = sorted(set(_json(index)["weight_map"].values()))
+        places = _json(index).get("weight_map")
+        if not isinstance(places, dict) or not all(isinstance(at, str) for at in places.values()):
+            raise ValueError(f"{index} does not say where the weights are (weight_map)")
+        shards = sorted(set(places.values()))
     else:
         shards = sorted(path.name for path in folder.glob("*.safetensors"))
     if not shards:

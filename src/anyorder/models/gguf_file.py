@@ -81,6 +81,8 @@ def _parsed(path: Path, memory: mmap.mmap) -> GGUFFile:
     if metadata.get("split.count", 1) > 1:
         raise ValueError(f"{path} is one part of several; merge them first (llama-gguf-split)")
     step = metadata.get("general.alignment", 32)
+    if not isinstance(step, int) or step < 1:
+        raise ValueError(f"{path} is damaged: its tensors are aligned to {step!r} bytes")
     start = -(-cursor.at // step) * step
     entries = {name: Entry(shape, kind, start + begin) for name, shape, kind, begin in rows}
     if any(entry.begin + entry.count > len(memory) for entry in entries.values()):

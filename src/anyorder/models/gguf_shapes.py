@@ -54,6 +54,12 @@ _GPT2: Final = {
     "ffn_down": "mlp.c_proj",
 }
 _TURNED: Final = ("attn_qkv", "attn_output", "ffn_up", "ffn_down")  # GPT-2's matrices, I x O
+_NUMBERS: Final = (
+    *("embedding_length", "feed_forward_length", "block_count", "context_length"),
+    *(f"attention.{name}" for name in ("head_count", "head_count_kv", "key_length")),
+    *(f"attention.layer_norm_{name}" for name in ("epsilon", "rms_epsilon")),
+    *(f"rope.{name}" for name in ("freq_base", "scaling.factor", "scale_linear")),
+)
 _DERIVED: Final = ("rope_freqs.weight",)  # it follows from the config
 _NAME: Final = re.compile(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)")
 
@@ -71,13 +77,15 @@ def config_of(file: GGUFFile) -> dict[str, Any]:
     named = {
         name: file.metadata.get(f"tokenizer.ggml.{key}_token_id") for key, name in tokens.items()
     }
+    data = _stated(file, kind)
     try:
-        shape = _gpt2_config(file) if kind == "gpt2" else _llama_config(file, kind)
+        shape = _gpt2_config(data) if kind == "gpt2" else _llama_config(file, kind, data)
+        embedding = file.entries["token_embd.weight"].shape
     except KeyError as error:
         raise ValueError(f"{file.path} lacks {error}; its shape can't be told") from None
     return {
         "model_type": kind,
-        "vocab_size": file.entries["token_embd.weight"].shape[0],
+        "vocab_size": embedding[0],
         "tie_word_embeddings": "output.weight" not in file.entries,
         "eos_token_id": list(ends) if len(ends) != 1 else ends[0],
         **named,
@@ -107,12 +115,23 @@ def eos_ids_of(file: GGUFFile) -> tuple[int, ...]:
     data = file.metadata
     stated = [data.get(f"tokenizer.ggml.{key}_token_id") for key in ("eos", "eot", "eom")]
     tokens, kinds = data.get("tokenizer.ggml.tokens", ()), data.get("tokenizer.ggml.token_type", ())
-    control = [i for i, kind in enumerate(kinds) if kind == _CONTROL and tokens[i] in ENDS]
+    known = enumerate(zip(tokens, kinds, strict=False))
+    control = [i for i, (token, kind) in known if kind == _CONTROL and token in ENDS]
     return tuple(dict.fromkeys(i for i in [*stated, *control] if i is not None))
 
 
-def _llama_config(file: GGUFFile, kind: str) -> dict[str, Any]:
+def _stated(file: GGUFFile, kind: str) -> dict[str, Any]:
+    """What the file says of its own kind; ValueError where a number is none, or one a layer."""
     data = {key.removeprefix(f"{kind}."): value for key, value in file.metadata.items()}
+    for name in _NUMBERS:
+        value = data.get(name, 1)
+        if not isinstance(value, int | float) or value <= 0:
+            what = "a list" if isinstance(value, list) else repr(value)
+            raise ValueError(f"{file.path} says {name} = {what}; it must be a positive number")
+    return data
+
+
+def _llama_config(file: GGUFFile, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     heads, width = data["attention.head_count"], data["embedding_length"]
     head_width = data.get("attention.key_length", width // heads)
     if data.get("rope.dimension_count", head_width) != head_width:
@@ -132,8 +151,7 @@ def _llama_config(file: GGUFFile, kind: str) -> dict[str, Any]:
     }
 
 
-def _gpt2_config(file: GGUFFile) -> dict[str, Any]:
-    data = {key.removeprefix("gpt2."): value for key, value in file.metadata.items()}
+def _gpt2_config(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "n_embd": data["embedding_length"],
         "n_inner": data["feed_forward_length"],
@@ -148,10 +166,11 @@ def _gpt2_config(file: GGUFFile) -> dict[str, Any]:
 def _rope(file: GGUFFile, data: Mapping[str, Any], head_width: int) -> dict[str, Any]:
     """The rotary parameters; ValueError for a stretching that is not known."""
     rope = {"rope_type": "default", "rope_theta": data.get("rope.freq_base", 10000.0)}
-    kind = data.get("rope.scaling.type", "none")
-    if kind == "linear":
-        return rope | {"rope_type": "linear", "factor": data["rope.scaling.factor"]}
-    if kind != "none":
+    kind = data.get("rope.scaling.type", "linear")  # as llama.cpp reads files that say nothing
+    factor = data.get("rope.scaling.factor", data.get("rope.scale_linear", 1.0))
+    if kind == "linear" and factor != 1.0:
+        return rope | {"rope_type": "linear", "factor": factor}
+    if kind not in ("linear", "none"):
         raise ValueError(f"{file.path} stretches its positions by {kind!r}, which is not supported")
     if "rope_freqs.weight" in file.entries:
         return rope | _llama3(file, rope["rope_theta"], head_width)

@@ -1,4 +1,7 @@
-"""Tensors that stay on the disk until they are looked up, so that one weight is held at a time."""
+"""Tensors that stay on the disk until they are looked up.
+
+Who looks them up one by one, as the native networks do, holds one at a time; `dict` loads all.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -102,7 +102,14 @@ def _adapted(checkpoint: Checkpoint, precision: str) -> CausalLM:
         raise ValueError(
             f"{checkpoint.name} is a {kind!r}, which is no causal language model"
         ) from error
-    model = of_this_kind.from_pretrained(
-        None, config=config, state_dict=dict(checkpoint.tensors), dtype=dtypes[precision]
+    model, found = of_this_kind.from_pretrained(
+        None,
+        config=config,
+        state_dict=dict(checkpoint.tensors),  # all at once, as the model will hold them
+        dtype=dtypes[precision],
+        output_loading_info=True,
     )
+    if lacking := sorted(found["missing_keys"]):  # transformers would draw them at random
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(f"{checkpoint.name} lacks {lacking[0]}{more}; it does not fit its config")
     return cast(CausalLM, HuggingFaceLM(model))
