@@ -4,8 +4,12 @@ Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
 """
 
 import ctypes
+import os
+import signal
 import sys
 import threading
+import time
+import warnings
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -570,10 +574,87 @@ def test_a_fork_uses_no_openmp() -> None:
     assert sleepers.signed
 
 
+def in_a_fork(act: Callable[[], bool], seconds: float = 60) -> bool | None:
+    """What a forked process finds; None if it hangs or fails."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads and forks: that is the test
+        child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if act() else 1)
+        finally:
+            os._exit(2)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        gone, status = os.waitpid(child, os.WNOHANG)
+        if gone:
+            return {0: True, 1: False}.get(os.waitstatus_to_exitcode(status))
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_goes_on(threads: int) -> None:
+    """Though OpenMP was used, by us and by PyTorch, and the network was busy when it forked."""
+    net, tokens_BT = made(LLAMA, "float32"), torch.randint(VOCAB, (2, 20))
+    large_NN, count = torch.rand(700, 700), torch.get_num_threads()
+
+    def said() -> Tensor:
+        return net.extend(tokens_BT, net.new_cache(2, 20))
+
+    try:
+        torch.set_num_threads(threads)
+        expected_BTV, product_NN = said(), large_NN @ large_NN.exp()
+
+        def same() -> bool:
+            close = torch.allclose(large_NN @ large_NN.exp(), product_NN)
+            return close and crew.threads == threads and torch.equal(said(), expected_BTV)
+
+        with net.lock:
+            assert in_a_fork(same)
+    finally:
+        torch.set_num_threads(count)
+
+
 def test_damaged_code_is_not_run(tmp_path) -> None:
     path = tmp_path / "code.o"
     machine_code._write(path, "name", b"code")
     assert machine_code._read(path) == ("name", b"code")
-    path.write_bytes(path.read_bytes()[:-1])
-    assert machine_code._read(path) is None
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole.replace(b"name", b"game"), b"", b"\xff\n"):
+        path.write_bytes(damaged)
+        assert machine_code._read(path) is None
     assert machine_code._read(tmp_path / "nothing.o") is None
+
+
+def test_code_is_as_readable_as_any_file(tmp_path) -> None:
+    path, other = tmp_path / "new" / "code.o", tmp_path / "other"
+    machine_code._write(path, "name", b"code")
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_could_not_be_written_leaves_nothing(tmp_path) -> None:
+    taken = tmp_path / "code.o"
+    taken.mkdir()
+    with pytest.raises(OSError, match=r"code\.o"):
+        machine_code._write(taken, "name", b"code")
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_old_code_of_the_same_kind_is_removed(tmp_path) -> None:
+    old, young = "a" * 24, "b" * 24
+    names = [f"int8-float32-{old}.o", f"int8-float32-{old}.o.{'0' * 16}", f"int8-float32-{young}.o"]
+    others = [f"float32-float32-{old}.o", "int8-float32-mine.o", f"my-int8-float32-{old}.o"]
+    for name in [*names, *others]:
+        (tmp_path / name).touch()
+        if young not in name:
+            os.utime(tmp_path / name, (0, 0))
+    new = tmp_path / f"int8-float32-{'c' * 24}.o"
+    machine_code._write(new, "name", b"code")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {new.name, names[2], *others}

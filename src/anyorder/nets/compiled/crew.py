@@ -4,8 +4,10 @@
 
 Where PyTorch's operators run on OpenMP, so do we, on the very same threads: they come at once, and
 they would else wait for PyTorch's next operator on a core that ours could use (a spinning thread
-made a call of eight cells 1.6 times as long). Elsewhere, and in a forked process, where OpenMP must
-not be used again, they are Python's own.
+made a call of eight cells 1.6 times as long). Elsewhere they are Python's own.
+A process that is forked from one that has used OpenMP must not use it again: a team of GCC's would
+wait for ever for threads that stayed behind. There our threads are Python's own, as many as PyTorch
+had, and PyTorch is left with one; who gives it more may wait for ever.
 Work must not need the others to come at all: a thread that comes late finds less to do.
 """
 
@@ -32,7 +34,13 @@ class Crew:
 
     def __init__(self, parallel: Callable[[int, int, int, int], object] | None) -> None:
         self.parallel = parallel
+        self.used, self.forked = False, 0
         self.queues: list[SimpleQueue[Callable[[], object]]] = []
+
+    @property
+    def threads(self) -> int:
+        """How many there are: as many as PyTorch has, or had before a fork took them."""
+        return max(self.forked, torch.get_num_threads())
 
     def run(self, work: Work, words: array, threads: int, *, held: object = None) -> None:
         """The caller's own share is waited for, and with OpenMP that of all others.
@@ -43,6 +51,7 @@ class Crew:
         if threads == 1:
             work.alone(address)
         elif self.parallel is not None:
+            self.used = True
             self.parallel(work.address, address, threads, 0)
         else:
             while len(self.queues) < threads - 1:
@@ -62,9 +71,15 @@ class Crew:
         threading.Thread(target=serve, name="anyorder-crew", daemon=True).start()
 
     def after_fork(self) -> None:
-        """A fork has the queues, but nobody who serves them."""
+        """A fork has the queues, but nobody who serves them, and OpenMP's team without its threads.
+
+        Where nothing of ours ran on OpenMP, PyTorch is left as it is.
+        """
         self.parallel = None
         self.queues.clear()
+        if self.used:
+            self.forked, self.used = torch.get_num_threads(), False
+            torch.set_num_threads(1)
 
 
 def _openmp() -> Callable[[int, int, int, int], object] | None:

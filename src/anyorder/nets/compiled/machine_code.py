@@ -11,7 +11,9 @@ can be written, each process compiles.
 
 import hashlib
 import os
-import tempfile
+import re
+import secrets
+import time
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,6 +25,7 @@ from anyorder.folders import cache_dir
 from anyorder.nets.compiled.crew import Work
 from anyorder.nets.compiled.machine import CPU, FEATURES
 
+WEEK = 7 * 24 * 3600  # seconds
 _engines: list[object] = []  # their memory holds the code
 
 
@@ -37,6 +40,9 @@ def entry(weights: str, keys: str) -> Work:
         found = object_code(weights, keys)
         with suppress(OSError):
             _write(path, *found)
+    else:
+        with suppress(OSError):
+            os.utime(path)  # it is in use: see `_clean_up`
     return _linked(*found)
 
 
@@ -59,17 +65,40 @@ def _read(path: Path) -> tuple[str, bytes] | None:
     with suppress(OSError, ValueError):
         head, code = path.read_bytes().split(b"\n", 1)
         name, checksum = head.decode().split()
-        if hashlib.sha256(code).hexdigest() == checksum:
+        if _checksum(name, code) == checksum:
             return name, code
     return None
 
 
 def _write(path: Path, name: str, code: bytes) -> None:
+    """All of it or nothing, as readable as other files of the user; then clean up."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = f"{name} {hashlib.sha256(code).hexdigest()}\n".encode()
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(head + code)
-    os.replace(file.name, path)
+    head = f"{name} {_checksum(name, code)}\n".encode()
+    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with new.open("xb") as file:
+            file.write(head + code)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    _clean_up(path)
+
+
+def _checksum(name: str, code: bytes) -> str:
+    return hashlib.sha256(name.encode() + b"\n" + code).hexdigest()
+
+
+def _clean_up(path: Path) -> None:
+    """Remove what was written here for the same precisions, and was not used for a week.
+
+    At once would be too soon: two versions, or two machines with one home, would take turns.
+    """
+    kind, _, _ = path.name.rpartition("-")
+    ours = re.compile(rf"{re.escape(kind)}-[0-9a-f]{{24}}\.o(\.[0-9a-f]{{16}})?")
+    for other in path.parent.iterdir():
+        with suppress(OSError):  # another process may be as tidy
+            if ours.fullmatch(other.name) and time.time() - other.stat().st_mtime > WEEK:
+                other.unlink()
 
 
 def _linked(name: str, code: bytes) -> Work:

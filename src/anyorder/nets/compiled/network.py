@@ -7,9 +7,11 @@ call: other rows, other cells, padding, a chain or a tree, all at once or one by
 Shapes: B rows, T new cells, S scored cells, N = B * T cells of a call, C channels, V vocabulary.
 """
 
+import os
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
+from weakref import WeakSet
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +31,19 @@ from anyorder.nets.linear import Linear
 from anyorder.nets.transformer import Block, Shape
 
 SLICE = 128  # cells that are computed together: scratch memory stays near the cores
+
+
+_living: WeakSet["Compiled"] = WeakSet()
+
+
+def _after_fork() -> None:
+    """Who held a lock while another thread forked will not give it back."""
+    for net in _living:
+        net.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Compiled:
@@ -52,6 +67,7 @@ class Compiled:
         self.cache_kind = (self.plan.layers, shape.key_heads, self.plan.width, shape.dtype)
         self.scratch = Scratch.of(self.plan, 0, 0, 0)
         self.lock = threading.Lock()  # the scratch memory serves one call at a time
+        _living.add(self)
 
     @property
     def fingerprint(self) -> str:
@@ -131,7 +147,7 @@ class Compiled:
         score: Sequence[int],
         logits_NV: Tensor,
     ) -> None:
-        (N, C), threads, memory = x_NC.shape, torch.get_num_threads(), cache.memory_L2BHRD
+        (N, C), threads, memory = x_NC.shape, crew.threads, cache.memory_L2BHRD
         assert len(logits_NV) >= computed(len(score)), "compiled code would write beyond the logits"
         rows = max(N, len(score))  # cells may be scored twice
         if not self.scratch.serves(rows, threads, cache.room):
