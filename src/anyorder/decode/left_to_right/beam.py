@@ -6,14 +6,14 @@ Not exact: it writes a likelier text than left-to-right decoding, not the same. 
 until the best text is known.
 Source: Sutskever et al. 2014 (arXiv:1409.3215), section 3.2; length penalty as in Wu et al. 2016
 (arXiv:1609.08144), section 7, with the simpler norm length^alpha of `transformers`.
-Shapes: B rows, W beams, N canvas cells, V vocabulary.
+Shapes: B rows, W beams, N canvas cells, V vocabulary, C candidates.
 """
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, DRAFT, GIVEN, OPEN, Canvas
@@ -30,6 +30,20 @@ class Text:
     logprobs_N: Float[Tensor, " N"]
     end: int
     score: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The likeliest continuations of each row, best first, each by its beam and its token.
+
+    `own_BC` is the model's own log-probability of the token: no bias, no penalty.
+    """
+
+    scores_BC: Float[Tensor, "B C"]
+    beam_BC: Int[Tensor, "B C"]
+    token_BC: Int[Tensor, "B C"]
+    own_BC: Float[Tensor, "B C"]
+    ended_BC: Bool[Tensor, "B C"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,8 @@ class Beam:
     """Keeps `width` beginnings; a text of n tokens scores log p / n ** `length_penalty`.
 
     A row ends when `width` texts have ended and no beginning scores better than the worst of them.
-    Temperature must be 0.
+    Temperature must be 0. An end of sequence ends a text; a stop string only cuts the one that was
+    chosen: it neither ends the search early nor counts in it.
     """
 
     width: int = 4
@@ -95,14 +110,14 @@ class Beam:
             T = read.tokens_BT.shape[1]
             state.cache.keep(torch.arange(T).expand(B, T), read.count_B)
             rows = torch.arange(B).repeat_interleave(W)
-            state = replace(state, cache=state.cache.select(rows))
+            state = replace(state, cache=_selected(state.cache, rows))
             logits = logits[rows]
         else:
             last_X1 = (state.at_B - 1).repeat_interleave(W)[:, None]
             logits = model.extend(state.tokens_BWN.flatten(0, 1).gather(1, last_X1), state.cache)
             live_X = state.canvas.live_B.repeat_interleave(W).long()  # a row that ended is full
             state.cache.keep(torch.zeros(B * W, 1, dtype=torch.long), live_X)
-        return self._advance(state, self._logp(state, logits, sampler), sampler.eos_ids)
+        return self._advance(state, self._candidates(state, logits, sampler))
 
     def _logp(self, state: Beams, logits: Tensor, sampler: Sampler) -> Float[Tensor, "B W V"]:
         """Log-probabilities of the next token; a forced cell leaves one choice."""
@@ -120,60 +135,67 @@ class Beam:
             logp_BWV = logp_BWV.masked_fill((other_BV & forced_B[:, None])[:, None], -torch.inf)
         return logp_BWV
 
-    def _advance(
-        self, state: Beams, logp_BWV: Float[Tensor, "B W V"], eos_ids: tuple[int, ...]
-    ) -> Beams:
-        """The best continuations go on, those that end are set aside."""
-        B, W, V = logp_BWV.shape
-        N = state.tokens_BWN.shape[-1]
+    def _candidates(self, state: Beams, logits: Tensor, sampler: Sampler) -> Candidates:
+        """As many as leave W of them even if every end of sequence is among them."""
+        B, W, _ = state.tokens_BWN.shape
+        logp_BWV = self._logp(state, logits, sampler)
+        V = logp_BWV.shape[-1]
         total_BX = (state.scores_BW[..., None] + logp_BWV).flatten(1)
-        wanted = min(W * (1 + len(eos_ids)), W * V)
-        best_BC, where_BC = total_BX.topk(wanted, -1)
+        best_BC, where_BC = total_BX.topk(min(W * (1 + len(sampler.eos_ids)), W * V), -1)
         beam_BC, token_BC = where_BC // V, where_BC % V
-        ended_BC = torch.isin(token_BC, torch.tensor(eos_ids, dtype=torch.long))
-        finished = [
-            self._with_ended(state, row, best_BC, beam_BC, token_BC, ended_BC) for row in range(B)
-        ]
-        order_BW = (best_BC.masked_fill(ended_BC, -torch.inf)).topk(W, -1)
-        beam_BW = beam_BC.gather(1, order_BW.indices)
-        token_BW = token_BC.gather(1, order_BW.indices)
+        own_BWV = logits[:, 0].cpu().unflatten(0, (B, W))
+        own_BC = own_BWV.flatten(1).gather(1, where_BC)
+        own_BC = (own_BC - own_BWV.logsumexp(-1).gather(1, beam_BC)).float()
+        ended_BC = torch.isin(token_BC, torch.tensor(sampler.eos_ids, dtype=torch.long))
+        return Candidates(best_BC, beam_BC, token_BC, own_BC, ended_BC)
+
+    def _advance(self, state: Beams, found: Candidates) -> Beams:
+        """The best continuations go on, those that end are set aside."""
+        B, W, N = state.tokens_BWN.shape
+        finished = [self._with_ended(state, row, found) for row in range(B)]
+        scores_BC = found.scores_BC.masked_fill(found.ended_BC, -torch.inf)
+        best_BW = scores_BC.topk(W, -1).indices
+        # in the order of the beams that they go on from: where all do, the cache stays as it is
+        beam_BW, order_BW = found.beam_BC.gather(1, best_BW).sort(dim=-1, stable=True)
+        beam_BW = beam_BW.where(state.canvas.live_B[:, None], torch.arange(W))
+        best_BW = best_BW.gather(1, order_BW)
+        token_BW = found.token_BC.gather(1, best_BW)
         rows_B1 = torch.arange(B)[:, None]
         tokens_BWN = state.tokens_BWN[rows_B1, beam_BW].clone()
         logprobs_BWN = state.logprobs_BWN[rows_B1, beam_BW].clone()
         at_BW1 = state.at_B.clamp_max(N - 1)[:, None, None].expand(B, W, 1)
         tokens_BWN.scatter_(2, at_BW1, token_BW[..., None])
-        gained_BW = logp_BWV[rows_B1, beam_BW, token_BW].float()
-        logprobs_BWN.scatter_(2, at_BW1, gained_BW[..., None])
-        cache = state.cache.select((rows_B1 * W + beam_BW).flatten())
+        own_BW = found.own_BC.gather(1, best_BW)
+        logprobs_BWN.scatter_(2, at_BW1, own_BW[..., None])
+        cache = _selected(state.cache, (rows_B1 * W + beam_BW).flatten())
         at_B = (state.at_B + state.canvas.live_B).minimum(state.canvas.length_B)
         moved = Beams(
-            state.canvas, cache, tokens_BWN, logprobs_BWN, order_BW.values, at_B, tuple(finished)
+            state.canvas,
+            cache,
+            tokens_BWN,
+            logprobs_BWN,
+            scores_BC.gather(1, best_BW),
+            at_B,
+            tuple(finished),
         )
         return replace(moved, canvas=self._shown(moved))
 
-    def _with_ended(
-        self,
-        state: Beams,
-        row: int,
-        best_BC: Tensor,
-        beam_BC: Tensor,
-        token_BC: Tensor,
-        ended_BC: Tensor,
-    ) -> tuple[Text, ...]:
+    def _with_ended(self, state: Beams, row: int, found: Candidates) -> tuple[Text, ...]:
         """The finished texts of a row, best first, with those that end in this step."""
         texts = list(state.finished[row])
         if not bool(state.canvas.live_B[row]):
             return tuple(texts)
         at, begin = int(state.at_B[row]), int(state.canvas.frontier_B[row])
-        for c in range(min(self.width, best_BC.shape[1])):  # as in the paper: among the W best
-            if ended_BC[row, c] and best_BC[row, c] > -torch.inf:
-                beam = int(beam_BC[row, c])
+        best_C = found.scores_BC[row].tolist()
+        for c in range(min(self.width, len(best_C))):  # as in the paper: among the W best
+            if found.ended_BC[row, c] and best_C[c] > -torch.inf:
+                beam = int(found.beam_BC[row, c])
                 tokens_N, logs_N = (
                     x[row, beam].clone() for x in (state.tokens_BWN, state.logprobs_BWN)
                 )
-                tokens_N[at] = token_BC[row, c]
-                logs_N[at] = best_BC[row, c] - state.scores_BW[row, beam]
-                score = self._score(float(best_BC[row, c]), at + 1 - begin)
+                tokens_N[at] = found.token_BC[row, c]
+                logs_N[at] = found.own_BC[row, c]
+                score = self._score(best_C[c], at + 1 - begin)
                 texts.append(Text(tokens_N, logs_N, at + 1, score))
         return tuple(sorted(texts, key=lambda text: -text.score)[: self.width])
 
@@ -210,3 +232,10 @@ class Beam:
             logprobs_BN=logprobs_BN,
             origin_BN=None,
         )
+
+
+def _selected(cache: Cache, rows_R: Int[Tensor, " R"]) -> Cache:
+    """`cache.select`, but for beams that all stay where they are: nothing is copied for them."""
+    if torch.equal(rows_R, torch.arange(len(cache.length_B))):
+        return cache
+    return cache.select(rows_R)
