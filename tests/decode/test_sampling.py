@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anyorder.decode import sampling
 from anyorder.decode.sampling import (
     ACCEPT,
     DRAW,
@@ -118,6 +119,44 @@ def test_filters_keep_at_least_one_token_and_all_that_tie_at_the_border() -> Non
     assert filtered(impossible, Sampling(top_k=2, top_p=0.9)).tolist() == [[[0, 1, 0]]]
 
 
+def plainly(logits_BSV: torch.Tensor, options: Sampling) -> torch.Tensor:
+    """Top-k and top-p as they are defined: all tokens sorted, ties by their ids."""
+    V = logits_BSV.shape[-1]
+    if options.top_k:
+        kth = logits_BSV.sort(-1).values[..., V - options.top_k, None]
+        logits_BSV = logits_BSV.masked_fill(logits_BSV < kth, -torch.inf)
+    values, order = torch.sort(logits_BSV, dim=-1, descending=True, stable=True)
+    above = values.softmax(-1).cumsum(-1).roll(1, -1)
+    above[..., 0] = 0.0
+    dropped = torch.zeros_like(above, dtype=torch.bool).scatter(-1, order, above >= options.top_p)
+    return logits_BSV.masked_fill(dropped, -torch.inf).softmax(-1)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 2.0, 6.0], ids="flat dull lively sharp".split())
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 1 - 1e-12])
+@pytest.mark.parametrize("top_k", [0, 40])
+def test_a_large_vocabulary_is_filtered_to_the_same_bits(
+    spread: float, top_p: float, top_k: int
+) -> None:
+    """Also where many tokens tie, and where the nucleus is larger than what is looked at first."""
+    options = Sampling(top_p=top_p, top_k=top_k)
+    for whole in (False, True):
+        logits = spread * logits_of(3, 2, 2, 4096)
+        logits = logits.round() if whole else logits
+        assert torch.equal(filtered(logits, options), plainly(logits, options))
+
+
+def test_a_nucleus_whose_mass_is_all_but_reached_is_settled_by_sorting() -> None:
+    """Two tokens of a half each, and a sum that rounds: the first alone has the mass."""
+    logits = torch.full((1, 1, 4096), -torch.inf).double()
+    logits[..., [7, 9]] = torch.tensor([0.0, -1e-12]).double()
+    assert sampling._nucleus_floor(logits, 0.5) is None
+    assert torch.equal(filtered(logits, Sampling(top_p=0.5)), plainly(logits, Sampling(top_p=0.5)))
+    floor = sampling._nucleus_floor(logits, 0.4)
+    assert floor is not None
+    assert floor.item() == 0
+
+
 def test_at_temperature_zero_the_distribution_is_the_greedy_token() -> None:
     logits = logits_of(1, 2, 3, V)
     greedy = sampler(logit_bias={4: 100.0})
@@ -214,6 +253,18 @@ def test_the_outermost_coins_draw_tokens_that_are_possible(coin: float) -> None:
     probs = torch.tensor([0.0, 0.1, 0.2, 0.7 - 1e-16, 0.0]).double()
     token = int(draw(probs[None, None], torch.tensor([[coin]]).double()))
     assert token == (1 if coin == 0 else 3)
+
+
+@given(seed=seeds, zeros=st.integers(0, 5))
+def test_draws_are_those_of_the_plain_formula(seed: int, zeros: int) -> None:
+    probs = logits_of(seed, 2, 4, V).softmax(-1)
+    probs[..., V - zeros :] = 0
+    coins = torch.tensor([0.0, 0.37, 0.99, float(np.nextafter(1.0, 0.0))]).double().expand(2, 4)
+    cdf = probs.cumsum(-1)
+    last = (probs > 0).long().cumsum(-1).argmax(-1)
+    plain = torch.searchsorted(cdf, coins[..., None] * cdf[..., -1:], right=True)[..., 0]
+    assert torch.equal(draw(probs, coins), plain.minimum(last))
+    assert draw(probs[:, :0], coins[:, :0]).shape == (2, 0)
 
 
 def test_shares_need_not_add_up_to_one() -> None:

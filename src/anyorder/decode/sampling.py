@@ -15,12 +15,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 PICK: Final = 0  # the coin that draws a token from the model
 ACCEPT: Final = 1  # the coin that accepts or refuses a drafted token
 DRAW: Final = 2  # the coin with which a draft model draws
+FEW: Final = 1024  # likeliest tokens that are looked at before all are sorted
 
 
 @dataclass(frozen=True)
@@ -153,16 +154,42 @@ def filtered(logits_BSV: Float64[Tensor, "B S V"], options: Sampling) -> Float64
         kth_BS1 = logits_BSV.topk(options.top_k, -1).values[..., -1:]
         logits_BSV = logits_BSV.masked_fill(logits_BSV < kth_BS1, -torch.inf)
     if options.top_p < 1:
-        sorted_BSV, order_BSV = torch.sort(logits_BSV, dim=-1, descending=True, stable=True)
-        above_BSV = sorted_BSV.softmax(-1).cumsum(-1).roll(1, -1)  # mass of all likelier tokens
-        above_BSV[..., 0] = 0.0
-        dropped_BSV = torch.zeros_like(above_BSV, dtype=torch.bool)
-        dropped_BSV.scatter_(-1, order_BSV, above_BSV >= options.top_p)
+        floor_BS1 = _nucleus_floor(logits_BSV, options.top_p) if V > FEW else None
+        if floor_BS1 is None:
+            dropped_BSV = _tail(logits_BSV, options.top_p)
+        else:
+            dropped_BSV = logits_BSV < floor_BS1
         logits_BSV = logits_BSV.masked_fill(dropped_BSV, -torch.inf)
     if options.min_p > 0:
         floor_BS1 = logits_BSV.amax(-1, keepdim=True) + float(np.log(options.min_p))
         logits_BSV = logits_BSV.masked_fill(logits_BSV < floor_BS1, -torch.inf)
     return logits_BSV.softmax(-1)
+
+
+def _tail(logits_BSV: Float64[Tensor, "B S V"], top_p: float) -> Bool[Tensor, "B S V"]:
+    """The tokens outside of the smallest set of the likeliest ones that has the mass `top_p`."""
+    sorted_BSV, order_BSV = torch.sort(logits_BSV, dim=-1, descending=True, stable=True)
+    above_BSV = sorted_BSV.softmax(-1).cumsum(-1).roll(1, -1)  # mass of all likelier tokens
+    above_BSV[..., 0] = 0.0
+    return torch.zeros_like(above_BSV, dtype=torch.bool).scatter_(-1, order_BSV, above_BSV >= top_p)
+
+
+def _nucleus_floor(
+    logits_BSV: Float64[Tensor, "B S V"], top_p: float
+) -> Float64[Tensor, "B S 1"] | None:
+    """The least logit that is not in `_tail`, found among the `FEW` likeliest tokens alone.
+
+    None where they do not settle it: too few, a tie at the border, or a mass so near to `top_p`
+    that rounding decides (a sum in another order differs by less than 1e-10).
+    """
+    best_BSK = logits_BSV.topk(FEW, -1).values
+    shares_BSK = (best_BSK - logits_BSV.logsumexp(-1, keepdim=True)).exp()
+    above_BSK = shares_BSK.cumsum(-1) - shares_BSK
+    inside_BS1 = (above_BSK < top_p).sum(-1, keepdim=True)
+    border_BS2 = best_BSK.gather(-1, torch.cat([inside_BS1 - 1, inside_BS1], -1).clamp(0, FEW - 1))
+    settled = (border_BS2[..., 0] > border_BS2[..., 1]).all()  # a nucleus of all FEW is a tie, too
+    settled &= ((above_BSK - top_p).abs() > 1e-9).all()
+    return border_BS2[..., :1] if bool(settled) else None
 
 
 def draw(
@@ -175,5 +202,8 @@ def draw(
     """
     cdf_BSV = probs_BSV.cumsum(-1)
     aim_BS1 = coins_BS[..., None] * cdf_BSV[..., -1:]
-    last_BS1 = (probs_BSV > 0).long().cumsum(-1).argmax(-1, keepdim=True)  # rounding: stay inside
-    return torch.searchsorted(cdf_BSV, aim_BS1, right=True).minimum(last_BS1)[..., 0]
+    token_BS1 = torch.searchsorted(cdf_BSV, aim_BS1, right=True)
+    if bool((token_BS1 == probs_BSV.shape[-1]).any()):  # aim rounded to the total: stay inside
+        last_BS1 = (probs_BSV > 0).long().cumsum(-1).argmax(-1, keepdim=True)
+        token_BS1 = token_BS1.minimum(last_BS1)
+    return token_BS1[..., 0]
