@@ -71,6 +71,21 @@ def test_a_broken_line_is_named_and_the_others_run(
     assert (tmp_path / "compare.html").is_file()
 
 
+def test_half_a_character_costs_its_line_alone(invoke: Invoke, folder: Path, prompts: Path) -> None:
+    """Whole ones may be written as two halves: JSON does so."""
+    with prompts.open("a", encoding="utf-8") as file:
+        file.write('{"prompt": "a \\ud83d"}\n{"name": "\\ude00", "prompt": "a"}\n')
+        file.write('{"name": "whole", "prompt": "a \\ud83d\\ude00"}\n')
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 2, "-d", "jacobi")
+    assert done.code == 1
+    problems = [line for line in done.err.splitlines() if line.startswith("anyorder: ")]
+    assert problems == [
+        f'anyorder: {prompts}, line 3: the "prompt" has half a character (a lone surrogate)',
+        f'anyorder: {prompts}, line 4: the "name" has half a character (a lone surrogate)',
+    ]
+    assert "prompts: 3" in done.out
+
+
 def test_a_decoder_that_does_not_fit_is_named_and_the_others_run(
     invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
 ) -> None:

@@ -69,3 +69,15 @@ def test_the_processor_is_read_as_the_system_tells_it(monkeypatch: pytest.Monkey
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert facts.commit() == ""
+
+
+def test_the_hash_of_the_code_knows_every_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts.anyorder, "__file__", str(tmp_path / "__init__.py"))
+    seen = set()
+    for name, text in (("__init__", ""), ("a", "x = 1"), ("a", "x = 2"), ("b", "")):
+        (tmp_path / f"{name}.py").write_text(text)
+        seen.add(facts.code())
+        assert facts.code() in seen, "the same code has the same hash"
+    assert len(seen) == 4

@@ -105,6 +105,26 @@ def test_another_recipe_starts_afresh(
     assert other.log == ["a 0", "b 0"]
 
 
+def test_other_code_starts_afresh_and_says_so(
+    experiment: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two versions of the code have measured is never one result."""
+    said: list[str] = []
+    run = partial(reproduce, "token-recycling", seeds=1, out=tmp_path, on_remark=said.append)
+    experiment.fails.append("b 0")
+    for code in ("one", "one", "other"):
+        monkeypatch.setattr(module, "code", lambda code=code: code)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert experiment.log == ["a 0", "a 0"]
+    (sentence,) = said
+    assert "token-recycling.partial.json is of other code or another recipe" in sentence
+    experiment.fails.clear()
+    run()
+    assert experiment.log == ["a 0", "a 0", "b 0"]
+    assert len(said) == 1
+
+
 def test_who_asks_for_nothing_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give 1 or more"):
         reproduce("token-recycling", seeds=0, out=tmp_path)

@@ -1,8 +1,12 @@
 """A file of prompts: JSON lines, each an object with a `prompt` and, if it likes, a `name`."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+HALF: Final = re.compile("[\ud800-\udfff]")  # JSON may hold one; no text can be written with it
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ def read(path: Path) -> tuple[list[Line], list[str]]:
         raise ValueError(f"{path} is no UTF-8 text (byte {error.start + 1})") from error
     lines: list[Line] = []
     broken: list[str] = []
+    taken: set[str] = set()
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            lines.append(_parsed(line, number, {line.name for line in lines}))
+            lines.append(_parsed(line, number, taken))
+            taken.add(lines[-1].name)
         except ValueError as error:
             broken.append(f"{path}, line {number}: {error}")
     return lines, broken
@@ -47,4 +53,7 @@ def _parsed(line: str, number: int, taken: set[str]) -> Line:
         raise ValueError('the "name" is no text')
     if name in taken:
         raise ValueError(f"another prompt is called {name!r} already")
+    for what, text in (("name", name), ("prompt", found["prompt"])):
+        if HALF.search(text):
+            raise ValueError(f'the "{what}" has half a character (a lone surrogate)')
     return Line(number, name, found["prompt"])

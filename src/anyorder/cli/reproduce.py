@@ -50,4 +50,12 @@ def _measured(slug: str, *, quick: bool, seeds: int, model: str, results: Path) 
         def show(part: str, done: int, parts: int) -> None:
             bar.update(task, completed=done, total=parts, description=part)
 
-        return run(slug, quick=quick, seeds=seeds, model=model, out=results, on_progress=show)
+        return run(
+            slug,
+            quick=quick,
+            seeds=seeds,
+            model=model,
+            out=results,
+            on_progress=show,
+            on_remark=remark,
+        )

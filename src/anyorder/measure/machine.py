@@ -1,10 +1,11 @@
 """What a measurement ran on: facts of the machine, versions, and the commit of the code.
 
-    machine(), versions(), commit()
+    machine(), versions(), commit(), code()
 
 No host names and no paths: a result may be published as it is.
 """
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -53,6 +54,17 @@ def commit() -> str:
     head = _git(repository, "rev-parse", "--short=12", "HEAD")
     changed = _git(repository, "status", "--porcelain", "--untracked-files=no", "--", "src")
     return head + "+" if head and changed else head
+
+
+def code() -> str:
+    """A hash of this package's source: what ran with the same one ran the same code.
+
+    It knows of changes that were not committed, and not of those outside of the package.
+    """
+    folder = Path(anyorder.__file__).parent
+    files = sorted(folder.rglob("*.py"))
+    parts = (f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for path in files)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def root() -> Path | None:

@@ -4,7 +4,7 @@
     result = reproduce("token-recycling", quick=True)     # seconds, random tables, writes nothing
 
 What was measured is kept in `<slug>.partial.json` part by part, so a run that was stopped goes on
-where it was; another recipe, model, number of seeds or version of torch starts afresh.
+where it was; another recipe, model, number of seeds, version of torch or of the code starts anew.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anyorder.measure.machine import commit, machine, versions
+from anyorder.measure.machine import code, commit, machine, versions
 from anyorder.measure.results import Finding, Measured, Result, write, write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import system as system_of
@@ -43,11 +43,13 @@ def reproduce(
     model: str = "smollm2",
     out: Path = Path("results"),
     on_progress: OnProgress | None = None,
+    on_remark: Callable[[str], None] | None = None,
 ) -> Result:
     """Measure a system over `seeds` seeds and write the result into the folder `out`.
 
     `quick` runs the whole path in seconds, with random tables, and writes nothing. `model` is what
-    `load` takes. `on_progress(part, done, parts)` is told before each part, and at the end.
+    `load` takes. `on_progress(part, done, parts)` is told before each part, and at the end;
+    `on_remark(sentence)` if what an earlier run has left can't be used.
     Raises ValueError if the system is unknown or still open, or as `load` does.
     """
     chosen = system_of(slug)
@@ -55,6 +57,8 @@ def reproduce(
     parts = [part for experiment in chosen.experiments for part in experiment.parts(bench)]
     assert len({part.name for part in parts}) == len(parts), "parts have names of their own"
     kept = Kept(None if quick else out / f"{slug}.partial.json", fingerprint(chosen, bench))
+    if on_remark and kept.stale:
+        on_remark(f"{kept.path} is of other code or another recipe: all is measured anew")
     for number, part in enumerate(parts):
         if on_progress:
             on_progress(part.name, number, len(parts))
@@ -118,19 +122,21 @@ def named(done: Sequence[Done], seed: int) -> str:
 
 
 def fingerprint(system: System, bench: Bench) -> str:
-    """Of all that decides what is measured: recipe, model, seeds, versions, machine."""
-    facts = [repr(system.experiments), bench.model, bench.seeds, versions(), machine()]
+    """Of all that decides what is measured: recipe, model, seeds, versions, machine, code."""
+    facts = [repr(system.experiments), bench.model, bench.seeds, versions(), machine(), code()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 class Kept:
-    """The parts that were measured, in a file (None: in memory alone)."""
+    """The parts that were measured, in a file (None: in memory alone); `stale`: of another run."""
 
     def __init__(self, path: Path | None, recipe: str) -> None:
         self.path, self.recipe = path, recipe
         self.done: dict[str, Done] = {}
+        self.stale = False
         if path is not None and path.is_file():
             self.done = self._read(path)
+            self.stale = not self.done
 
     def add(self, name: str, done: Done) -> None:
         """Keep a part; after this it is not lost."""
