@@ -21,7 +21,8 @@ def object_code(weights: str, keys: str) -> tuple[str, bytes]:
     """
     if not FUSED:
         raise RuntimeError("this processor has no fused multiply-add that we know")
-    given = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    named = getattr(config, "CPU_FEATURES", None)
+    given = get_host_cpu_features() if named is None else named
     missing = FEATURES - {name[1:] for name in given.split(",") if name.startswith("+")}
     if missing:
         raise RuntimeError(f"numba compiles for a processor without {', '.join(sorted(missing))}")
