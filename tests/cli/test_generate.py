@@ -63,6 +63,19 @@ def test_the_prompt_may_come_from_stdin(
     assert "no UTF-8" in sentence(invoke("generate", "-", "-m", folder))
 
 
+def test_the_prompt_may_come_from_a_file(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_text("the café\n", encoding="utf-8")
+    asked = ["generate", "-m", folder, "-n", 6, "--no-chat"]
+    done = invoke(*asked, "--prompt-file", "prompt.txt")
+    assert done.code == 0, done.err
+    assert done.out == invoke(*asked, "the café").out
+    assert "give a prompt, or" in sentence(invoke(*asked), 2)
+    assert "give a prompt, or" in sentence(invoke(*asked, "a", "--prompt-file", "prompt.txt"), 2)
+    assert "no such file" in sentence(invoke(*asked, "--prompt-file", "nowhere.txt"))
+    (tmp_path / "prompt.txt").write_bytes(b"caf\xe9")
+    assert "no UTF-8" in sentence(invoke(*asked, "--prompt-file", "prompt.txt"))
+
+
 def test_a_terminal_is_not_obeyed_by_the_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from anyorder.models.language_model import LanguageModel
     from anyorder.trace import Trace
 
-Text = Annotated[str, typer.Argument(help="The prompt; - reads it from stdin.")]
+Text = Annotated[
+    str | None, typer.Argument(help="The prompt; - reads it from stdin.", show_default=False)
+]
+PromptFile = Annotated[
+    Path | None, typer.Option(help="Read the prompt from this file.", show_default=False)
+]
 Spec = Annotated[str, typer.Option("--decoder", "-d", help="See `anyorder decoders`.")]
 Temperature = Annotated[float, typer.Option("--temperature", "-t", help="0: greedy.")]
 TopK = Annotated[int, typer.Option(help="Only the k likeliest tokens; 0: all.")]
@@ -46,7 +51,8 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
 
 def generate(
-    text: Text,
+    text: Text = None,
+    prompt_file: PromptFile = None,
     model: Model = "smollm2",
     decoder: Spec = "auto",
     max_new_tokens: NewTokens = 128,
@@ -63,7 +69,7 @@ def generate(
     trace: TraceFile = None,
 ) -> None:
     """Write after a prompt, and show the text while it is written."""
-    prompt = _prompt(text)
+    prompt = _prompt(text, prompt_file)
     strings = _stops(stop or [])
     if trace is not None:
         may_write(trace)
@@ -146,11 +152,14 @@ def _end_line() -> None:
         return
 
 
-def _prompt(text: str) -> str:
-    """The prompt, from the command line or from stdin. Raises ValueError if there is none."""
+def _prompt(text: str | None, file: Path | None) -> str:
+    """The prompt, from the command line, a file or stdin; ValueError if it is empty or no text."""
+    if (text is None) == (file is None):
+        raise typer.BadParameter("give a prompt, or a --prompt-file that holds one")
     try:
-        if text == "-":
-            text = sys.stdin.buffer.read().decode("utf-8-sig").removesuffix("\n")
+        if text is None or text == "-":
+            read = file.read_bytes() if file else sys.stdin.buffer.read()
+            text = read.decode("utf-8-sig").removesuffix("\n")
         text.encode()
     except UnicodeError as error:
         raise ValueError("the prompt is no UTF-8 text") from error
