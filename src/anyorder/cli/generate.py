@@ -158,8 +158,8 @@ def _prompt(text: str | None, file: Path | None) -> str:
         raise typer.BadParameter("give a prompt, or a --prompt-file that holds one")
     try:
         if text is None or text == "-":
-            read = file.read_bytes() if file else sys.stdin.buffer.read()
-            text = read.decode("utf-8-sig").removesuffix("\n")
+            given: bytes = file.read_bytes() if file else sys.stdin.buffer.read()
+            text = given.decode("utf-8-sig").removesuffix("\n")
         text.encode()
     except UnicodeError as error:
         raise ValueError("the prompt is no UTF-8 text") from error
