@@ -32,7 +32,7 @@ _engines: list[object] = []  # their memory holds the code
 @lru_cache
 def entry(weights: str, keys: str) -> Work:
     """Link the code for these two precisions; compile it first if it lies nowhere (seconds)."""
-    path = _folder() / f"{weights}-{keys}-{_key()}.o"
+    path = _folder() / f"{weights}-{keys}-{key()}.o"
     found = _read(path)
     if found is None:
         from anyorder.nets.compiled._entry import object_code
@@ -53,8 +53,15 @@ def _folder() -> Path:
 
 
 @lru_cache
-def _key() -> str:
-    parts = [CPU, *sorted(FEATURES), *(version(name) for name in ("numba", "llvmlite"))]
+def key() -> str:
+    """What the code depends on: these sources, numba, LLVM, the processor."""
+    settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
+    parts = [
+        repr(settings),
+        CPU,
+        *sorted(FEATURES),
+        *(version(name) for name in ("numba", "llvmlite")),
+    ]
     for source in sorted(Path(__file__).parent.glob("*.py")):
         parts.append(source.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

@@ -22,7 +22,7 @@ from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled.cells import Table, check, scored, table_of
 from anyorder.nets.compiled.crew import crew
 from anyorder.nets.compiled.machine import OUTPUTS, ROWS
-from anyorder.nets.compiled.machine_code import entry
+from anyorder.nets.compiled.machine_code import entry, key
 from anyorder.nets.compiled.packing import padded
 from anyorder.nets.compiled.plan import Plan
 from anyorder.nets.compiled.scratch import Scratch, computed
@@ -72,7 +72,8 @@ class Compiled:
     @property
     def fingerprint(self) -> str:
         """What the cost of a call depends on, beside the machine."""
-        return f"compiled-{self.precision}-{self.plan.layers}x{self.shape.channels}"
+        size = f"{self.plan.layers}x{self.shape.channels}"
+        return f"compiled-{self.precision}-{size}-{key()[:8]}"
 
     @property
     def vocab_size(self) -> int:
