@@ -8,6 +8,7 @@ import pytest
 
 from anyorder import __version__
 from anyorder.cli import doctor, fetch, main
+from anyorder.cli.options import may_write, may_write_into
 from anyorder.decode.catalogue import decoders
 from anyorder.systems.catalogue import listed
 from tests.cli.conftest import Invoke, sentence
@@ -54,6 +55,33 @@ def test_systems_are_listed_in_words_and_as_json(invoke: Invoke) -> None:
     assert len(shown.out.splitlines()) == 1 + len(draft)
     assert f"of {len(draft)} work" in shown.err
     assert "there is no family 'nonsense'" in sentence(invoke("systems", "-f", "nonsense"))
+    working = json.loads(invoke("systems", "--json", "--works").out)
+    assert working == [row for row in rows if row["status"] == "works"]
+
+
+def test_debug_may_stand_anywhere_before_the_words_of_others(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANYORDER_DEBUG", "0")
+    failed = invoke("replay", "nothing.jsonl", "--debug")
+    assert failed.code == 1
+    assert "Traceback" in failed.err
+    monkeypatch.setenv("ANYORDER_DEBUG", "0")
+    assert "Traceback" not in invoke("replay", "--", "--debug").err
+
+
+def test_what_can_not_be_written_is_known_before_the_work(tmp_path: Path) -> None:
+    may_write(tmp_path / "new.json")
+    may_write_into(tmp_path / "a" / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file; name a folder"):
+        may_write_into(tmp_path / "file")
+    with pytest.raises(ValueError, match="can't be made"):
+        may_write_into(tmp_path / "file" / "below")
+    if Path("/proc/self").exists():
+        with pytest.raises(ValueError, match="can't be written"):
+            may_write(Path("/proc/x.jsonl"))
 
 
 def test_a_system_is_reproduced_quickly(invoke: Invoke, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_users_own_file(tmp_path):
     path = tmp_path / "toy.py"
     path.write_text(TOY)
     assert parse(f"{path}:Toy") == LeftToRight()
-    with pytest.raises(ValueError, match="has no decoder NotOne"):
+    with pytest.raises(ValueError, match=r"NotOne in .* is no decoder yet"):
         parse(f"{path}:NotOne")
 
 

@@ -79,11 +79,7 @@ def test_a_tree_is_in_order_of_depth_and_names_no_cell_twice(
     assert all(parent < cell for cell, parent in enumerate(shape.parents))
     assert len(set(paths_of(shape))) == size
     depths = [len(path) for path in paths_of(shape)]
-    assert list(shape.depths) == depths == sorted(depths)
-    levels = [list(range(size))[level] for level in shape.levels]
-    assert [cell for level in levels for cell in level] == list(range(size))
-    assert all(len({depths[cell] for cell in level}) == 1 for level in levels)
-    assert len(levels) == max(depths)
+    assert depths == sorted(depths)
 
 
 # Copies

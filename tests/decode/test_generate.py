@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anyorder.decode import Jacobi, LeftToRight
-from anyorder.decode.generate import _seeds, canvas_of, generate, pieces_of
+from anyorder.decode.generate import _chosen, _seeds, _texts, canvas_of, generate, pieces_of
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Trace, fold
@@ -107,3 +107,19 @@ def test_a_token_is_spelt_once_however_many_traces_show_it() -> None:
     kept = dict(lm.units._pieces)
     lm.units._pieces.update(dict.fromkeys(kept, "known"))
     assert set(pieces_of(lm, trace).values()) == {"known"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (lambda: _chosen("smollm2", "auto"), "generate needs a loaded model: anyorder.load"),
+        (lambda: _chosen(LM, Jacobi), r"Jacobi is a class; make a decoder of it: Jacobi\(\)"),
+        (lambda: _chosen(LM, 7), "a decoder is needed, or the name of one, not 7"),
+        (lambda: _texts(None, "a prompt"), "a prompt is text, not None"),
+        (lambda: _texts([1, 2], "a prompt"), "a prompt is text, not 1"),
+        (lambda: _texts(5, "a stop string"), "a stop string is text, not 5"),
+    ],
+)
+def test_what_is_no_model_decoder_or_text_is_one_sentence(wrong: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        wrong()

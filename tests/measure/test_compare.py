@@ -7,10 +7,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from anyorder.canvas import Canvas
 from anyorder.decode import Jacobi, LeftToRight, PromptCopy, Speculative
 from anyorder.decode.generate import generate
+from anyorder.decode.left_to_right.plain import Reading
+from anyorder.decode.sampling import Sampler
 from anyorder.measure import compare as module
-from anyorder.measure.compare import Comparison, compare, comparing, with_baseline
+from anyorder.measure.compare import Comparison, compare, comparing
+from anyorder.measure.contestants import with_baseline
 from anyorder.models.capability import CausalLM
 from anyorder.systems.tiny import tiny
 from tests.laws.cases import transformer
@@ -103,6 +107,34 @@ def test_a_decoder_that_does_not_fit_is_left_out_and_the_others_run() -> None:
     assert str(done).splitlines()[-1] == "impossible: Impossible needs a Denoiser; TableLM is none"
     with pytest.raises(ValueError, match="Impossible needs a Denoiser"):
         compare(tiny(), PROMPTS, [Impossible()], max_new_tokens=4)
+
+
+@dataclass(frozen=True)
+class Moody(LeftToRight):
+    """Fails at any prompt of more tokens than it likes."""
+
+    likes: int = 0
+
+    def start(self, model: Any, canvas: Canvas, sampler: Sampler) -> Reading:
+        if int(canvas.frontier_B[0]) > self.likes:
+            raise KeyError("oops")
+        return super().start(model, canvas, sampler)
+
+
+def test_a_decoder_that_fails_is_left_out_whenever_it_does() -> None:
+    """At once, or after some prompts: all rows are over the same prompts."""
+    prompts = {"short": "ab", "long": "abcabcabc"}
+    done = compare(tiny(), prompts, [Moody(likes=4), "jacobi"], max_new_tokens=4)
+    assert [(row.decoder, row.prompts) for row in done.rows] == [
+        ("left-to-right", 2),
+        ("jacobi", 2),
+    ]
+    assert done.left_out == {"moody:likes=4": "it failed at long: KeyError: 'oops'"}
+    assert done.failed == {"moody:likes=4"}
+    done = compare(tiny(), prompts, [Moody(), Jacobi()], max_new_tokens=4)
+    assert done.left_out == {"moody": "it failed at the first prompt: KeyError: 'oops'"}
+    with pytest.raises(ValueError, match=r"moody: it failed at the first prompt: KeyError"):
+        compare(tiny(), prompts, [Moody()], max_new_tokens=4)
 
 
 def test_repeats_of_a_finished_prompt_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

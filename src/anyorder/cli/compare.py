@@ -17,6 +17,7 @@ from anyorder.cli.options import (
     decoder_of,
     loaded,
     may_write,
+    may_write_into,
 )
 from anyorder.cli.screen import complain, progress, waiting
 
@@ -83,8 +84,7 @@ def compare(
     for path in (html, json):
         if path is not None:
             may_write(path)
-    if traces.exists() and not traces.is_dir():
-        raise ValueError(f"{traces} is a file; name a folder for the traces")
+    may_write_into(traces)
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
     if not lines:
@@ -113,6 +113,9 @@ def run(job: Job, *, html: Path, traces: Path, json: Path | None) -> list[str]:
             done = so_far
     finally:
         problems = write(done, job, html=html, traces=traces, json=json) if done else []
+        problems += (
+            [f"{name}: {done.left_out[name]}" for name in sorted(done.failed)] if done else []
+        )
         complain(*problems)
     return problems
 
@@ -140,7 +143,8 @@ def _fitting(
 
 def _growing(job: Job) -> "Iterator[Comparison]":
     """The comparison after each run, with a bar in the terminal."""
-    from anyorder.measure.compare import comparing, with_baseline
+    from anyorder.measure.compare import comparing
+    from anyorder.measure.contestants import with_baseline
 
     each = len(job.prompts) * job.repeats
     with progress() as bar:

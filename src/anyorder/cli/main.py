@@ -73,7 +73,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     _quiet()
     try:
-        code = _run(list(sys.argv[1:] if args is None else args) or ["--help"])
+        code = _run(_debugged(list(sys.argv[1:] if args is None else args)) or ["--help"])
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `| head` has seen enough
@@ -113,6 +113,14 @@ def sentence(error: Exception) -> str:
     else:
         said = f"{type(error).__name__}: {error} (unexpected: --debug shows where it came from)"
     return " ".join(said.split())
+
+
+def _debugged(args: list[str]) -> list[str]:
+    """`--debug` may stand anywhere among the options."""
+    options = args[: args.index("--")] if "--" in args else args
+    if "--debug" in options:
+        _debug(True)
+    return [arg for arg in options if arg != "--debug"] + args[len(options) :]
 
 
 def _run(args: list[str]) -> int:

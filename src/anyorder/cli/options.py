@@ -73,3 +73,25 @@ def may_write(path: Path) -> None:
         raise ValueError(f"{path} is a folder; name a file")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} into")
+    _try(path)
+
+
+def may_write_into(folder: Path) -> None:
+    """The same for a folder, which is made."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder for the traces")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} can't be made: {(error.strerror or '').lower()}") from error
+    _try(folder / ".anyorder")
+
+
+def _try(path: Path) -> None:
+    was_there = path.exists()
+    try:
+        path.open("ab").close()
+        if not was_there:
+            path.unlink()
+    except OSError as error:
+        raise ValueError(f"{path} can't be written: {(error.strerror or '').lower()}") from error

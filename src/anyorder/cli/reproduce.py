@@ -36,7 +36,9 @@ def reproduce(
         from anyorder.measure.results import shown
     result = _measured(system, quick=quick, seeds=seeds, model=model, results=results)
     out().print(shown(result), markup=False, soft_wrap=True)
-    if not quick:
+    if quick:
+        remark("--quick runs the path on random tables: these numbers and verdicts mean nothing")
+    else:
         remark(f"written to {results / f'{system}.json'}")
 
 

@@ -18,6 +18,7 @@ Family = Annotated[
 
 def systems(
     family: Family = None,
+    works: Annotated[bool, typer.Option("--works", help="Only what works here.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """List the published systems, and which of them work here."""
@@ -30,12 +31,15 @@ def systems(
         if family not in families:
             raise ValueError(f"there is no family {family!r}; there are: {', '.join(families)}")
         rows = [row for row in rows if row.family == family]
+    total = len(rows)
+    if works:
+        rows = [row for row in rows if row.status == "works"]
     if json:
         typer.echo(jsons.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
     _show(rows)
-    works = sum(row.status == "works" for row in rows)
-    remark(f"{works} of {len(rows)} work; measure one with `anyorder reproduce <slug>`")
+    working = sum(row.status == "works" for row in rows)
+    remark(f"{working} of {total} work; measure one with `anyorder reproduce <slug>`")
 
 
 def _show(rows: "list[Row]") -> None:
@@ -45,8 +49,8 @@ def _show(rows: "list[Row]") -> None:
     table.add_column("number", justify="right")
     for column in ("slug", "family", "status"):
         table.add_column(column, no_wrap=True)
-    for column in ("claims", "title"):
-        table.add_column(column)
+    table.add_column("claims", no_wrap=True)
+    table.add_column("title", no_wrap=True, overflow="ellipsis")
     for row in rows:
         claims = ", ".join(row.verdicts)
         table.add_row(str(row.number), row.slug, row.family, row.status, claims, row.title)

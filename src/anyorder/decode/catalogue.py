@@ -76,9 +76,11 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
     for option in filter(None, options.split(",")):
         name, equals, value = option.partition("=")
         name = name.strip().replace("-", "_")
-        if name not in fields or not equals:
+        if name not in fields:
             known = ", ".join(fields) or "none"
-            raise ValueError(f"{kebab(kind.__name__)} has no option {option!r}; it has: {known}")
+            raise ValueError(f"{kebab(kind.__name__)} has no option {name!r}; it has: {known}")
+        if not equals:
+            raise ValueError(f"the option {name} needs a value: {kebab(kind.__name__)}:{name}=...")
         values[name] = _value(name, value.strip(), hints[name], load_model)
     required = [
         field.name
@@ -113,6 +115,8 @@ def _named(text: str) -> tuple[type, str]:
     if in_file:
         return _from_file(Path(in_file[1]), in_file[2]), in_file[3] or ""
     name, _, options = text.partition(":")
+    if name.endswith(".py"):
+        raise ValueError(f"name the class, too: {name}:NameOfTheDecoder")
     if name not in decoders():
         raise ValueError(f"there is no decoder {name!r}; there are: {', '.join(decoders())}")
     return decoders()[name], options
@@ -122,8 +126,14 @@ def _from_file(path: Path, name: str) -> type:
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so no decoder {name} can be read from it")
     kind = getattr(_imported(path), name, None)
-    if not inspect.isclass(kind) or not is_decoder(kind):
-        raise ValueError(f"{path} has no decoder {name}: a frozen dataclass with {', '.join(ACTS)}")
+    if not inspect.isclass(kind):
+        raise ValueError(f"{path} has no class {name}")
+    if not is_decoder(kind):
+        lacks = sorted(getattr(kind, "__abstractmethods__", ())) or [
+            act for act in ACTS if not hasattr(kind, act)
+        ]
+        what = f"lacks {', '.join(lacks)}" if lacks else "is no @dataclass"
+        raise ValueError(f"{name} in {path} is no decoder yet: it {what}")
     return kind
 
 

@@ -8,7 +8,7 @@ One prompt gives plain values, a list of prompts gives lists.
 
 import operator
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
@@ -82,9 +82,8 @@ def generate(
         repetition_penalty=repetition_penalty,
         logit_bias=dict(logit_bias or {}),
     )
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    strings = (stop,) if isinstance(stop, str) else tuple(stop)
-    chosen = parse(decoder) if isinstance(decoder, str) else decoder
+    prompts, strings = _texts(prompt, "a prompt"), tuple(_texts(stop, "a stop string"))
+    chosen = _chosen(lm, decoder)
     same_vocabulary(lm, chosen)
     seeds = _seeds(seed, len(prompts))
     canvas = canvas_of(lm, prompts, max_new_tokens=max_new_tokens, chat=chat)
@@ -92,6 +91,27 @@ def generate(
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
     out = _written(lm, chosen, Trace(canvas, facts=facts), sampler, strings, on_text, on_step)
     return replace(out, **_alone(out)) if isinstance(prompt, str) else out
+
+
+def _texts(given: Any, what: str) -> list[str]:
+    """One text or several, as a list."""
+    many = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    for text in many:
+        if not isinstance(text, str):
+            raise ValueError(f"{what} is text, not {text!r}")
+    return many
+
+
+def _chosen(lm: Any, decoder: Any) -> Decoder:
+    """The decoder that is meant; ValueError for what can't be one, or for no model."""
+    if not isinstance(lm, LanguageModel):
+        raise ValueError(f"generate needs a loaded model: anyorder.load(...), not {lm!r}")
+    chosen = parse(decoder) if isinstance(decoder, str) else decoder
+    if isinstance(chosen, type):
+        raise ValueError(f"{chosen.__name__} is a class; make a decoder of it: {chosen.__name__}()")
+    if not isinstance(chosen, Decoder):
+        raise ValueError(f"a decoder is needed, or the name of one, not {decoder!r}")
+    return chosen
 
 
 def _written(
@@ -138,6 +158,8 @@ def canvas_of(
 
     Raises ValueError for an empty prompt, chat or not, and for one that fills the model's context.
     """
+    if not isinstance(max_new_tokens, int):
+        raise ValueError(f"max_new_tokens is a whole number, not {max_new_tokens!r}")
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
     if not prompts:

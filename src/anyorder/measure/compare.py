@@ -8,15 +8,15 @@ Left to right is always there, first: it is what "same text" and "speed-up" refe
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 
-from anyorder.decode.catalogue import label
+from anyorder.decode.catalogue import parse
 from anyorder.decode.generate import Output, generate
-from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder
+from anyorder.measure.contestants import fitting, why
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
 from anyorder.trace import fold
@@ -59,7 +59,8 @@ class Comparison:
 
     `near_ties` is the share of left-to-right steps whose two best tokens were closer than
     `NEAR_TIE`: where rounding may decide (None in float32, which is not asked). `left_out` says
-    why a decoder did not run: it does not fit the model.
+    why a decoder is not among the runs: it does not fit the model, or, if it is in `failed` too,
+    it went wrong; what it had written before does not count.
     """
 
     runs: tuple[Run, ...]
@@ -67,6 +68,7 @@ class Comparison:
     near_ties: float | None
     precision: str
     left_out: Mapping[str, str] = field(default_factory=dict)
+    failed: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> list[Row]:
@@ -132,7 +134,7 @@ def same_text(row: Row) -> str:
 def compare(
     lm: LanguageModel,
     prompts: Sequence[str] | Mapping[str, str],
-    decoders: Sequence[Decoder],
+    decoders: Sequence[Decoder | str],
     *,
     max_new_tokens: int = 128,
     repeats: int = 1,
@@ -141,10 +143,10 @@ def compare(
 ) -> Comparison:
     """Run every decoder on every prompt, greedily, in turns; keep each one's median run.
 
-    `prompts` may have names. `repeats` runs of each, in alternating order, after one short run of
-    each that is not counted. `on_run(decoder, prompt)` is told before each run. A decoder that does
-    not fit the model is left out. Raises ValueError as `generate` does, if none beside the baseline
-    fits.
+    `prompts` may have names, `decoders` are decoders or their names. `repeats` runs of each, in
+    alternating order, after one short run of each that is not counted. `on_run(decoder, prompt)` is
+    told before each run. A decoder that does not fit the model, or that goes wrong, is left out.
+    Raises ValueError as `generate` does, if none beside the baseline fits.
     """
     growing = comparing(
         lm,
@@ -162,7 +164,7 @@ def compare(
 def comparing(
     lm: LanguageModel,
     prompts: Sequence[str] | Mapping[str, str],
-    decoders: Sequence[Decoder],
+    decoders: Sequence[Decoder | str],
     *,
     max_new_tokens: int = 128,
     repeats: int = 1,
@@ -173,19 +175,34 @@ def comparing(
     named = prompts if isinstance(prompts, Mapping) else dict(_numbered(prompts))
     if not named or repeats < 1:
         raise ValueError("there is nothing to compare; give at least one prompt and one repeat")
-    chosen, left_out = _fitting(
-        lm, next(iter(named.values())), decoders, min(8, max_new_tokens), chat
-    )
+    made = [parse(each) if isinstance(each, str) else each for each in decoders]
+    first = next(iter(named.values()))
+    chosen, left_out, failed = fitting(lm, first, made, min(8, max_new_tokens), chat)
+    baseline = next(iter(chosen))
     runs: dict[tuple[str, str], Run] = {}
     gaps: list[float] = []
     for name, prompt in named.items():
         outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
         for kind in _turns(list(chosen), repeats):
+            if kind in left_out:
+                continue
             if on_run:
                 on_run(kind, name)
-            out = generate(
-                lm, prompt, decoder=chosen[kind], max_new_tokens=max_new_tokens, chat=chat, seed=0
-            )
+            try:
+                out = generate(
+                    lm,
+                    prompt,
+                    decoder=chosen[kind],
+                    max_new_tokens=max_new_tokens,
+                    chat=chat,
+                    seed=0,
+                )
+            except Exception as error:  # whatever one decoder does, the others go on
+                if kind == baseline:
+                    raise
+                left_out, failed = {**left_out, kind: why(error, name)}, failed | {kind}
+                runs = {key: run for key, run in runs.items() if key[1] != kind}
+                continue
             outs = outputs.setdefault(kind, [])
             outs.append(out)
             base = next(iter(outputs.values()))[0]
@@ -194,64 +211,13 @@ def comparing(
             same = all(each.tokens == base.tokens for each in outs)
             runs[name, kind] = Run(kind, name, _median(outs), same)
             near = sum(gap < NEAR_TIE for gap in gaps) / len(gaps) if gaps else None
-            yield Comparison(tuple(runs.values()), chosen, near, lm.precision, left_out)
-
-
-def _fitting(
-    lm: LanguageModel,
-    prompt: str,
-    decoders: Sequence[Decoder],
-    max_new_tokens: int,
-    chat: bool | None,
-) -> tuple[dict[str, Decoder], dict[str, str]]:
-    """The decoders that can write after `prompt`, and why the others can't.
-
-    They are tried: first calls set up kernels. Raises ValueError if no more than the baseline is
-    left of several, or not even that.
-    """
-    chosen = with_baseline(decoders)
-    baseline, *others = chosen
-    left_out: dict[str, str] = {}
-    for name, decoder in chosen.items():
-        try:
-            generate(lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat)
-        except ValueError as error:
-            left_out[name] = str(error)
-            if name == baseline or len(left_out) == len(others):
-                raise
-    return {name: chosen[name] for name in chosen if name not in left_out}, left_out
+            yield Comparison(tuple(runs.values()), chosen, near, lm.precision, left_out, failed)
 
 
 def _turns(names: Sequence[str], repeats: int) -> Iterator[str]:
     """All decoders, there and back: none has the cooler machine."""
     for turn in range(repeats):
         yield from names if turn % 2 == 0 else names[::-1]
-
-
-def with_baseline(decoders: Sequence[Decoder]) -> dict[str, Decoder]:
-    """Left to right and then the others, none twice; those of one label are numbered.
-
-    >>> list(with_baseline([LeftToRight()]))
-    ['left-to-right']
-    """
-    named: dict[str, Decoder] = {}
-    for decoder in [LeftToRight(), *decoders]:
-        if not any(_alike(decoder, other) for other in named.values()):
-            name, number = label(decoder), 1
-            while name in named:
-                number += 1
-                name = f"{label(decoder)} ({number})"
-            named[name] = decoder
-    return named
-
-
-def _alike(one: Decoder, other: Decoder) -> bool:
-    """The same choice; a model is like itself alone, since tensors can't be compared in passing."""
-    pairs = [(getattr(one, f.name), getattr(other, f.name, None)) for f in fields(one)]  # type: ignore[arg-type]
-    plain = (str, int, float, tuple)
-    return type(one) is type(other) and all(
-        a is b or (isinstance(a, plain) and a == b) for a, b in pairs
-    )
 
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ from anyorder.models.capability import CausalLM
 
 CHAINS = (3, 7, 12, 20)  # lengths of copies that are considered
 TREES = (1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
-MARGIN = 1.03  # a draft must promise this much more than plain decoding
+MARGIN = 1.05  # a draft must promise this much more than plain decoding
 
 
 @final

@@ -19,6 +19,7 @@ FIRST_RANKS = (0.2, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before any
 FIRST_COPIES = {4: 0.6, 3: 0.4, 2: 0.25, 1: 0.08}  # on the careful side
 LONGEST = max(FIRST_COPIES)  # a copy is trusted by the length of its match
 FADE = 0.98  # weight of what was seen, one written token later
+BOOKS = 0.0005  # seconds that a draft takes beside its call, before any was made
 
 
 @dataclass
@@ -51,7 +52,9 @@ class Pace:
         """What a step is expected to take."""
         if cells not in self.known:
             self.known[cells] = self.curve.seconds(cells)
-        return self.known[cells] * (self.drafted if drafted else self.plain)
+        if drafted:
+            return (self.known[cells] + BOOKS) * self.drafted
+        return self.known[cells] * self.plain
 
     def see(self, cells: int, seconds: float, *, drafted: bool) -> None:
         """What one took. A pause of the machine counts no more than a step of double length."""

@@ -1,7 +1,7 @@
 """Static shapes of draft trees: which ranks of which cells are tried.
 
     shape = best_first(16, rank_odds=(0.5, 0.15, 0.08))
-    shape.parents, shape.ranks, shape.levels
+    shape.parents, shape.ranks
 
 Shapes: K drafted cells.
 """
@@ -15,26 +15,11 @@ from functools import lru_cache
 class TreeShape:
     """Cell k is the guess of rank `ranks[k]` after cell `parents[k]` (-1: the root).
 
-    Cells are in order of depth, so a level is a slice of them.
+    Cells are in order of depth.
     """
 
     parents: tuple[int, ...]
     ranks: tuple[int, ...]
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Distance of each cell from the root: 1 for its children."""
-        depths: list[int] = []
-        for parent in self.parents:
-            depths.append(1 if parent < 0 else depths[parent] + 1)
-        return tuple(depths)
-
-    @property
-    def levels(self) -> list[slice]:
-        """The cells of each depth, shallowest first."""
-        depths = self.depths
-        edges = [i for i in range(len(depths)) if i == 0 or depths[i] != depths[i - 1]]
-        return [slice(a, b) for a, b in zip(edges, [*edges[1:], len(depths)], strict=True)]
 
 
 @lru_cache
