@@ -47,8 +47,8 @@ def test_words_name_a_decoder(text, decoder):
     ("text", "sentence"),
     [
         ("nucleus", "there is no decoder 'nucleus'; there are: aggressive-decoding"),
-        ("jacobi:width=3", "no option 'width=3'; it has: block, horizon, sliding"),
-        ("jacobi:block", "no option 'block'"),
+        ("jacobi:width=3", "no option 'width'; it has: block, horizon, sliding"),
+        ("jacobi:block", "the option block needs a value"),
         ("jacobi:block=many", "block is a number, not 'many'"),
         ("jacobi:sliding=perhaps", "sliding is true or false"),
         ("jacobi:block=1", "at least 2 cells"),

@@ -131,6 +131,8 @@ def test_a_decoder_that_fails_is_left_out_whenever_it_does() -> None:
     ]
     assert done.left_out == {"moody:likes=4": "it failed at long: KeyError: 'oops'"}
     assert done.failed == {"moody:likes=4"}
+    last = compare(tiny(), prompts, ["jacobi", Moody(likes=4)], max_new_tokens=4)
+    assert last.left_out == done.left_out
     done = compare(tiny(), prompts, [Moody(), Jacobi()], max_new_tokens=4)
     assert done.left_out == {"moody": "it failed at the first prompt: KeyError: 'oops'"}
     with pytest.raises(ValueError, match=r"moody: it failed at the first prompt: KeyError"):

@@ -177,41 +177,59 @@ def comparing(
         raise ValueError("there is nothing to compare; give at least one prompt and one repeat")
     made = [parse(each) if isinstance(each, str) else each for each in decoders]
     first = next(iter(named.values()))
-    chosen, left_out, failed = fitting(lm, first, made, min(8, max_new_tokens), chat)
-    baseline = next(iter(chosen))
-    runs: dict[tuple[str, str], Run] = {}
-    gaps: list[float] = []
+    tally = _Tally(lm, *fitting(lm, first, made, min(8, max_new_tokens), chat))
     for name, prompt in named.items():
         outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
-        for kind in _turns(list(chosen), repeats):
-            if kind in left_out:
+        for kind in _turns(list(tally.chosen), repeats):
+            if kind in tally.left_out:
                 continue
             if on_run:
                 on_run(kind, name)
+            decoder = tally.chosen[kind]
             try:
                 out = generate(
-                    lm,
-                    prompt,
-                    decoder=chosen[kind],
-                    max_new_tokens=max_new_tokens,
-                    chat=chat,
-                    seed=0,
+                    lm, prompt, decoder=decoder, max_new_tokens=max_new_tokens, chat=chat, seed=0
                 )
+                tally.note(kind, name, out, outputs)
             except Exception as error:  # whatever one decoder does, the others go on
-                if kind == baseline:
-                    raise
-                left_out, failed = {**left_out, kind: why(error, name)}, failed | {kind}
-                runs = {key: run for key, run in runs.items() if key[1] != kind}
-                continue
-            outs = outputs.setdefault(kind, [])
-            outs.append(out)
-            base = next(iter(outputs.values()))[0]
-            if out is base and lm.precision != "float32":
-                gaps += _gaps(lm, out)
-            same = all(each.tokens == base.tokens for each in outs)
-            runs[name, kind] = Run(kind, name, _median(outs), same)
-            near = sum(gap < NEAR_TIE for gap in gaps) / len(gaps) if gaps else None
-            yield Comparison(tuple(runs.values()), chosen, near, lm.precision, left_out, failed)
+                tally.leave_out(kind, name, error)
+            yield tally.comparison
+
+
+@dataclass
+class _Tally:
+    """What a comparison knows so far."""
+
+    lm: LanguageModel
+    chosen: dict[str, Decoder]
+    left_out: dict[str, str]
+    failed: frozenset[str]
+    runs: dict[tuple[str, str], Run] = field(default_factory=dict)
+    gaps: list[float] = field(default_factory=list)
+
+    def note(self, kind: str, name: str, out: Output, outputs: dict[str, list[Output]]) -> None:
+        """One more run of this prompt, beside its others."""
+        outs = outputs.setdefault(kind, [])
+        outs.append(out)
+        base = next(iter(outputs.values()))[0]
+        if out is base and self.lm.precision != "float32":
+            self.gaps += _gaps(self.lm, out)
+        same = all(each.tokens == base.tokens for each in outs)
+        self.runs[name, kind] = Run(kind, name, _median(outs), same)
+
+    def leave_out(self, kind: str, name: str, error: Exception) -> None:
+        """Forget a decoder that failed: all rows are over the same prompts."""
+        if kind == next(iter(self.chosen)):
+            raise error
+        self.left_out = {**self.left_out, kind: why(error, name)}
+        self.failed |= {kind}
+        self.runs = {key: run for key, run in self.runs.items() if key[1] != kind}
+
+    @property
+    def comparison(self) -> Comparison:
+        near = sum(gap < NEAR_TIE for gap in self.gaps) / len(self.gaps) if self.gaps else None
+        runs, precision = tuple(self.runs.values()), self.lm.precision
+        return Comparison(runs, self.chosen, near, precision, self.left_out, self.failed)
 
 
 def _turns(names: Sequence[str], repeats: int) -> Iterator[str]:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from anyorder.decode.catalogue import label
 from anyorder.decode.run import Decoder
-from anyorder.measure.compare import Run, compare, label
+from anyorder.measure.compare import Run, compare
 from anyorder.models.load import Precision
 from anyorder.systems.bench import Bench
 from anyorder.systems.system import Numbers, Part

@@ -21,12 +21,13 @@ from statistics import fmean, median
 import torch
 
 from anyorder.canvas import GIVEN, Canvas
+from anyorder.decode.catalogue import label
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.measure.compare import Run, compare, label
+from anyorder.measure.compare import Run, compare
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import Precision
 from anyorder.models.table import TableLM
