@@ -15,8 +15,8 @@ from anyorder.decode.draft_verify.cost import CostCurve
 from anyorder.decode.draft_verify.followers import Followers
 from anyorder.decode.draft_verify.ngrams import NGrams
 
-FIRST_RANKS = (0.2, 0.08, 0.05, 0.03, 0.02, 0.02, 0.01, 0.01)  # odds before anything was seen,
-FIRST_COPIES = {4: 0.6, 3: 0.4, 2: 0.25, 1: 0.08}  # on the careful side
+FIRST_RANKS = (0.1, 0.03, 0.02, 0.02, 0.01, 0.01, 0.01, 0.01)  # odds before anything was seen,
+FIRST_COPIES = {4: 0.5, 3: 0.3, 2: 0.15, 1: 0.05}  # low: guesses are counted undrafted, too
 LONGEST = max(FIRST_COPIES)  # a copy is trusted by the length of its match
 FADE = 0.98  # weight of what was seen, one written token later
 BOOKS = 0.0005  # seconds that a draft takes beside its call, before any was made

@@ -118,11 +118,10 @@ class DraftVerify(ABC):
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
         read = pending(state.canvas, state.cache)
         first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
-        if self.draws and not sampler.greedy:
-            state, first = self._read_on(model, state, read, leave=1), False
-        elif self.reads_prompt and read.width > SLICE:
-            state = self._read_on(model, state, read, leave=SLICE)
-        read = pending(state.canvas, state.cache)
+        drawn = self.draws and not sampler.greedy
+        if drawn or (self.reads_prompt and read.width > SLICE):
+            state = self._read_on(model, state, read, leave=1 if drawn else SLICE)
+            read, first = pending(state.canvas, state.cache), first and not drawn
         draft = None if first else self.draft(state.memory, state.canvas, sampler)
         if draft is None:
             return self._read(model, state, read, first, sampler)
