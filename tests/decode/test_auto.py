@@ -91,18 +91,16 @@ def test_odds_for_trees_never_rise_with_rank():
 
 
 def test_where_cells_are_free_much_is_drafted_and_where_they_are_dear_nothing():
-    canvas = Canvas.of_prompts([[4, 5]], new_cells=[4])
     root = [5]
-    plan = best_plan(experience(FREE), canvas, root)
+    plan = best_plan(experience(FREE), root)
     assert (plan.chain, plan.size > 0) == (0, True)  # no copy is at hand, but the root is known
     assert plan.hoped > 0
-    plan = best_plan(experience(DEAR), canvas, root)
+    plan = best_plan(experience(DEAR), root)
     assert (plan.chain, plan.size, plan.hoped) == (0, 0, 0)
 
 
 def test_an_unknown_root_grows_no_tree():
-    canvas = Canvas.of_prompts([[4, 6]], new_cells=[4])
-    plan = best_plan(experience(FREE), canvas, [6])
+    plan = best_plan(experience(FREE), [6])
     assert (plan.chain, plan.size) == (0, 0)
 
 
@@ -111,7 +109,7 @@ def test_a_trusted_copy_is_drafted():
     memory = experience(FREE)
     memory.sources, memory.matches = memory.grams.latest(canvas)
     assert (memory.sources, memory.matches) == ([4], [4])
-    assert best_plan(memory, canvas, [4]).chain > 0
+    assert best_plan(memory, [4]).chain > 0
 
 
 def test_drafts_side_by_side_keep_their_own_parents():

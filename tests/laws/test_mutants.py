@@ -313,6 +313,29 @@ def test_law_5_notices_a_draft_that_runs_over_a_forced_cell(
     notices(same_text, PromptCopy(), cases(sampling=greedy, forced=True))
 
 
+# What laws 1, 3 and 7 see of the loop's own ways
+
+
+def test_law_1_notices_a_draft_that_is_always_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick walk, told that the model says what was drafted."""
+    real = loop.agreed
+    believed = lambda tokens, parents, _: real(tokens, parents, tokens.roll(-1, 1))  # noqa: E731
+    monkeypatch.setattr(loop, "agreed", believed)
+    notices(same_text, PromptCopy(), cases(sampling=greedy))
+
+
+@pytest.mark.parametrize(
+    "check", [checks.alone_or_in_company, partial(checks.goes_on_where_it_was_stopped, after=2)]
+)
+def test_laws_3_and_7_notice_drawn_drafts_that_lose_their_pace(
+    monkeypatch: pytest.MonkeyPatch, check: Check
+) -> None:
+    """A drawn guess is judged by other coins than a token that no guess foretold."""
+    monkeypatch.setattr(Speculative, "draws", False)
+    other = TableLM.random(seed=4, vocab_size=6, order=1)
+    notices(check, Speculative(other), cases(sampling=warm, forced=True, least_rows=2))
+
+
 # Law 6: bounded
 
 

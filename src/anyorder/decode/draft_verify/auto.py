@@ -6,8 +6,8 @@ Two drafters offer guesses: a copy of what followed the last tokens earlier on, 
 that token recycling remembers. How often each is right is counted on every token that is written,
 whether or not it was drafted (of a copy: up to its first wrong token), and so is what came of the
 drafts; what a call costs is measured once, and corrected by what the run's own steps take, from the
-draft to the last entry in the books. Each step drafts the tree with the
-most expected tokens a second; where none beats plain decoding, none is drafted.
+draft to the last entry in the books. Each step drafts the tree with the most expected tokens a
+second; where none beats plain decoding, none is drafted.
 Source of the two drafters: `prompt_copy` and `token_recycling`. Cost against acceptance: Leviathan
 et al. 2023 (arXiv:2211.17192), section 3.3.
 Shapes: B rows, K drafted cells.
@@ -60,7 +60,7 @@ class Auto(DraftVerify):
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
         memory.begun = time.perf_counter()
         tokens = roots(canvas)
-        plan = best_plan(memory, canvas, tokens)
+        plan = best_plan(memory, tokens)
         memory.hoped = plan.hoped
         parts = [
             copied(canvas, torch.tensor(memory.sources), plan.chain) if plan.chain else None,
@@ -71,12 +71,12 @@ class Auto(DraftVerify):
         return side_by_side([part for part in parts if part is not None])
 
     def observe(self, memory: Experience, seen: Seen) -> Experience:
-        if seen.written is not None:
+        if seen.written is not None:  # before anything is learned of this call
             count_ranks(memory, seen.tokens_BS[:, 0].tolist(), seen.written)
             count_copies(memory, seen.written)
         memory.followers.learn(seen)
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
-        if seen.written is not None and memory.begun is not None:
+        if seen.written is not None:
             beyond = float((seen.written.count_B - 1).clamp_min(0).sum())
             memory.trust.see(memory.hoped, beyond if memory.hoped else 0.0)
             if self.costs is None:
@@ -95,8 +95,9 @@ class Plan:
     hoped: float
 
 
-def best_plan(memory: Experience, canvas: Canvas, tokens: list[int]) -> Plan:
-    """The draft with the most expected tokens a second; none, if none beats plain decoding.
+def best_plan(memory: Experience, tokens: list[int]) -> Plan:
+    """The draft below `tokens` (-1: a row that has ended) with the most expected tokens a second;
+    none, if none beats plain decoding.
 
     Expected tokens of a call: 1 + sum over drafted cells of the odds that the path to them is
     right; the tree counts where the copy's first token fails, and where the root is known.

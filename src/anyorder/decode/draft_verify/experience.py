@@ -104,7 +104,7 @@ class Experience:
         default_factory=lambda: {match: Odds(odds) for match, odds in FIRST_COPIES.items()}
     )
     trust: Trust = field(default_factory=Trust)
-    begun: float | None = None  # when the present step began; None: it reads a prompt
+    begun: float = 0.0  # when the present step began
     hoped: float = 0.0  # tokens beyond each row's first that its draft promised; 0: no draft
 
     @staticmethod
