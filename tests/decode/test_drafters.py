@@ -194,6 +194,20 @@ def test_the_matrix_learns_from_real_cells_alone(warm: bool) -> None:
     assert decoder.reads_prompt is warm
 
 
+def test_followers_that_are_ranked_late_are_those_that_were_seen_last() -> None:
+    late, twin = Followers(vocab_size=9, ranks=3), Followers(vocab_size=9, ranks=3)
+    canvas, real = canvas_of([1, 2]), torch.ones(1, 1, dtype=torch.bool)
+    for step in range(40):
+        token_11 = torch.tensor([[step * step % 7]])
+        logits_11V = torch.rand(1, 1, 9, generator=torch.Generator().manual_seed(step))
+        late.learn(Seen(canvas, token_11, real, logits_11V))
+        twin.learn(Seen(canvas, token_11, real, logits_11V))
+        for token in range(9):
+            twin.after(token)  # asked at once
+    assert [late.after(token) for token in range(9)] == [twin.after(token) for token in range(9)]
+    assert not late.knows(3) and late.knows(4)  # no square is 3 modulo 7
+
+
 # Jacobi
 
 

@@ -26,13 +26,12 @@ from anyorder.decode.draft_verify.experience import Experience, count_copies, co
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
 from anyorder.decode.draft_verify.prompt_copy import copied
 from anyorder.decode.draft_verify.tree_shape import best_first
-from anyorder.decode.reading import roots
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
 CHAINS = (3, 7, 12, 20)  # lengths of copies that are considered
 TREES = (1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
-MARGIN = 1.05  # a draft must promise this much more than plain decoding
+MARGIN = 1.1  # a draft must promise this much more than plain decoding
 
 
 @final
@@ -59,9 +58,12 @@ class Auto(DraftVerify):
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
         memory.begun = time.perf_counter()
-        tokens = roots(canvas)
+        texts = zip(memory.grams.texts, canvas.live_B.tolist(), strict=True)
+        tokens = [text[-1] if live else -1 for text, live in texts]
         plan = best_plan(memory, tokens)
         memory.hoped = plan.hoped
+        if not plan.hoped:
+            return None
         parts = [
             copied(canvas, torch.tensor(memory.sources), plan.chain) if plan.chain else None,
             memory.followers.filled(best_first(plan.size, plan.odds), tokens)
@@ -77,8 +79,8 @@ class Auto(DraftVerify):
         memory.followers.learn(seen)
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
-            beyond = float((seen.written.count_B - 1).clamp_min(0).sum())
-            memory.trust.see(memory.hoped, beyond if memory.hoped else 0.0)
+            beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
+            memory.trust.see(memory.hoped, float(beyond))
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
                 memory.pace.see(int(seen.real_BS.sum()), seconds, drafted=memory.hoped > 0)
@@ -110,17 +112,22 @@ def best_plan(memory: Experience, tokens: list[int]) -> Plan:
     ]
     live, trust = len(rows), memory.trust.share
     best, plan = MARGIN * live / memory.pace.seconds(live, drafted=False), Plan(0, 0, odds, 0.0)
+    best *= memory.pace.drafted  # tokens a second, if drafted steps took what `costs` say
+    costs = memory.pace.costs(live, CHAINS[-1] + TREES[-1])
     chains = (0, *CHAINS) if any(copy for copy, _ in rows) else (0,)
     trees = ((0, 0.0), *gains(odds)) if any(tree for _, tree in rows) else ((0, 0.0),)
+    most = sum(run_of(copy, chains[-1]) + trees[-1][1] for copy, _ in rows)
+    if (live + trust * most) / costs[1] <= best:
+        return plan  # not even the best of all drafts, at the least of all costs
     for chain in chains:
         right = sum(run_of(copy, chain) for copy, _ in rows)
         missed = sum(1 - copy * (chain > 0) for copy, tree in rows if tree)
         for size, gain in trees:
-            if chain or size:
-                hoped = right + missed * gain
-                cost = memory.pace.seconds(live * (1 + chain + size), drafted=True)
-                if (live + trust * hoped) / cost > best:
-                    best, plan = (live + trust * hoped) / cost, Plan(chain, size, odds, hoped)
+            hoped = right + missed * gain
+            if hoped:
+                speed = (live + trust * hoped) / costs[chain + size]
+                if speed > best:
+                    best, plan = speed, Plan(chain, size, odds, hoped)
     return plan
 
 

@@ -46,15 +46,22 @@ class Pace:
     curve: CostCurve
     plain: float = 1.0
     drafted: float = 1.0
-    known: dict[int, float] = field(default_factory=dict)
+    known: dict[tuple[int, int], list[float]] = field(default_factory=dict)
 
     def seconds(self, cells: int, *, drafted: bool) -> float:
         """What a step is expected to take."""
-        if cells not in self.known:
-            self.known[cells] = self.curve.seconds(cells)
         if drafted:
-            return (self.known[cells] + BOOKS) * self.drafted
-        return self.known[cells] * self.plain
+            return (self.curve.seconds(cells) + BOOKS) * self.drafted
+        return self.curve.seconds(cells) * self.plain
+
+    def costs(self, live: int, most: int) -> list[float]:
+        """What steps take that draft 0 to `most` cells below each of `live` roots, but for the
+        factor of drafted steps. Computed once: it is asked for before every step.
+        """
+        if (live, most) not in self.known:
+            cells = [live * (1 + drafted) for drafted in range(most + 1)]
+            self.known[live, most] = [self.curve.seconds(T) + BOOKS for T in cells]
+        return self.known[live, most]
 
     def see(self, cells: int, seconds: float, *, drafted: bool) -> None:
         """What one took. A pause of the machine counts no more than a step of double length."""

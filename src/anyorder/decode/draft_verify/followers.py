@@ -4,7 +4,8 @@
     followers.learn(seen)                       # every cell that was read renews a row
     draft = followers.filled(shape, roots)      # a tree of followers of followers
 
-The matrix is an array of numpy, whose single numbers are read faster than those of a tensor.
+The matrix is an array of numpy, whose single numbers are read faster than those of a tensor. Rows
+are ranked when they are asked for, many at once: where nothing is drafted, most never are.
 Source: Luo et al. 2024 (arXiv:2408.08696), section 3.
 Shapes: B rows, S scored cells, K drafted cells, X cells, V vocabulary, R ranks.
 """
@@ -19,12 +20,15 @@ from torch import Tensor
 from anyorder.decode.draft_verify.loop import Draft, Seen
 from anyorder.decode.draft_verify.tree_shape import TreeShape
 
+WAITING = 16  # cells whose logits are held at the most, until they are ranked
+
 
 class Followers:
     """For each token that was read, the `ranks` tokens likeliest after it when it was read last."""
 
     def __init__(self, *, vocab_size: int, ranks: int) -> None:
         self.matrix_VR = np.full((vocab_size, min(ranks, vocab_size)), -1, np.int32)
+        self._unranked: dict[int, Float[Tensor, " V"]] = {}  # the logits after tokens read of late
 
     @property
     def ranks(self) -> int:
@@ -32,17 +36,28 @@ class Followers:
 
     def after(self, token: int) -> list[int]:
         """What follows a token, likeliest first; nothing where it is unknown."""
+        if token in self._unranked:
+            self._rank()
         return self.matrix_VR[token].tolist() if self.knows(token) else []
 
     def knows(self, token: int) -> bool:
         """Whether the token was read; -1 stands for none."""
-        return token >= 0 and bool(self.matrix_VR[token, 0] >= 0)
+        return token in self._unranked or (token >= 0 and bool(self.matrix_VR[token, 0] >= 0))
 
     def learn(self, seen: Seen) -> None:
         """Cells that are no padding renew the rows of their tokens, right guesses and wrong."""
-        real = seen.real_BS.flatten()
-        ranked = likeliest(seen.logits_BSV.flatten(0, 1), self.ranks).cpu()[real]
-        self.matrix_VR[seen.tokens_BS.flatten()[real].numpy()] = ranked.numpy()
+        cells = zip(seen.tokens_BS.flatten().tolist(), seen.real_BS.flatten().tolist(), strict=True)
+        for (token, real), logits_V in zip(cells, seen.logits_BSV.flatten(0, 1), strict=True):
+            if real:
+                self._unranked[token] = logits_V
+        if len(self._unranked) > WAITING:
+            self._rank()
+
+    def _rank(self) -> None:
+        """Put what waits into the matrix."""
+        ranked_XR = likeliest(torch.stack(list(self._unranked.values())), self.ranks)
+        self.matrix_VR[list(self._unranked)] = ranked_XR.cpu().numpy()
+        self._unranked = {}
 
     def filled(self, shape: TreeShape, roots: Sequence[int]) -> Draft | None:
         """The tree below each root, each cell the follower of its parent; unknown: no guess.
@@ -51,6 +66,8 @@ class Followers:
         """
         if not any(map(self.knows, roots)):
             return None
+        if self._unranked:
+            self._rank()
         rows = [self._row(shape, root) for root in roots]
         tokens_BK = torch.tensor([[max(token, 0) for token in row] for row in rows])
         parents_BK = torch.tensor(
