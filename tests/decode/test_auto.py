@@ -154,3 +154,12 @@ def test_a_text_that_repeats_takes_few_calls_and_one_that_cannot_be_guessed_no_m
     plain = trace_of(LeftToRight(), wild, [0, 1]).cost
     drafted = trace_of(Auto(costs=DEAR.points), wild, [0, 1]).cost
     assert drafted.cells <= 1.2 * plain.cells
+
+
+def test_a_slower_machine_slows_drafted_steps_as_much_as_plain_ones():
+    pace = Pace(FREE)
+    drafts = pace.seconds(8, drafted=True) / pace.seconds(1, drafted=False)
+    for _ in range(50):
+        pace.see(1, 2 * FREE.seconds(1), drafted=False)
+    assert pace.plain == pytest.approx(2, rel=0.02)
+    assert pace.seconds(8, drafted=True) / pace.seconds(1, drafted=False) == pytest.approx(drafts)

@@ -40,7 +40,8 @@ class Pace:
     """Seconds of a step by the cells of its call: the model's curve, times what steps really take.
 
     Plain and drafted steps have a factor each, for what they do beside the call. While nothing is
-    drafted, the factor of drafted steps comes back to that of plain ones: it may be tried again.
+    drafted, the factor of drafted steps moves with that of plain ones and comes back to it: it may
+    be tried again.
     """
 
     curve: CostCurve
@@ -71,6 +72,7 @@ class Pace:
             self.drafted *= factor
         else:
             self.plain *= factor
+            self.drafted *= factor  # the same machine and text
             self.drafted += 0.02 * (self.plain - self.drafted)
 
 
