@@ -83,7 +83,8 @@ class Auto(DraftVerify):
             memory.trust.see(memory.hoped, float(beyond))
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
-                memory.pace.see(int(seen.real_BS.sum()), seconds, drafted=memory.hoped > 0)
+                cells = sum(map(sum, seen.real_BS.tolist()))
+                memory.pace.see(cells, seconds, drafted=memory.hoped > 0)
         return memory
 
 

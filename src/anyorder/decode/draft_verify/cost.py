@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 import weakref
+from bisect import bisect_left
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -44,8 +45,8 @@ class CostCurve:
         >>> CostCurve(((1, 1.0), (3, 2.0))).seconds(2)
         1.5
         """
-        pairs = list(zip(self.points, self.points[1:], strict=False))
-        (a, ta), (b, tb) = next((p for p in pairs if cells <= p[1][0]), pairs[-1])
+        right = min(bisect_left(self.points, (cells, 0.0), lo=1), len(self.points) - 1)
+        (a, ta), (b, tb) = self.points[right - 1 : right + 1]
         return ta + (tb - ta) * (cells - a) / (b - a)
 
 

@@ -5,7 +5,7 @@
     draft = followers.filled(shape, roots)      # a tree of followers of followers
 
 The matrix is an array of numpy, whose single numbers are read faster than those of a tensor. Rows
-are ranked when they are asked for, many at once: where nothing is drafted, most never are.
+are ranked when they are asked for: where nothing is drafted, most never are.
 Source: Luo et al. 2024 (arXiv:2408.08696), section 3.
 Shapes: B rows, S scored cells, K drafted cells, X cells, V vocabulary, R ranks.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 from anyorder.decode.draft_verify.loop import Draft, Seen
 from anyorder.decode.draft_verify.tree_shape import TreeShape
 
-WAITING = 16  # cells whose logits are held at the most, until they are ranked
+WAITING = 64  # cells whose logits are held at the most, until they are ranked
 
 
 class Followers:
@@ -37,7 +37,7 @@ class Followers:
     def after(self, token: int) -> list[int]:
         """What follows a token, likeliest first; nothing where it is unknown."""
         if token in self._unranked:
-            self._rank()
+            self._rank([token])
         return self.matrix_VR[token].tolist() if self.knows(token) else []
 
     def knows(self, token: int) -> bool:
@@ -51,13 +51,12 @@ class Followers:
             if real:
                 self._unranked[token] = logits_V
         if len(self._unranked) > WAITING:
-            self._rank()
+            self._rank(list(self._unranked))
 
-    def _rank(self) -> None:
-        """Put what waits into the matrix."""
-        ranked_XR = likeliest(torch.stack(list(self._unranked.values())), self.ranks)
-        self.matrix_VR[list(self._unranked)] = ranked_XR.cpu().numpy()
-        self._unranked = {}
+    def _rank(self, tokens: list[int]) -> None:
+        """Put the followers of tokens that wait into the matrix."""
+        logits_XV = torch.stack([self._unranked.pop(token) for token in tokens])
+        self.matrix_VR[tokens] = likeliest(logits_XV, self.ranks).cpu().numpy()
 
     def filled(self, shape: TreeShape, roots: Sequence[int]) -> Draft | None:
         """The tree below each root, each cell the follower of its parent; unknown: no guess.
@@ -67,7 +66,7 @@ class Followers:
         if not any(map(self.knows, roots)):
             return None
         if self._unranked:
-            self._rank()
+            self._rank(list(self._unranked))
         rows = [self._row(shape, root) for root in roots]
         tokens_BK = torch.tensor([[max(token, 0) for token in row] for row in rows])
         parents_BK = torch.tensor(
