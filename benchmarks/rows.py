@@ -1,7 +1,8 @@
 """Runs become rows: medians, spread, calls, and the ratio to each peer.
 
-A ratio is the tokens per second of one row over those of another of the same prompt and precision;
-llama.cpp's precision is its file's own, and stands beside int8.
+A ratio is the tokens per second of one row over those of another of the same prompt and precision,
+turn by turn, and of these the median: what slows a machine for a while slows both. llama.cpp's
+precision is its file's own, and stands beside int8.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,7 @@ def rows_of(runs: Sequence[Run], *, model: str) -> list[Peer]:
     groups: dict[Group, list[Run]] = {}
     for run in runs:
         groups.setdefault((run.job.task, run.job.contestant), []).append(run)
-    rows = [_row(group, groups, model) for group in groups]
-    return [replace(row, ratio=ratios(row, rows)) for row in rows]
+    return [replace(_row(group, groups, model), ratio=ratios(group, groups)) for group in groups]
 
 
 def middle(runs: Sequence[Run]) -> Run:
@@ -36,21 +36,34 @@ def same_text(runs: Sequence[Run], plain: Sequence[Run]) -> bool | None:
     return all(run.written.tokens == plain[0].written.tokens for run in runs)
 
 
-def ratios(row: Peer, rows: Sequence[Peer]) -> dict[str, float]:
-    """Our row's speed over that of every peer that it can be compared with."""
-    if row.engine != OURS:
+def ratios(of: Group, groups: Mapping[Group, Sequence[Run]]) -> dict[str, float]:
+    """Our speed over that of every peer that it can be compared with, and of our plain decoder."""
+    task, who = of
+    if who.engine != OURS:
         return {}
-    return {
-        f"{peer.engine} {peer.decoder}": round(row.tokens_per_s / peer.tokens_per_s, 3)
-        for peer in rows
-        if peer.engine != OURS and peer.task == row.task and _comparable(row, peer)
-    }
+    others = [
+        (name, runs)
+        for (other_task, other), runs in groups.items()
+        if other_task == task and _comparable(who, other)
+        for name in [f"{other.engine} {other.decoder}"]
+    ]
+    paired = {name: by_turn(groups[of], runs) for name, runs in others}
+    return {name: round(ratio, 3) for name, ratio in paired.items() if ratio is not None}
 
 
-def _comparable(row: Peer, peer: Peer) -> bool:
-    if peer.engine == LLAMA:
-        return row.precision == "int8"
-    return row.precision == peer.precision
+def by_turn(ours: Sequence[Run], theirs: Sequence[Run]) -> float | None:
+    """The median, over the turns that both took, of our speed over theirs."""
+    speeds = {run.job.turn: run.tokens_per_s for run in theirs}
+    both = [run for run in ours if run.job.turn in speeds]
+    return median(run.tokens_per_s / speeds[run.job.turn] for run in both) if both else None
+
+
+def _comparable(who: Contestant, other: Contestant) -> bool:
+    if other.engine == OURS:
+        return other.plain and other != who and other.precision == who.precision
+    if other.engine == LLAMA:
+        return who.precision == "int8"
+    return who.precision == other.precision
 
 
 def _row(of: Group, groups: Mapping[Group, Sequence[Run]], model: str) -> Peer:

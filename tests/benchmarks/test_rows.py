@@ -67,6 +67,16 @@ def test_ratios_are_to_peers_of_the_same_prompt_and_precision() -> None:
     assert all(peer.ratio == {} for peer in peers)
 
 
+def test_a_ratio_is_the_median_over_turns_that_both_took() -> None:
+    speeds = [(1.0, 1.0), (4.0, 2.0), (8.0, 12.0)]  # seconds: the machine slows down
+    runs = [run("left-to-right", plain, turn=n) for n, (plain, _) in enumerate(speeds)]
+    runs += [run("auto", auto, turn=n) for n, (_, auto) in enumerate(speeds)]
+    runs += [run("greedy", 16.0, engine="transformers", turn=2)]
+    plain, auto, _ = rows_of(runs, model="tiny")
+    assert auto.ratio == {"anyorder left-to-right": 1.0, "transformers greedy": 1.333}
+    assert plain.ratio == {"transformers greedy": 2.0}
+
+
 def test_rows_are_what_a_result_holds(tmp_path: Path) -> None:
     runs = [run("auto"), run("greedy", engine="llama.cpp", precision="own")]
     result = Peers(commit="", versions={}, machine={}, rows=rows_of(runs, model="tiny"))
