@@ -1,0 +1,1 @@
+"""Tasks and corpora: pairs of texts, where they come from, and how outputs are scored."""
