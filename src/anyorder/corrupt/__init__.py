@@ -1,0 +1,1 @@
+"""How clean data is damaged, or shown in part, for training."""

@@ -1,0 +1,200 @@
+"""Transformers that write all cells of a target at once.
+
+    ctc = CTCTransformer(ParallelSizes(source_vocab=30, target_vocab=43, blank=3))
+    lattice = ctc.read([[4, 5, 6], [7]]).ctc()
+    h = ctc.features(ctc.begin(source_BS, source_B))       # training, in parts
+
+Cells of the decoder are made of the source: state splitting turns every source state into `spread`
+cells (Libovický & Helcl 2018, arXiv:1811.04719, section 3). A cell may be given a token instead
+(glancing, Qian et al. 2021, arXiv:2008.07905).
+Shapes: B rows, S source cells, M decoder cells, V target vocabulary, C channels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.models.sources import padded
+from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelSizes:
+    """Sizes of the network; `spread`: decoder cells for each source cell; `blank`: see CTC."""
+
+    source_vocab: int
+    target_vocab: int
+    blank: int
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    spread: int = 3
+    width: Width = field(default_factory=Width)
+    max_length: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.spread < 1:
+            raise ValueError(f"a source cell becomes 1 decoder cell or more, not {self.spread}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthSizes:
+    """Sizes of a network that predicts how long its targets are: up to `longest` cells, the one
+    that begins them included.
+    """
+
+    source_vocab: int
+    target_vocab: int
+    bos: int
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    longest: int = 256
+    width: Width = field(default_factory=Width)
+    max_length: int = 1024
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the decoder starts from: its cells before the first layer, and the source."""
+
+    x_BMC: Float[Tensor, "B M C"]
+    count_B: Int[Tensor, " B"]
+    memory: Memory
+
+
+class CellTransformer(nn.Module):
+    """Encoder, decoder in which every cell sees all, and a head that is the target's embedding.
+
+    What stands in the cells before the first layer is each subclass's own.
+    """
+
+    def __init__(self, sizes: "ParallelSizes | LengthSizes") -> None:
+        super().__init__()
+        self.source = Embedding(sizes.source_vocab, sizes.width)
+        self.target = Embedding(sizes.target_vocab, sizes.width)
+        self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
+        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
+
+    def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
+        """The states of the source."""
+        sees_B1S = sees_of(source_B, source_BS.shape[1])
+        return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
+
+    def glanced(
+        self, begun: Begun, tokens_BM: Int[Tensor, "B M"], shown_BM: Bool[Tensor, "B M"]
+    ) -> Begun:
+        """The same beginning, with the tokens where `shown_BM` in the place of what was there."""
+        given_BMC = self.target.vectors(tokens_BM).to(begun.x_BMC.dtype)
+        return replace(begun, x_BMC=torch.where(shown_BM[..., None], given_BMC, begun.x_BMC))
+
+    def features(self, begun: Begun) -> Float[Tensor, "B M C"]:
+        """All cells after the last layer, in one pass."""
+        sees_B1M = sees_of(begun.count_B, begun.x_BMC.shape[1])
+        return self.decoder(self.target.placed(begun.x_BMC), sees_B1M, begun.memory)
+
+    def logps(self, features: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
+        """Features as log-probabilities, in float32 at the least."""
+        logits = F.linear(features, self.target.table.weight)
+        return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
+
+
+class SplitTransformer(CellTransformer):
+    """The cells are the states of the source, each split into `spread`."""
+
+    def __init__(self, sizes: ParallelSizes) -> None:
+        super().__init__(sizes)
+        self.sizes = sizes
+        self.split = nn.Linear(sizes.width.channels, sizes.spread * sizes.width.channels)
+
+    def begin(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Begun:
+        """Read the source and split its states into cells."""
+        memory = self.encode(source_BS, source_B)
+        split_BSX = self.split(memory.states_BSC)
+        cells_BMC = split_BSX.unflatten(-1, (self.sizes.spread, -1)).flatten(1, 2)
+        return Begun(cells_BMC, source_B * self.sizes.spread, memory)
+
+
+class CTCTransformer(SplitTransformer):
+    """The cells spell a target with blanks and repeats."""
+
+    def lattice(self, begun: Begun) -> CTCLattice:
+        """What each cell may hold."""
+        return CTCLattice(self.logps(self.features(begun)), begun.count_B, self.sizes.blank)
+
+    def read(self, sources: Sequence[Sequence[int]]) -> "SourceCTC":
+        """A model of what these sources become. Raises ValueError for an empty source."""
+        return SourceCTC(self, *padded(sources))
+
+
+@dataclass(frozen=True, eq=False)
+class SourceCTC:
+    """Satisfies `CTCModel`, one row for each source."""
+
+    net: CTCTransformer
+    source_BS: Int[Tensor, "B S"]
+    source_B: Int[Tensor, " B"]
+
+    def ctc(self) -> CTCLattice:
+        """One call: all cells of all rows."""
+        return self.net.lattice(self.net.begin(self.source_BS, self.source_B))
+
+
+class DAGTransformer(SplitTransformer):
+    """The cells are vertices of a graph; a target is a path from the first to the last.
+
+    Links: softmax over the vertices to the right of q_i k_j / sqrt(D), in `heads` mixed
+    distributions. Source: Huang et al. 2022 (arXiv:2205.07459), section 3.1.
+    """
+
+    def __init__(self, sizes: ParallelSizes) -> None:
+        super().__init__(sizes)
+        C, H = sizes.width.channels, sizes.width.heads
+        self.query, self.key = nn.Linear(C, C), nn.Linear(C, C)
+        self.gate = nn.Linear(C, H)
+
+    def lattice(self, begun: Begun) -> DAGLattice:
+        """What each vertex may hold, and where a path may go from it."""
+        x_BMC = self.features(begun)
+        return DAGLattice(self.logps(x_BMC), self.links(x_BMC, begun.count_B), begun.count_B)
+
+    def links(
+        self, x_BMC: Float[Tensor, "B M C"], count_B: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B M M"]:
+        """Log-probabilities of going from one vertex to another; -inf to the left and beyond the
+        end. The last vertex goes nowhere.
+        """
+        H, M = self.sizes.width.heads, x_BMC.shape[1]
+        query, key = (
+            layer(x_BMC).unflatten(-1, (H, -1)).transpose(1, 2).float()
+            for layer in (self.query, self.key)
+        )
+        score_BHMM = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+        right_MM = torch.ones(M, M, dtype=torch.bool).triu(1)
+        open_BMM = right_MM & sees_of(count_B, M)
+        none_BM1 = ~open_BMM.any(-1, keepdim=True)
+        # not -inf: the gradient of a sum over heads that are all -inf is no number
+        score_BHMM = score_BHMM.masked_fill(~(open_BMM | none_BM1)[:, None], -1e30)
+        gate_BHM1 = self.gate(x_BMC).float().log_softmax(-1).transpose(1, 2)[..., None]
+        mixed_BMM = (score_BHMM.log_softmax(-1) + gate_BHM1).logsumexp(1)
+        return mixed_BMM.masked_fill(none_BM1 | ~open_BMM, -torch.inf)
+
+    def read(self, sources: Sequence[Sequence[int]]) -> "SourceDAG":
+        """A model of what these sources become. Raises ValueError for an empty source."""
+        return SourceDAG(self, *padded(sources))
+
+
+@dataclass(frozen=True, eq=False)
+class SourceDAG:
+    """Satisfies `DAGModel`, one row for each source."""
+
+    net: DAGTransformer
+    source_BS: Int[Tensor, "B S"]
+    source_B: Int[Tensor, " B"]
+
+    def dag(self) -> DAGLattice:
+        """One call: all vertices of all rows."""
+        return self.net.lattice(self.net.begin(self.source_BS, self.source_B))

@@ -1,0 +1,155 @@
+"""A transformer that reads a source and writes a target, left to right, with a cache.
+
+    model = Seq2Seq(Seq2SeqSizes(source_vocab=30, target_vocab=43, bos=1, eos=2))
+    lm = model.read([[4, 5, 6], [7]])             # a causal model of the targets of these sources
+    logits_BNV = model(source_BS, source_B, target_BN)
+
+Once it has read its sources it is a `CausalLM`, and every decoder for language models serves it.
+A text begins with `bos`, which is a given cell of the canvas. Deep encoders with shallow decoders:
+Kasai et al. 2021 (arXiv:2006.10369).
+Shapes: B rows, S source cells, N target cells, T new cells, V target vocabulary, C channels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from anyorder.masks import Tree, causal
+from anyorder.models.sources import padded
+from anyorder.nets.cache import KeyValues
+from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
+from anyorder.nets.source_cache import SourceCache
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seq2SeqSizes:
+    """Sizes of the network. The target's vocabulary holds what begins and ends a text, too."""
+
+    source_vocab: int
+    target_vocab: int
+    bos: int
+    eos: int
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    width: Width = field(default_factory=Width)
+    max_length: int = 1024
+
+
+class Seq2Seq(nn.Module):
+    """Encoder, causal decoder, and a head that is the embedding of the target."""
+
+    def __init__(self, sizes: Seq2SeqSizes) -> None:
+        super().__init__()
+        self.sizes, self.bos, self.eos = sizes, sizes.bos, sizes.eos
+        self.source = Embedding(sizes.source_vocab, sizes.width)
+        self.target = Embedding(sizes.target_vocab, sizes.width)
+        self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
+        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
+
+    def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
+        """The states of the source."""
+        sees_B1S = sees_of(source_B, source_BS.shape[1])
+        return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
+
+    def forward(
+        self,
+        source_BS: Int[Tensor, "B S"],
+        source_B: Int[Tensor, " B"],
+        target_BN: Int[Tensor, "B N"],
+    ) -> Float[Tensor, "B N V"]:
+        """The logits after every cell of targets that are known (teacher forcing)."""
+        N = target_BN.shape[1]
+        sees_1NN = causal().render(N, N)[None]
+        memory = self.encode(source_BS, source_B)
+        return self.head(self.decoder(self.target(target_BN), sees_1NN, memory))
+
+    def head(self, x_BNC: Float[Tensor, "B N C"]) -> Float[Tensor, "B N V"]:
+        """Features as logits."""
+        return F.linear(x_BNC, self.target.table.weight)
+
+    def read(self, sources: Sequence[Sequence[int]]) -> "SourceLM":
+        """A causal model of what these sources become. Raises ValueError for an empty source."""
+        return SourceLM(self, *padded(sources))
+
+
+@dataclass(frozen=True, eq=False)
+class SourceLM:
+    """Satisfies `CausalLM`, one row for each source; the source is encoded with the cache."""
+
+    net: Seq2Seq
+    source_BS: Int[Tensor, "B S"]
+    source_B: Int[Tensor, " B"]
+
+    @property
+    def fingerprint(self) -> str:
+        """What the cost of a call depends on, beside the machine."""
+        s = self.net.sizes
+        return f"seq2seq-{s.decoder_layers}x{s.width.channels}"
+
+    @property
+    def vocab_size(self) -> int:
+        return self.net.sizes.target_vocab
+
+    @property
+    def max_length(self) -> int:
+        return self.net.sizes.max_length
+
+    def new_cache(self, batch: int, room: int) -> SourceCache:
+        """Reads the sources. A batch of 1 beside several sources is that of the first alone."""
+        s, B = self.net.sizes, len(self.source_BS)
+        assert batch in (1, B), f"{batch} rows for {B} sources"
+        memory = self.net.encode(self.source_BS[:batch], self.source_B[:batch])
+        own = KeyValues(
+            layers=s.decoder_layers,
+            batch=batch,
+            heads=s.width.heads,
+            room=room,
+            width=s.width.channels // s.width.heads,
+            dtype=memory.states_BSC.dtype,
+        )
+        return SourceCache(own, self.net.decoder.sources(memory))
+
+    def extend(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: SourceCache,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
+        B, T = tokens_BT.shape
+        own = cache.own
+        end = own.reserve(T)
+        begin_B1 = own.length_B[:, None]
+        depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
+        at_BT = None if own.level else begin_B1 + torch.arange(T)
+        sees = _sees(begin_B1, T, end, tree)
+        x_BTC = self.net.target(tokens_BT, begin_B1 + depth_BT)
+        decoder = self.net.decoder
+        for number, (layer, source) in enumerate(zip(decoder.each, cache.sources, strict=True)):
+
+            def own_cells(normed: Tensor, at=number, by=layer) -> tuple:
+                keys, values = by.own.keys_values(normed)
+                both = own.write(at, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
+                return tuple(kept[:, :, :end] for kept in both), sees
+
+            x_BTC = layer(x_BTC, own_cells, source)
+        if score_BS is not None:
+            x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
+        return self.net.head(decoder.norm(x_BTC)).float()
+
+
+def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor | None:
+    """Which cells of the cache each new cell sees: what is committed, and its own branch."""
+    if T == 1 and bool((begin_B1 == begin_B1[0]).all()):
+        return None
+    ahead_BE = torch.arange(end) - begin_B1
+    new_BTT = (Tree.chain(1, T) if tree is None else tree).sees_BTT.expand(len(begin_B1), T, T)
+    inside_B1E = ((ahead_BE >= 0) & (ahead_BE < T))[:, None]
+    new_BTE = new_BTT.gather(2, ahead_BE.clamp(0, T - 1)[:, None].expand(-1, T, -1))
+    return (ahead_BE < 0)[:, None] | (new_BTE & inside_B1E)

@@ -1,0 +1,25 @@
+"""Sources of different lengths as one block of cells.
+
+source_BS, source_B = padded([[4, 5, 6], [7]])
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "B S"], Int[Tensor, " B"]]:
+    """Rows filled up with zeros on the right, and how many cells of each are its own.
+
+    Raises ValueError for no rows, or an empty one.
+
+    >>> padded([[4, 5], [7]])[0].tolist()
+    [[4, 5], [7, 0]]
+    """
+    if not rows or not all(rows):
+        raise ValueError("there is nothing to read: a source is empty")
+    width = max(map(len, rows))
+    filled = [[*row, *[0] * (width - len(row))] for row in rows]
+    return torch.tensor(filled), torch.tensor([len(row) for row in rows])

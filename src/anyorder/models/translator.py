@@ -1,0 +1,148 @@
+"""A model of targets given sources, with the units of both sides; and its folder.
+
+    translator.save(Path("my-model"))
+    translator = opened(Path("my-model"))         # anyorder.load does it
+    model, canvas = translator.begin(["hello"], max_new_tokens=40)
+
+The folder has `config.json` (kind and sizes), `model.safetensors`, and the two tokenizers.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from anyorder import __version__
+from anyorder.canvas import Canvas
+from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel import CTCTransformer, DAGTransformer, LengthSizes, ParallelSizes
+from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.writer import checked
+from anyorder.nets.layers import Width
+from anyorder.units.special import BOS
+from anyorder.units.text import TextUnits
+from anyorder.units.training import load_units, save_units
+
+FORMAT = 1  # of the folder; another number is another way to write it
+Net = Seq2Seq | LengthTransformer | CTCTransformer | DAGTransformer
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network, and the decoder that suits it."""
+
+    net: type[Net]
+    sizes: type[Seq2SeqSizes] | type[LengthSizes] | type[ParallelSizes]
+    decoder: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, "left-to-right"),
+    "parallel": Kind(LengthTransformer, LengthSizes, "parallel"),
+    "ctc": Kind(CTCTransformer, ParallelSizes, "ctc-greedy"),
+    "dag": Kind(DAGTransformer, ParallelSizes, "dag-lookahead"),
+}
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A trained network, its units, and what ends a text. Satisfies `Writer`."""
+
+    net: Net = field(repr=False)
+    source_units: TextUnits = field(repr=False)
+    units: TextUnits = field(repr=False)
+    name: str
+    eos_ids: tuple[int, ...] = ()
+    precision: str = "float32"
+
+    @property
+    def kind(self) -> str:
+        """Its name in `KINDS`."""
+        return next(name for name, kind in KINDS.items() if type(self.net) is kind.net)
+
+    @property
+    def decoder(self) -> str:
+        """The decoder that suits it."""
+        return KINDS[self.kind].decoder
+
+    def begin(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None
+    ) -> tuple[Any, Canvas]:
+        """The network after it has read these sources, and a canvas on which each target has begun.
+
+        Raises ValueError for a source that is empty, and one that no network can hold.
+        """
+        rows = []
+        for which, prompt in zip(checked(prompts, max_new_tokens), prompts, strict=True):
+            row = self.source_units.encode(prompt)
+            if not row:
+                raise ValueError(f"{which} is empty; write at least one word")
+            if len(row) > self.longest:
+                raise ValueError(
+                    f"{which} has {len(row)} tokens; {self.name} reads {self.longest} at most"
+                )
+            rows.append(row)
+        cells = min(max_new_tokens, self.longest)
+        canvas = Canvas.of_prompts([[BOS]] * len(rows), new_cells=[cells] * len(rows))
+        return self.net.eval().read(rows), canvas
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a source or a target at the most."""
+        return self.net.sizes.max_length
+
+    def save(self, folder: Path) -> None:
+        """Write the folder that `opened` reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_units(self.source_units, folder / "source.json")
+        save_units(self.units, folder / "target.json")
+        weights = {name: x.contiguous() for name, x in self.net.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+        config = {
+            "anyorder": FORMAT,
+            "made_with": __version__,
+            "kind": self.kind,
+            "sizes": asdict(self.net.sizes),
+        }
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether this library wrote the folder."""
+    try:
+        return "anyorder" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def opened(folder: Path) -> Translator:
+    """The translator of a folder. Raises ValueError for one of another version, or damaged."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config["anyorder"] != FORMAT:
+        raise ValueError(
+            f"{folder} has format {config['anyorder']!r}, and this version of anyorder reads "
+            f"{FORMAT}: it was made with {config.get('made_with', 'another version')}"
+        )
+    try:
+        net = built(config["kind"], config["sizes"])
+        net.load_state_dict(load_file(folder / "model.safetensors"))
+        units = load_units(folder / "target.json")
+        source_units = load_units(folder / "source.json")
+    except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"{folder} is damaged, or its files do not belong together: {first}"
+        ) from error
+    return Translator(net.eval(), source_units, units, folder.name, units.eos_ids)
+
+
+def built(kind: str, sizes: Mapping[str, Any]) -> Net:
+    """A network with random weights. Raises ValueError for a kind that does not exist."""
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind of network {kind!r}; there is {', '.join(KINDS)}")
+    width = Width(**sizes["width"])
+    return KINDS[kind].net(KINDS[kind].sizes(**{**sizes, "width": width}))  # type: ignore[arg-type]

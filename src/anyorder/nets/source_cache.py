@@ -1,0 +1,45 @@
+"""A decoder's cache together with the source that it writes about: rows are chosen alike.
+
+    cache = SourceCache(own, sources)             # keys and values of the text, and of the source
+    cache.select(rows_R)
+
+Shapes: B rows, R chosen rows, P cells of a path.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Int
+from torch import Tensor
+
+from anyorder.nets.cache import KeyValues
+from anyorder.nets.layers import KeysValues
+
+Source = tuple[KeysValues, Tensor]  # of one layer: keys, values, and who sees them
+
+
+@dataclass
+class SourceCache:
+    """Satisfies `anyorder.models.capability.Cache`."""
+
+    own: KeyValues
+    sources: list[Source]
+
+    @property
+    def length_B(self) -> Int[Tensor, " B"]:
+        return self.own.length_B
+
+    @property
+    def room(self) -> int:
+        return self.own.room
+
+    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
+        self.own.keep(path_BP, count_B)
+
+    def trim(self, length_B: Int[Tensor, " B"]) -> None:
+        self.own.trim(length_B)
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "SourceCache":
+        chosen = [
+            ((keys[rows_R], values[rows_R]), sees[rows_R]) for (keys, values), sees in self.sources
+        ]
+        return SourceCache(self.own.select(rows_R), chosen)

@@ -1,0 +1,1 @@
+"""Losses: what a model is trained for. Pure functions of a model and a batch."""

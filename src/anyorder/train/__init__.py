@@ -1,0 +1,1 @@
+"""One training loop, and the checkpoints that it writes."""

@@ -1,0 +1,66 @@
+"""Sequence-level distillation: a teacher translates the training sources, a pupil learns that.
+
+    distill(teacher, task.splits().train, Path("distilled.jsonl"), decoder="beam:width=4")
+
+A line a source, in order of length; a run that was stopped goes on after its last whole line.
+Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu et al. 2018
+(arXiv:1711.02281), section 3.4.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from anyorder.data.pairs import Example
+from anyorder.decode.run import Decoder
+from anyorder.measure.translation import translate
+from anyorder.models.translator import Translator
+
+
+def distill(
+    teacher: Translator,
+    examples: Sequence[Example],
+    path: Path,
+    *,
+    decoder: Decoder | str = "beam:width=4",
+    batch: int = 64,
+    max_new_tokens: int = 200,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write what the teacher makes of each source; how many lines there are at the end.
+
+    Where it writes nothing the target is empty, and nobody learns from it. Raises ValueError where
+    `path` holds the work of another run.
+    """
+    order = sorted(range(len(examples)), key=lambda i: (len(examples[i].source), i))
+    done = _done(path, [examples[i] for i in order])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for at in range(done, len(order), batch):
+            part = [examples[i] for i in order[at : at + batch]]
+            sources = [example.source for example in part]
+            targets = translate(
+                teacher, sources, decoder=decoder, max_new_tokens=max_new_tokens, batch=batch
+            )
+            for example, target in zip(part, targets, strict=True):
+                line = {"source": example.source, "target": target, "group": example.group}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            if on_progress:
+                on_progress(min(at + batch, len(order)), len(order))
+    return len(order)
+
+
+def _done(path: Path, examples: Sequence[Example]) -> int:
+    """Whole lines that an earlier run has left; one that was cut short is taken away."""
+    if not path.is_file():
+        return 0
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    lines = whole.decode("utf-8").splitlines()
+    sources = [json.loads(line)["source"] for line in lines]
+    if sources != [example.source for example in examples[: len(sources)]]:
+        raise ValueError(f"{path} holds other pairs; name another file, or remove it")
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    return len(sources)

@@ -1,0 +1,101 @@
+"""What a training run must remember to go on bit for bit, as files without pickles.
+
+    save(folder, module, optimizer, rng, progress)
+    progress = restore(folder, module, optimizer, rng)
+
+One safetensors file of weights, moments and states of chance, one JSON file of numbers; a state is
+whole or it is not there: it is written beside the old one and then put in its place.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+
+@dataclass
+class Progress:
+    """How far a run is. `best` is the lowest held-out loss, `waited` the checks since then."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # of the epoch: the next one
+    best: float = float("inf")
+    waited: int = 0
+    seconds: float = 0.0
+    snapshots: list[int] = field(default_factory=list)
+
+
+def save(
+    folder: Path, module: nn.Module, optimizer: Optimizer, rng: Generator, progress: Progress
+) -> None:
+    """Write the state into `folder`, which is replaced as a whole."""
+    half = folder.with_name(folder.name + ".half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(parents=True)
+    tensors = {f"weight.{name}": x for name, x in module.state_dict().items()}
+    tensors |= {f"moment.{name}": x for name, x in _moments(module, optimizer).items()}
+    tensors |= {"chance.objective": rng.get_state(), "chance.dropout": torch.get_rng_state()}
+    save_file(
+        {name: x.detach().clone().contiguous() for name, x in tensors.items()},
+        half / "state.safetensors",
+    )
+    (half / "state.json").write_text(json.dumps(asdict(progress)))
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(half, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(
+    folder: Path, module: nn.Module, optimizer: Optimizer, rng: Generator
+) -> Progress | None:
+    """Put a saved state back; None if there is none. ValueError for one that does not fit."""
+    if not folder.exists() and folder.with_name(folder.name + ".old").exists():
+        folder = folder.with_name(folder.name + ".old")  # it was killed between two names
+    if not folder.exists():
+        return None
+    try:
+        progress = Progress(**json.loads((folder / "state.json").read_text()))
+        tensors = load_file(folder / "state.safetensors")
+        weights = _under("weight.", tensors)
+        module.load_state_dict(weights)
+        _put_moments(module, optimizer, _under("moment.", tensors))
+        rng.set_state(tensors["chance.objective"])
+        torch.set_rng_state(tensors["chance.dropout"])
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(
+            f"the training in {folder} can't be gone on with ({first}): "
+            "it is of another recipe or version, or damaged; name another folder, or remove it"
+        ) from error
+    return progress
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): x for k, x in tensors.items() if k.startswith(prefix)}
+
+
+def _moments(module: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimiser remembers of each weight."""
+    return {
+        f"{kind}.{name}": torch.as_tensor(x)
+        for name, weight in module.named_parameters()
+        for kind, x in optimizer.state.get(weight, {}).items()
+    }
+
+
+def _put_moments(module: nn.Module, optimizer: Optimizer, moments: dict[str, Tensor]) -> None:
+    weights = dict(module.named_parameters())
+    for key, x in moments.items():
+        kind, name = key.split(".", 1)
+        optimizer.state[weights[name]][kind] = x

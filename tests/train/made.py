@@ -1,0 +1,66 @@
+"""Small things to train on."""
+
+import torch
+
+from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel import CTCTransformer, DAGTransformer, LengthSizes, ParallelSizes
+from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.nets.layers import Width
+from anyorder.train.batches import Rows
+
+WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.1)
+
+
+def rows(count: int = 40, *, seed: int = 0) -> Rows:
+    """Targets that are their sources, each token one higher."""
+    rng = torch.Generator().manual_seed(seed)
+    sources = [
+        torch.randint(4, 9, (int(n),), generator=rng).tolist()
+        for n in torch.randint(2, 6, (count,), generator=rng)
+    ]
+    return Rows(tuple(sources), tuple([token + 1 for token in row] for row in sources))
+
+
+def seq2seq() -> Seq2Seq:
+    torch.manual_seed(1)
+    return Seq2Seq(
+        Seq2SeqSizes(
+            source_vocab=10,
+            target_vocab=10,
+            bos=1,
+            eos=2,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )
+
+
+def length_based() -> LengthTransformer:
+    torch.manual_seed(1)
+    return LengthTransformer(
+        LengthSizes(
+            source_vocab=10,
+            target_vocab=10,
+            bos=1,
+            longest=12,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )
+
+
+def parallel(kind: type[CTCTransformer] | type[DAGTransformer]) -> CTCTransformer | DAGTransformer:
+    torch.manual_seed(1)
+    return kind(
+        ParallelSizes(
+            source_vocab=10,
+            target_vocab=10,
+            blank=3,
+            spread=2,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )

@@ -1,0 +1,121 @@
+"""Distillation: whole lines, in order, gone on with after a kill; and training on them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anyorder.data.mixtures import TrainedOn
+from anyorder.data.own import OwnPairs
+from anyorder.data.pairs import Example
+from anyorder.models.translator import Translator, opened
+from anyorder.train.distill import distill
+from anyorder.train.fit import fit
+from anyorder.train.paradigms import Paradigm, paradigms
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import InverseRoot
+from tests.train.made import WIDTH
+
+RECIPE = Recipe(steps=8, cells=200, check_every=4, schedule=InverseRoot(peak=3e-3, warmup=2))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> OwnPairs:
+    path = tmp_path_factory.mktemp("own") / "pairs.tsv"
+    lines = [f"{n} and {n * n % 17}\t{n * n % 17} und {n}\n" for n in range(80)]
+    path.write_text("".join(lines), encoding="utf-8")
+    return OwnPairs(str(path), vocabulary=320)
+
+
+def small(name: str) -> Paradigm:
+    paradigm = paradigms()[name]
+    return Paradigm(
+        kind=paradigm.kind,
+        objective=paradigm.objective,
+        encoder_layers=1,
+        decoder_layers=1,
+        width=WIDTH,
+        more=paradigm.more,
+    )
+
+
+@pytest.fixture(scope="module")
+def teacher(own: OwnPairs, tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    return fit(own, small("autoregressive"), RECIPE, tmp_path_factory.mktemp("teacher") / "m")
+
+
+def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
+    own: OwnPairs, teacher: Translator, tmp_path: Path
+) -> None:
+    examples, whole, torn = own.splits().train[:20], tmp_path / "whole.jsonl", tmp_path / "t.jsonl"
+    options = {"decoder": "beam:width=2", "batch": 6, "max_new_tokens": 12}
+    assert distill(teacher, examples, whole, **options) == 20  # type: ignore[arg-type]
+    lines = whole.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 20
+    assert sorted(json.loads(line)["source"] for line in lines) == sorted(
+        example.source for example in examples
+    )
+    torn.write_bytes(b"".join(lines[:7]) + lines[7][:9])
+    distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
+    assert torn.read_bytes() == whole.read_bytes()
+    with pytest.raises(ValueError, match="holds other pairs"):
+        distill(teacher, own.splits().train[20:40], whole)
+
+
+def test_a_pupil_has_the_units_and_the_test_pairs_of_the_task(
+    own: OwnPairs, tmp_path: Path
+) -> None:
+    train = own.splits().train
+    path = tmp_path / "distilled.jsonl"
+    lines = [{"source": e.source, "target": "und"} for e in train[:30]]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pure, mixed = TrainedOn(own, (str(path),)), TrainedOn(own, (str(path),), own=True)
+    assert {e.targets for e in pure.splits().train} == {("und",)}
+    assert len(mixed.splits().train) == len(train) + 30
+    for task in (pure, mixed):
+        assert task.splits().test == own.splits().test
+        assert task.splits().valid == own.splits().valid
+        ours, theirs = task.units(task.splits().train), own.units(train)
+        assert ours[1].encode("9 und 8") == theirs[1].encode("9 und 8")
+    assert pure.name != mixed.name != own.name
+
+
+def test_what_is_tested_must_not_be_learnt(own: OwnPairs, tmp_path: Path) -> None:
+    path = tmp_path / "cheat.jsonl"
+    tested: Example = own.splits().test[0]
+    path.write_text(json.dumps({"source": tested.source, "target": "x"}) + "\n")
+    with pytest.raises(ValueError, match="must not be trained on it"):
+        TrainedOn(own, (str(path),)).splits()
+
+
+@pytest.mark.parametrize("name", paradigms())
+def test_every_paradigm_is_trained_saved_and_opened(
+    own: OwnPairs, name: str, tmp_path: Path
+) -> None:
+    made = fit(own, small(name), RECIPE, tmp_path / "m")
+    again = opened(tmp_path / "m")
+    assert (made.kind, made.decoder) == (again.kind, again.decoder)
+    for one, other in zip(made.net.parameters(), again.net.parameters(), strict=True):
+        assert one.equal(other)
+    again_fit = fit(own, small(name), RECIPE, tmp_path / "m")  # all steps are made
+    assert next(again_fit.net.parameters()).equal(next(made.net.parameters()))
+    with pytest.raises(ValueError, match="of another task, model or recipe"):
+        fit(own, small(name), Recipe(steps=9), tmp_path / "m")
+
+
+def test_a_folder_of_another_version_or_damaged_is_named(
+    teacher: Translator, tmp_path: Path
+) -> None:
+    teacher.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "anyorder": 99}))
+    with pytest.raises(ValueError, match="has format 99"):
+        opened(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**config, "kind": "nonsense"}))
+    with pytest.raises(ValueError, match="no kind of network 'nonsense'"):
+        opened(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="is damaged, or its files do not belong together"):
+        opened(tmp_path)

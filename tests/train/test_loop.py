@@ -1,0 +1,182 @@
+"""The training loop: it learns, goes on bit for bit where it was killed, and says what is wrong."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from anyorder.corrupt.glancing import Glancing
+from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.objectives.batch import Batch, Loss
+from anyorder.objectives.cross_entropy import CrossEntropy
+from anyorder.objectives.ctc import CTC
+from anyorder.objectives.dag import DAG
+from anyorder.objectives.length_based import LengthBased
+from anyorder.train.batches import Rows, epoch, plan
+from anyorder.train.loop import train
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import Cosine, InverseRoot
+from tests.train.made import length_based, parallel, rows, seq2seq
+
+RECIPE = Recipe(
+    steps=60,
+    cells=60,
+    schedule=InverseRoot(peak=5e-3, warmup=10),
+    precision="float32",
+    check_every=20,
+    average=2,
+)
+EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "left to right": (seq2seq, CrossEntropy()),
+    "vanilla": (length_based, LengthBased()),
+    "glancing": (length_based, LengthBased(Glancing())),
+    "CTC": (lambda: parallel(CTCTransformer), CTC()),
+    "CTC, glancing": (lambda: parallel(CTCTransformer), CTC(Glancing())),
+    "DAG": (lambda: parallel(DAGTransformer), DAG()),
+    "DAG, glancing": (lambda: parallel(DAGTransformer), DAG(Glancing())),
+}
+
+
+class KilledError(Exception):
+    """As if the machine went off."""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(name: str, tmp_path: Path) -> None:
+    make, objective = EVERY[name]
+    recipe = replace(RECIPE, accumulate=2)
+    whole, torn = make(), make()
+    train(whole, objective, rows(), rows(9, seed=1), recipe, tmp_path / "whole")
+
+    def kill(step: int, steps: int, loss: float, speed: float) -> None:
+        if step == 33:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(torn, objective, rows(), rows(9, seed=1), recipe, tmp_path / "torn", on_step=kill)
+    torn = make()  # another process
+    torch.manual_seed(99)
+    train(torn, objective, rows(), rows(9, seed=1), recipe, tmp_path / "torn")
+    for one, other in zip(whole.parameters(), torn.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_it_learns(name: str, tmp_path: Path) -> None:
+    make, objective = EVERY[name]
+    recipe = replace(RECIPE, steps=240)
+    trained = train(make(), objective, rows(200), rows(9, seed=1), recipe, tmp_path)
+    lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+    held_out = [line["held_out"] for line in lines if "held_out" in line]
+    assert len(held_out) == 12
+    assert min(held_out) == trained.held_out < 0.65 * held_out[0]
+    assert trained.steps == 240
+    assert not trained.early
+
+
+def test_bfloat16_learns_as_well(tmp_path: Path) -> None:
+    losses = [
+        train(
+            seq2seq(),
+            CrossEntropy(),
+            rows(),
+            rows(9, seed=1),
+            replace(RECIPE, precision=precision),
+            tmp_path / precision,
+        ).held_out
+        for precision in ("float32", "bfloat16")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert losses[1] != losses[0]
+
+
+def test_what_a_user_draws_is_not_disturbed(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    model, pairs = seq2seq(), rows()
+    torch.manual_seed(5)
+    train(model, CrossEntropy(), pairs, pairs, replace(RECIPE, steps=2), tmp_path)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A loss that is no number, once the model was asked three times."""
+
+    calls: list[int]
+
+    @property
+    def plain(self) -> "Broken":
+        return self
+
+    def __call__(self, model: Any, batch: Batch, *, progress: float, rng: Any) -> Loss:
+        self.calls.append(1)
+        loss = CrossEntropy()(model, batch, progress=progress, rng=rng)
+        return replace(loss, total=loss.total * (float("nan") if len(self.calls) == 3 else 1.0))
+
+
+def test_a_loss_that_is_no_number_ends_it_and_the_batch_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no number at step 3; the batch is kept in .*bad-batch"):
+        train(seq2seq(), Broken([]), rows(), rows(), RECIPE, tmp_path)
+    assert (tmp_path / "bad-batch.safetensors").is_file()
+
+
+def test_a_state_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=20)
+    train(seq2seq(), CrossEntropy(), rows(), rows(), recipe, tmp_path)
+    with pytest.raises(ValueError, match="can't be gone on with"):
+        train(parallel(CTCTransformer), CTC(), rows(), rows(), recipe, tmp_path)
+    state = tmp_path / "state" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-500])
+    with pytest.raises(ValueError, match="can't be gone on with"):
+        train(seq2seq(), CrossEntropy(), rows(), rows(), recipe, tmp_path)
+
+
+def test_patience_ends_it(tmp_path: Path) -> None:
+    recipe = replace(
+        RECIPE, steps=400, check_every=2, patience=3, schedule=InverseRoot(peak=1e-9, warmup=1)
+    )
+    trained = train(seq2seq(), CrossEntropy(), rows(), rows(9, seed=1), recipe, tmp_path)
+    assert trained.early
+    assert trained.steps < 400
+    assert len(list(tmp_path.glob("snapshot-*"))) == 2
+
+
+def test_targets_that_no_canvas_holds_are_counted() -> None:
+    model = parallel(CTCTransformer)
+    long = Rows(([4], [4, 5]), ([5] * 9, [5, 6]))
+    loss = CTC()(model, long.batch([0, 1]), progress=0.0, rng=torch.Generator())
+    assert loss.notes["too long"] == 1
+    assert loss.units == 2
+    assert bool(loss.total.isfinite())
+
+
+def test_batches_hold_each_pair_once_and_differ_from_epoch_to_epoch() -> None:
+    pairs = rows(50)
+    one, again, other = (plan(pairs, cells=30, seed=3, number=number) for number in (0, 0, 1))
+    assert sorted(i for chosen in one for i in chosen) == list(range(50))
+    assert one == again != other
+    for batch in epoch(pairs, cells=30, seed=3, number=0):
+        assert batch.source_BS.numel() <= 30
+        assert batch.target_BN.numel() <= 30
+    late = list(epoch(pairs, cells=30, seed=3, number=0, begin=2))
+    assert len(late) == len(one) - 2
+
+
+def test_schedules_rise_and_fall() -> None:
+    for schedule in (InverseRoot(peak=1.0, warmup=10), Cosine(peak=1.0, warmup=10)):
+        rates = [schedule(step, 100) for step in range(100)]
+        assert max(rates) == rates[9] == 1.0
+        assert rates[:10] == sorted(rates[:10])
+        assert rates[9:] == sorted(rates[9:], reverse=True)
+
+
+@pytest.mark.parametrize("field", ["steps", "cells", "accumulate", "patience"])
+def test_a_recipe_that_can_not_be(field: str) -> None:
+    with pytest.raises(ValueError, match="1 or more"):
+        replace(RECIPE, **{field: 0})
