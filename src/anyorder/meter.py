@@ -9,6 +9,7 @@ The meter knows nothing of decoders. Shapes: B rows, T cells.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -69,7 +70,7 @@ class Meter:
 
 
 class Metered:
-    """A model whose `extend` is counted; all else is the model's own."""
+    """A model whose `extend`, `fill`, `ctc` and `dag` are counted; all else is the model's own."""
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter
@@ -85,6 +86,34 @@ class Metered:
         parents = None if tree is None else tree.parents_BT.tolist()
         self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents))
         return logits
+
+    def ctc(self) -> Any:
+        """A CTC lattice; its cells are noted with their likeliest tokens."""
+        return self._asked(self.model.ctc)
+
+    def dag(self) -> Any:
+        """A graph; its vertices are noted with their likeliest tokens."""
+        return self._asked(self.model.dag)
+
+    def fill(self, canvas: Any) -> Tensor:
+        """What stands in all cells; noted with what stood there before."""
+        begun = time.perf_counter()
+        logp_BNV = self.model.fill(canvas)
+        seconds = time.perf_counter() - begun
+        self.meter.calls.append(Call(self.role, seconds, canvas.tokens_BN.tolist(), None))
+        return logp_BNV
+
+    def select(self, rows_R: Tensor) -> "Metered":
+        """Other rows of the model, on the same meter."""
+        return Metered(self.model.select(rows_R), self.meter, self.role)
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        begun = time.perf_counter()
+        lattice = ask()
+        seconds = time.perf_counter() - begun
+        tokens_BT = lattice.logp_BMV.argmax(-1).tolist()
+        self.meter.calls.append(Call(self.role, seconds, tokens_BT, None))
+        return lattice
 
 
 def beside(model: Any, other: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anyorder.decode import Jacobi, LeftToRight
-from anyorder.decode.generate import _chosen, _seeds, _texts, canvas_of, generate, pieces_of
+from anyorder.decode.generate import _chosen, _seeds, _texts, generate, pieces_of
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Trace, fold
@@ -50,7 +50,7 @@ def test_an_empty_prompt_is_refused_chat_or_not(chat: bool | None) -> None:
     lm = replace(LM, units=TextUnits(made.byte_level()))
     assert lm.units.has_chat
     with pytest.raises(ValueError, match=r"^prompt 2 is empty"):
-        canvas_of(lm, ["abc", ""], max_new_tokens=1, chat=chat)
+        lm.begin(["abc", ""], max_new_tokens=1, chat=chat)
 
 
 def ended_by_a_letter() -> tuple[LanguageModel, str]:

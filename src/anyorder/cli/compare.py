@@ -24,7 +24,7 @@ from anyorder.cli.screen import complain, progress, waiting
 if TYPE_CHECKING:
     from anyorder.decode.run import Decoder
     from anyorder.measure.compare import Comparison
-    from anyorder.models.language_model import LanguageModel
+    from anyorder.models.writer import Writer
 
 DECODERS = ("left-to-right", "prompt-copy", "token-recycling", "jacobi", "auto")
 Prompts = Annotated[
@@ -55,7 +55,7 @@ Figures = Annotated[
 class Job:
     """What is compared, settled before the first run."""
 
-    lm: "LanguageModel"
+    lm: "Writer"
     decoders: list["Decoder"]
     prompts: dict[str, str]
     max_new_tokens: int
@@ -121,20 +121,19 @@ def run(job: Job, *, html: Path, traces: Path, json: Path | None) -> list[str]:
 
 
 def _fitting(
-    lm: "LanguageModel",
+    lm: "Writer",
     path: Path,
     lines: list[prompt_file.Line],
     max_new_tokens: int,
     chat: bool | None,
 ) -> tuple[dict[str, str], list[str]]:
     """The prompts that the model can continue, and a sentence for each of the others."""
-    from anyorder.decode.generate import canvas_of
 
     fits: dict[str, str] = {}
     problems: list[str] = []
     for line in lines:
         try:
-            canvas_of(lm, [line.prompt], max_new_tokens=max_new_tokens, chat=chat)
+            lm.begin([line.prompt], max_new_tokens=max_new_tokens, chat=chat)
             fits[line.name] = line.prompt
         except ValueError as error:
             problems.append(f"{path}, line {line.number}: {error}")

@@ -22,7 +22,7 @@ from anyorder.cli.screen import complain, remark, waiting
 
 if TYPE_CHECKING:
     from anyorder.decode.generate import Output
-    from anyorder.models.language_model import LanguageModel
+    from anyorder.models.writer import Writer
     from anyorder.trace import Trace
 
 Text = Annotated[
@@ -31,7 +31,10 @@ Text = Annotated[
 PromptFile = Annotated[
     Path | None, typer.Option(help="Read the prompt from this file.", show_default=False)
 ]
-Spec = Annotated[str, typer.Option("--decoder", "-d", help="See `anyorder decoders`.")]
+Spec = Annotated[
+    str | None,
+    typer.Option("--decoder", "-d", help="See `anyorder decoders`; else the model's own, or auto."),
+]
 Temperature = Annotated[float, typer.Option("--temperature", "-t", help="0: greedy.")]
 TopK = Annotated[int, typer.Option(help="Only the k likeliest tokens; 0: all.")]
 TopP = Annotated[float, typer.Option(help="Only the likeliest with this mass; 1: all.")]
@@ -54,7 +57,7 @@ def generate(
     text: Text = None,
     prompt_file: PromptFile = None,
     model: Model = "smollm2",
-    decoder: Spec = "auto",
+    decoder: Spec = None,
     max_new_tokens: NewTokens = 128,
     temperature: Temperature = 0.0,
     top_k: TopK = 0,
@@ -83,7 +86,7 @@ def generate(
         repetition_penalty=repetition_penalty,
     )
     settings = asdict(sampling) | {
-        "decoder": decoder_of(decoder, precision=precision, threads=threads),
+        "decoder": decoder and decoder_of(decoder, precision=precision, threads=threads),
         "max_new_tokens": max_new_tokens,
         "stop": strings,
         "seed": seed,
@@ -93,7 +96,7 @@ def generate(
     write(lm, prompt, settings, trace)
 
 
-def write(lm: "LanguageModel", prompt: str, settings: dict[str, Any], path: Path | None) -> None:
+def write(lm: "Writer", prompt: str, settings: dict[str, Any], path: Path | None) -> None:
     """Stream the text to stdout; whatever ends it, the trace of what was written is saved."""
     from anyorder.decode.generate import generate as run
 
@@ -127,7 +130,7 @@ class _Live:
         self.trace = trace
 
 
-def _save_unfinished(lm: "LanguageModel", trace: "Trace", path: Path) -> None:
+def _save_unfinished(lm: "Writer", trace: "Trace", path: Path) -> None:
     from anyorder.decode.generate import pieces_of
 
     try:

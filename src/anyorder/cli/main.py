@@ -15,7 +15,18 @@ from typing import Annotated, Final
 import typer
 
 from anyorder import __version__
-from anyorder.cli import compare, decoders, doctor, fetch, generate, replay, reproduce, systems
+from anyorder.cli import (
+    compare,
+    decoders,
+    distill,
+    doctor,
+    fetch,
+    generate,
+    replay,
+    reproduce,
+    systems,
+    train,
+)
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -32,6 +43,8 @@ for command in (
     generate.generate,
     compare.compare,
     replay.replay,
+    train.train,
+    distill.distill,
     decoders.decoders,
     systems.systems,
     reproduce.reproduce,

@@ -10,7 +10,7 @@ from anyorder.cli.screen import waiting
 
 if TYPE_CHECKING:
     from anyorder.decode.run import Decoder
-    from anyorder.models.language_model import LanguageModel
+    from anyorder.models.writer import Writer
 
 Model = Annotated[
     str,
@@ -41,7 +41,7 @@ Threads = Annotated[
 ]
 
 
-def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "LanguageModel":
+def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "Writer":
     """The model, fetched if need be; the terminal shows what is waited for."""
     from anyorder.models.fetch import MODELS, fetch
 
@@ -54,7 +54,7 @@ def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "La
         return _load(source, precision, threads)
 
 
-def _load(source: str, precision: PrecisionName, threads: int | None) -> "LanguageModel":
+def _load(source: str, precision: PrecisionName, threads: int | None) -> "Writer":
     from anyorder.models.load import load
 
     return load(source, precision=precision, threads=threads)

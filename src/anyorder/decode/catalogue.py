@@ -52,10 +52,10 @@ def is_decoder(kind: object) -> bool:
 
 def kebab(name: str) -> str:
     """
-    >>> kebab("LeftToRight")
-    'left-to-right'
+    >>> kebab("LeftToRight"), kebab("CTCGreedy")
+    ('left-to-right', 'ctc-greedy')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def describe(kind: type) -> str:

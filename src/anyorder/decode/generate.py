@@ -19,7 +19,7 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Reason, Stops
 from anyorder.decode.vocabulary import same_vocabulary
 from anyorder.meter import Cost
-from anyorder.models.language_model import LanguageModel
+from anyorder.models.writer import Writer
 from anyorder.trace import Step, Trace
 
 
@@ -46,10 +46,10 @@ class Output:
 
 
 def generate(
-    lm: LanguageModel,
+    lm: Writer,
     prompt: str | Sequence[str],
     *,
-    decoder: Decoder | str = "auto",
+    decoder: Decoder | str | None = None,
     max_new_tokens: int = 128,
     temperature: float = 0.0,
     top_k: int = 0,
@@ -65,10 +65,11 @@ def generate(
 ) -> Output:
     """Write after each prompt until an end of sequence, a stop string or `max_new_tokens`.
 
-    `decoder` is a decoder or its name. Row i of a batch with seed s writes what it writes alone
-    with seed s + i; no seed draws one. `chat` wraps the prompt in the model's chat template (None:
-    if it has one). `on_text(row, piece)` is told the text as it is written, `on_step(trace)` the
-    trace so far, after each step (of a run that is broken off, the last one is what there is).
+    `decoder` is a decoder or its name (None: the model's own, "auto" for language models). Row i of
+    a batch with seed s writes what it writes alone with seed s + i; no seed draws one. `chat` wraps
+    the prompt in the model's chat template (None: if it has one). `on_text(row, piece)` is told the
+    text as it is written, `on_step(trace)` the trace so far, after each step (of a run that is
+    broken off, the last one is what there is).
     Raises ValueError, with a sentence that says what to do, for anything that can't be served.
 
     >>> generate(lm, "Once upon a time", max_new_tokens=8).text  # doctest: +SKIP
@@ -86,10 +87,11 @@ def generate(
     chosen = _chosen(lm, decoder)
     same_vocabulary(lm, chosen)
     seeds = _seeds(seed, len(prompts))
-    canvas = canvas_of(lm, prompts, max_new_tokens=max_new_tokens, chat=chat)
+    model, canvas = lm.begin(prompts, max_new_tokens=max_new_tokens, chat=chat)
     facts = {"decoder": label(chosen), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
-    out = _written(lm, chosen, Trace(canvas, facts=facts), sampler, strings, on_text, on_step)
+    begun = Begun(lm, model, Trace(canvas, facts=facts))
+    out = _written(begun, chosen, sampler, strings, on_text, on_step)
     return replace(out, **_alone(out)) if isinstance(prompt, str) else out
 
 
@@ -104,9 +106,10 @@ def _texts(given: Any, what: str) -> list[str]:
 
 def _chosen(lm: Any, decoder: Any) -> Decoder:
     """The decoder that is meant; ValueError for what can't be one, or for no model."""
-    if not isinstance(lm, LanguageModel):
+    if not isinstance(lm, Writer):
         raise ValueError(f"generate needs a loaded model: anyorder.load(...), not {lm!r}")
-    chosen = parse(decoder) if isinstance(decoder, str) else decoder
+    wanted = lm.decoder if decoder is None else decoder
+    chosen = parse(wanted) if isinstance(wanted, str) else wanted
     if isinstance(chosen, type):
         raise ValueError(f"{chosen.__name__} is a class; make a decoder of it: {chosen.__name__}()")
     if not isinstance(chosen, Decoder):
@@ -114,22 +117,31 @@ def _chosen(lm: Any, decoder: Any) -> Decoder:
     return chosen
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run before its first step: who writes, with which network, after what."""
+
+    lm: Writer
+    model: Any
+    trace: Trace
+
+
 def _written(
-    lm: LanguageModel,
+    begun: Begun,
     decoder: Decoder,
-    trace: Trace,
     sampler: Sampler,
     strings: tuple[str, ...],
     on_text: Callable[[int, str], None] | None,
     on_step: Callable[[Trace], None] | None,
 ) -> Output:
     """All rows, in lists."""
+    lm, trace = begun.lm, begun.trace
     canvas = after = trace.start
     rows = range(len(canvas.tokens_BN))
     watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
     speakers = [Speaker(lm, row, strings, on_text) for row in rows]
     made: list[Step] = []
-    for step, after in steps(decoder, lm.model, canvas, sampler, watch):
+    for step, after in steps(decoder, begun.model, canvas, sampler, watch):
         made.append(step)
         if on_step:  # first: whatever is said stands in the trace, even if it is the last word
             on_step(replace(trace, steps=tuple(made)))
@@ -151,42 +163,12 @@ def _alone(out: Output) -> dict[str, Any]:
     return {name: getattr(out, name)[0] for name in ("text", "tokens", "logprobs", "finish")}
 
 
-def canvas_of(
-    lm: LanguageModel, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None
-) -> Canvas:
-    """Prompts as cells, and open cells after them: at most `max_new_tokens`, or what fits.
-
-    Raises ValueError for an empty prompt, chat or not, and for one that fills the model's context.
-    """
-    if not isinstance(max_new_tokens, int):
-        raise ValueError(f"max_new_tokens is a whole number, not {max_new_tokens!r}")
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be 1 or more")
-    if not prompts:
-        raise ValueError("there is no prompt; give at least one")
-    chat = lm.units.has_chat if chat is None else chat
-    rows = []
-    for number, prompt in enumerate(prompts, 1):
-        which = f"prompt {number}" if len(prompts) > 1 else "the prompt"
-        row = lm.units.encode(prompt, chat=chat) if prompt else []
-        if not row:
-            raise ValueError(f"{which} is empty; write at least one word")
-        if len(row) >= lm.model.max_length:
-            raise ValueError(
-                f"{which} has {len(row)} tokens; {lm.name} reads {lm.model.max_length} at most, "
-                "and needs room to write: shorten it"
-            )
-        rows.append(row)
-    room = [min(max_new_tokens, lm.model.max_length - len(row)) for row in rows]
-    return Canvas.of_prompts(rows, new_cells=room)
-
-
 class Speaker:
     """Says a row's text as it becomes certain; what may still become a stop string is held back."""
 
     def __init__(
         self,
-        lm: LanguageModel,
+        lm: Writer,
         row: int,
         strings: tuple[str, ...],
         on_text: Callable[[int, str], None] | None,
@@ -233,7 +215,7 @@ def before_stop(text: str, strings: tuple[str, ...]) -> str:
     return text[: min(places)] if places else text
 
 
-def pieces_of(lm: LanguageModel, trace: Trace) -> dict[int, str]:
+def pieces_of(lm: Writer, trace: Trace) -> dict[int, str]:
     """The text of every token that the trace shows, drafted ones included."""
     tokens = {token for row in trace.start.tokens_BN.tolist() for token in row}
     for step in trace.steps:
@@ -253,7 +235,7 @@ def _prompt_cells(canvas: Canvas, row: int) -> int:
 
 
 def _row(
-    lm: LanguageModel, canvas: Canvas, row: int, strings: tuple[str, ...]
+    lm: Writer, canvas: Canvas, row: int, strings: tuple[str, ...]
 ) -> tuple[str, list[int], list[float]]:
     begin = _prompt_cells(canvas, row)
     tokens = canvas.row(row)[begin:]

@@ -7,10 +7,11 @@ from dataclasses import fields
 
 from anyorder.decode.run import Decoder
 from anyorder.models.language_model import LanguageModel
+from anyorder.models.writer import Writer
 from anyorder.units.text import TextUnits
 
 
-def same_vocabulary(lm: LanguageModel, decoder: Decoder) -> None:
+def same_vocabulary(lm: Writer, decoder: Decoder) -> None:
     """Check the language models that a decoder holds against the one that it decodes.
 
     Ids that both know must name the same token. One of them may know more (padding, additions),

@@ -19,6 +19,7 @@ from anyorder.decode.run import Decoder
 from anyorder.measure.contestants import fitting, why
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
+from anyorder.models.writer import Writer
 from anyorder.trace import fold
 
 NEAR_TIE = 0.05  # difference of the two largest logits: odds of 51 to 49
@@ -132,7 +133,7 @@ def same_text(row: Row) -> str:
 
 
 def compare(
-    lm: LanguageModel,
+    lm: Writer,
     prompts: Sequence[str] | Mapping[str, str],
     decoders: Sequence[Decoder | str],
     *,
@@ -162,7 +163,7 @@ def compare(
 
 
 def comparing(
-    lm: LanguageModel,
+    lm: Writer,
     prompts: Sequence[str] | Mapping[str, str],
     decoders: Sequence[Decoder | str],
     *,
@@ -200,7 +201,7 @@ def comparing(
 class _Tally:
     """What a comparison knows so far."""
 
-    lm: LanguageModel
+    lm: Writer
     chosen: dict[str, Decoder]
     left_out: dict[str, str]
     failed: frozenset[str]
@@ -212,7 +213,7 @@ class _Tally:
         outs = outputs.setdefault(kind, [])
         outs.append(out)
         base = next(iter(outputs.values()))[0]
-        if out is base and self.lm.precision != "float32":
+        if out is base and isinstance(self.lm, LanguageModel) and self.lm.precision != "float32":
             self.gaps += _gaps(self.lm, out)
         same = all(each.tokens == base.tokens for each in outs)
         self.runs[name, kind] = Run(kind, name, _median(outs), same)

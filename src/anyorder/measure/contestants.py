@@ -10,11 +10,11 @@ from anyorder.decode.catalogue import label
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder
-from anyorder.models.language_model import LanguageModel
+from anyorder.models.writer import Writer
 
 
 def fitting(
-    lm: LanguageModel,
+    lm: Writer,
     prompt: str,
     decoders: Sequence[Decoder],
     max_new_tokens: int,

@@ -2,7 +2,7 @@
 
 A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
 Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
-V vocabulary, P cells of a path.
+V vocabulary, P cells of a path, N canvas cells, L lengths, R chosen rows.
 """
 
 from typing import Protocol, runtime_checkable
@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.canvas import Canvas
 from anyorder.masks import Tree
 
 
@@ -77,6 +79,46 @@ class CausalLM(Protocol):
         of a cell is the committed length plus its depth. `score_BS` names the new cells whose
         logits are wanted (None: all). The result is float32, whatever the precision inside.
         """
+        ...
+
+
+@runtime_checkable
+class CTCModel(Protocol):
+    """Says what all cells of its targets hold, at once; made by a model that has read sources."""
+
+    def ctc(self) -> CTCLattice:
+        """A row for each source."""
+        ...
+
+
+@runtime_checkable
+class DAGModel(Protocol):
+    """Says what all vertices hold and how they are linked; made as a `CTCModel` is."""
+
+    def dag(self) -> DAGLattice:
+        """A row for each source."""
+        ...
+
+
+@runtime_checkable
+class ParallelModel(Protocol):
+    """Predicts lengths and fills cells, known ones kept; made as a `CTCModel` is."""
+
+    @property
+    def bos(self) -> int:
+        """The token in the first cell of every target."""
+        ...
+
+    def lengths(self) -> Float[Tensor, "B L"]:
+        """Log-probabilities of a target having 1, 2, ... cells, the first one included."""
+        ...
+
+    def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
+        """Log-probabilities of every cell, given those that are final."""
+        ...
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "ParallelModel":
+        """The model of these rows, in this order; a row may be named twice."""
         ...
 
 

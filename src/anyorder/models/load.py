@@ -5,7 +5,7 @@
     lm = load("model.gguf", threads=4)
 
 Llama-like shapes and GPT-2 run in the native network, all others in `transformers`, through the
-adapter, behind the same interface.
+adapter, behind the same interface; encoder-decoders too, as translators.
 """
 
 import gc
@@ -19,6 +19,8 @@ from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.tokenizer import units_of
+from anyorder.models.translator import Translator, is_ours, opened
+from anyorder.models.writer import Writer
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 
@@ -29,8 +31,9 @@ def load(
     precision: Precision = "auto",
     native: bool | None = None,
     threads: int | None = None,
-) -> LanguageModel:
-    """Load a language model: a name that `fetch` knows, a Hugging Face folder or hub name, a GGUF.
+) -> Writer:
+    """Load a model: a name that `fetch` knows, a Hugging Face folder or hub name (with an encoder:
+    a `HuggingFaceTranslator`), a GGUF, or a folder that `anyorder train` wrote (a `Translator`).
 
     `precision`: "auto" is float32, in which every exact decoder writes the very same text; the
     others are faster, and rounding may decide a near-tie. `native`: insist on the native network
@@ -43,8 +46,12 @@ def load(
         if threads < 1:
             raise ValueError(f"{threads} threads can't compute anything; give 1 or more")
         torch.set_num_threads(threads)
+    if is_ours(Path(source)):
+        return _ours(Path(source), chosen)
     known_name = str(source) if str(source) in MODELS else None
     checkpoint = read(fetch(known_name) if known_name else source)
+    if checkpoint.config.get("is_encoder_decoder"):
+        return _translator(checkpoint, chosen, native)
     units, network = units_of(checkpoint), _network(checkpoint, chosen, native)
     gc.collect()  # a tenth of a second, which the first text would else lose in its middle
     return LanguageModel(
@@ -54,6 +61,23 @@ def load(
         eos_ids=units.eos_ids,
         precision=chosen,
     )
+
+
+def _ours(folder: Path, precision: str) -> Translator:
+    if precision != "float32":
+        raise ValueError(f"{folder.name} was trained here and runs in float32, not in {precision}")
+    return opened(folder)
+
+
+def _translator(checkpoint: Checkpoint, precision: str, native: bool | None) -> Writer:
+    from anyorder.models.hugging_translator import opened_translator  # seconds
+
+    if native:
+        kind = checkpoint.config.get("model_type")
+        raise ValueError(f"{checkpoint.name} is a {kind!r} of a shape that is not native")
+    translator = opened_translator(checkpoint, precision)
+    gc.collect()
+    return translator
 
 
 def settled(precision: str) -> str:
@@ -83,33 +107,10 @@ def _network(checkpoint: Checkpoint, precision: str, native: bool | None) -> Cau
 
 def _adapted(checkpoint: Checkpoint, precision: str) -> CausalLM:
     """The network as `transformers` has it; ValueError if it is no causal language model."""
-    from transformers import AutoConfig, AutoModelForCausalLM  # seconds
+    from transformers import AutoModelForCausalLM  # seconds
 
     from anyorder.models.adapter import HuggingFaceLM
+    from anyorder.models.hugging_network import network_of
 
-    kind = checkpoint.config.get("model_type")
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    if precision not in dtypes:
-        raise ValueError(
-            f"{precision} needs a native network, and {checkpoint.name} runs in transformers "
-            f"({kind!r}); choose float32 or bfloat16"
-        )
-    config = AutoConfig.for_model(**checkpoint.config)
-    try:
-        with torch.device("meta"):  # only to learn the class: no memory, no random weights
-            of_this_kind = type(AutoModelForCausalLM.from_config(config))
-    except ValueError as error:
-        raise ValueError(
-            f"{checkpoint.name} is a {kind!r}, which is no causal language model"
-        ) from error
-    model, found = of_this_kind.from_pretrained(
-        None,
-        config=config,
-        state_dict=dict(checkpoint.tensors),  # all at once, as the model will hold them
-        dtype=dtypes[precision],
-        output_loading_info=True,
-    )
-    if lacking := sorted(found["missing_keys"]):  # transformers would draw them at random
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise ValueError(f"{checkpoint.name} lacks {lacking[0]}{more}; it does not fit its config")
+    model = network_of(checkpoint, precision, AutoModelForCausalLM, "causal language model")
     return cast(CausalLM, HuggingFaceLM(model))

@@ -34,6 +34,8 @@ class Bench:
         """The model in this precision. Raises ValueError or OSError as `load` does."""
         if precision not in self.loaded:
             lm = tiny(precision) if self.quick else load(self.model, precision=precision)
+            if not isinstance(lm, LanguageModel):
+                raise ValueError(f"{self.model} is no language model, and this system needs one")
             self.loaded[precision] = lm
         return self.loaded[precision]
 

@@ -9,7 +9,6 @@ from functools import partial
 
 from anyorder.decode.draft_verify.followers import Followers
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.generate import canvas_of
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.prompted import group_name
@@ -34,7 +33,7 @@ class Memory:
     def measure(self, bench: Bench) -> Numbers:
         """A row for each drafter."""
         lm = bench.language_model()
-        canvas = canvas_of(lm, ["a"], max_new_tokens=1)
+        canvas = lm.begin(["a"], max_new_tokens=1)[1]
         sampler = Sampler(Sampling(), Coins.of_seeds([0], cells=canvas.tokens_BN.shape[1]))
         rows = {}
         for name, drafter in self.drafters.items():

@@ -1,0 +1,47 @@
+"""`anyorder distill`: what a teacher makes of the training sources, for pupils to learn."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anyorder.cli.screen import progress, remark, waiting
+
+Teacher = Annotated[Path, typer.Argument(help="The folder of a trained model.")]
+TaskName = Annotated[str, typer.Argument(help="The task, or file, that it was trained on.")]
+Out = Annotated[Path, typer.Option("--out", help="The file of pairs to write (.jsonl).")]
+Spec = Annotated[str, typer.Option("--decoder", "-d", help="See `anyorder decoders`.")]
+BatchSize = Annotated[int, typer.Option("--batch", min=1, help="Sources at a time.")]
+
+
+def distill(
+    teacher: Teacher,
+    task: TaskName,
+    out: Out = Path("distilled.jsonl"),
+    decoder: Spec = "beam:width=4",
+    batch: BatchSize = 64,
+) -> None:
+    """Let a trained model write the targets that others learn.
+
+    Train on them with `anyorder train TASK --train-on FILE`. What was written before you stop it
+    is kept: the same command goes on from there.
+    """
+    with waiting("Starting ..."):
+        from anyorder.data.tasks import task as task_of
+        from anyorder.models.translator import Translator, is_ours, opened
+        from anyorder.train.distill import distill as run
+    if not is_ours(teacher):
+        raise ValueError(f"{teacher} is no folder of a model that `anyorder train` wrote")
+    model: Translator = opened(teacher)
+    examples = task_of(task).splits().train
+    with progress() as bar:
+        line = bar.add_task("translating", total=len(examples))
+        count = run(
+            model,
+            examples,
+            out,
+            decoder=decoder,
+            batch=batch,
+            on_progress=lambda done, _: bar.update(line, completed=done),
+        )
+    remark(f"{count} pairs in {out}: `anyorder train {task} --train-on {out}` learns from them")

@@ -1,0 +1,117 @@
+"""`anyorder train`: a model of your own pairs, in any of the ways to write."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anyorder.cli.screen import out, progress, remark, waiting
+
+if TYPE_CHECKING:
+    from anyorder.data.tasks import Task
+    from anyorder.train.recipe import Recipe
+
+TaskName = Annotated[
+    str,
+    typer.Argument(
+        help="pronounce, translate-en-de, copy-or-reverse, ... or your file (.tsv, .jsonl)."
+    ),
+]
+ParadigmName = Annotated[str, typer.Option("--paradigm", help="How it writes: see --list.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The folder for the model.")]
+Steps = Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")]
+Cells = Annotated[int, typer.Option(min=1, help="Cells of a batch, padding included.")]
+Rate = Annotated[float, typer.Option(min=0.0, help="The highest learning rate.")]
+Warmup = Annotated[int, typer.Option(min=1, help="Steps until then.")]
+Patience = Annotated[
+    int | None, typer.Option(min=1, help="Checks without a better loss after which to end.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order and dropout.")]
+Precision = Annotated[str, typer.Option(help="bfloat16 or float32.")]
+TrainOn = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--train-on", help="Pairs to learn instead of the task's own (.jsonl, .tsv); repeatable."
+    ),
+]
+Own = Annotated[
+    bool, typer.Option("--own", help="With --train-on: learn the task's own pairs, too.")
+]
+List = Annotated[bool, typer.Option("--list", help="Show the paradigms and end.")]
+
+
+def train(
+    task: TaskName = "pronounce",
+    paradigm: ParadigmName = "ctc-glancing",
+    folder: Out = None,
+    steps: Steps = 3000,
+    cells: Cells = 4096,
+    rate: Rate = 2e-3,
+    warmup: Warmup = 400,
+    patience: Patience = None,
+    seed: Seed = 0,
+    precision: Precision = "bfloat16",
+    train_on: TrainOn = None,
+    own: Own = False,
+    show: List = False,
+) -> None:
+    """Train a model of pairs: your own, or those of a built-in task.
+
+    It is written into a folder, which `generate` opens. What was trained before you stop it is
+    kept: the same command goes on from there.
+    """
+    with waiting("Starting ..."):
+        from anyorder.train.paradigms import paradigms
+        from anyorder.train.recipe import Recipe
+        from anyorder.train.schedule import InverseRoot
+    if show:
+        for name, each in paradigms().items():
+            out().print(f"{name:16} {each.objective}", markup=False)
+        return
+    if paradigm not in paradigms():
+        raise ValueError(f"there is no paradigm {paradigm!r}; there is {', '.join(paradigms())}")
+    recipe = Recipe(
+        steps=steps,
+        cells=cells,
+        schedule=InverseRoot(peak=rate, warmup=warmup),
+        patience=patience,
+        seed=seed,
+        precision=precision,
+        check_every=max(1, min(250, steps // 4)),
+    )
+    where = folder or Path(f"{Path(task).stem}-{paradigm}")
+    pairs = tuple(map(str, train_on or ()))
+    _trained(_task(task, pairs, own=own), paradigm, recipe, where)
+    remark(f"written to {where}: try `anyorder generate ... --model {where}`")
+
+
+def _task(name: str, files: tuple[str, ...], *, own: bool) -> "Task":
+    from anyorder.data.mixtures import TrainedOn
+    from anyorder.data.tasks import task as task_of
+
+    if own and not files:
+        raise ValueError("--own goes with --train-on: without it, a task's own pairs are all")
+    return TrainedOn(task_of(name), files, own) if files else task_of(name)
+
+
+def _trained(task: "Task", paradigm: str, recipe: "Recipe", folder: Path) -> None:
+    """Train with a bar in the terminal, then score the held-out test pairs."""
+    from anyorder.measure.translation import translate
+    from anyorder.train.fit import fit
+    from anyorder.train.paradigms import paradigms
+
+    with progress() as bar:
+        line = bar.add_task("reading the pairs", total=recipe.steps)
+
+        def show(step: int, steps: int, loss: float, speed: float) -> None:
+            words = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
+            bar.update(line, completed=step, total=steps, description=words)
+
+        translator = fit(
+            task, paradigms()[paradigm], recipe, folder, on_step=show, on_remark=remark
+        )
+    with waiting("Testing ..."):
+        test = task.splits().test[:1000]
+        scores = task.scores(translate(translator, [each.source for each in test]), test)
+    for name, value in scores.items():
+        out().print(f"{name:24} {value:.4g}", markup=False)

@@ -1,0 +1,1 @@
+"""One call writes the whole text: parallel models, and the search through what they say."""

@@ -1,0 +1,46 @@
+"""A network of `transformers` with the weights of a checkpoint, complete or not at all.
+
+    model = network_of(checkpoint, "float32", AutoModelForCausalLM, "causal language model")
+
+Importing this module imports `transformers`.
+"""
+
+from typing import Any, Final
+
+import torch
+from transformers import AutoConfig, PreTrainedModel
+
+from anyorder.models.checkpoint import Checkpoint
+
+_DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def network_of(checkpoint: Checkpoint, precision: str, auto: Any, what: str) -> PreTrainedModel:
+    """The network that `auto`, one of the auto classes, has for this kind of model: `what`.
+
+    Raises ValueError for a precision that `transformers` has not, a kind of model that `auto` does
+    not know, and weights that are not there.
+    """
+    kind = checkpoint.config.get("model_type")
+    if precision not in _DTYPES:
+        raise ValueError(
+            f"{precision} needs a native network, and {checkpoint.name} runs in transformers "
+            f"({kind!r}); choose float32 or bfloat16"
+        )
+    config = AutoConfig.for_model(**checkpoint.config)
+    try:
+        with torch.device("meta"):  # only to learn the class: no memory, no random weights
+            of_this_kind = type(auto.from_config(config))
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.name} is a {kind!r}, which is no {what}") from error
+    model, found = of_this_kind.from_pretrained(
+        None,
+        config=config,
+        state_dict=dict(checkpoint.tensors),  # all at once, as the model will hold them
+        dtype=_DTYPES[precision],
+        output_loading_info=True,
+    )
+    if lacking := sorted(found["missing_keys"]):  # transformers would draw them at random
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise ValueError(f"{checkpoint.name} lacks {lacking[0]}{more}; it does not fit its config")
+    return model

@@ -1,0 +1,119 @@
+"""Parallel models that are tables of numbers: laws run on them, with no weights, in seconds.
+
+    model = TableCTC(seed=7, sources=((3, 4), (5,)), vocab_size=6)
+    model.ctc()                                  # the lattice of a source follows from its tokens
+    TableDAG(seed=7, sources=((3, 4), (5,)), vocab_size=6).dag()
+
+Shapes: B rows, M cells, V vocabulary.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.canvas import Canvas
+
+Sources = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class TableCTC:
+    """Satisfies `CTCModel`: `spread` cells a source token; the last token is the blank."""
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+
+    def ctc(self) -> CTCLattice:
+        """Normal logits, drawn anew for every source; padding holds what must never be read."""
+        rows = [
+            3
+            * torch.randn(
+                len(source) * self.spread,
+                self.vocab_size,
+                generator=_chance(self.seed, source),
+                dtype=torch.float64,
+            )
+            for source in self.sources
+        ]
+        logp_BMV = _padded(rows).log_softmax(-1)
+        return CTCLattice(logp_BMV, torch.tensor([len(row) for row in rows]), self.vocab_size - 1)
+
+
+@dataclass(frozen=True)
+class TableDAG:
+    """Satisfies `DAGModel`: `spread` vertices a source token."""
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+
+    def dag(self) -> DAGLattice:
+        """Normal logits of tokens and of links to the right."""
+        ctc = TableCTC(self.seed, self.sources, self.vocab_size, self.spread).ctc()
+        M = ctc.logp_BMV.shape[1]
+        links = []
+        for source in self.sources:
+            m = len(source) * self.spread
+            scores_MM = 3 * torch.randn(
+                m, m, generator=_chance(self.seed + 1, source), dtype=torch.float64
+            )
+            left_MM = torch.ones(m, m, dtype=torch.bool).tril()
+            scores_MM = scores_MM.masked_fill(left_MM, -torch.inf)
+            whole_MM = torch.full((M, M), -torch.inf, dtype=torch.float64)
+            whole_MM[: m - 1, :m] = scores_MM[:-1].log_softmax(-1)
+            links.append(whole_MM)
+        return DAGLattice(ctc.logp_BMV, torch.stack(links), ctc.count_B)
+
+
+@dataclass(frozen=True)
+class TableParallel:
+    """Satisfies `ParallelModel`: lengths and logits follow from the source and the known cells."""
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+    bos: int = 0
+
+    def lengths(self) -> Tensor:
+        """Normal logits of 1 to 12 cells."""
+        rows = [
+            torch.randn(12, generator=_chance(self.seed, source), dtype=torch.float64)
+            for source in self.sources
+        ]
+        return (3 * torch.stack(rows)).log_softmax(-1)
+
+    def fill(self, canvas: Canvas) -> Tensor:
+        """Normal logits; the number of cells counts, and each known token at its place."""
+        B, N = canvas.tokens_BN.shape
+        logits_BNV = torch.full((B, N, self.vocab_size), 90.0, dtype=torch.float64)
+        for b, source in enumerate(self.sources):
+            n = int(canvas.length_B[b])
+            cells = zip(canvas.tokens_BN[b].tolist(), canvas.final_BN[b].tolist(), strict=True)
+            known = tuple(token if final else -1 for token, final in list(cells)[:n])
+            rng = _chance(self.seed, (*source, *known))
+            logits_BNV[b, :n] = 3 * torch.randn(
+                n, self.vocab_size, generator=rng, dtype=torch.float64
+            )
+        return logits_BNV.log_softmax(-1)
+
+    def select(self, rows_R: Tensor) -> "TableParallel":
+        """These rows, in this order."""
+        return replace(self, sources=tuple(self.sources[row] for row in rows_R.tolist()))
+
+
+def _chance(seed: int, source: tuple[int, ...]) -> Generator:
+    return Generator().manual_seed(hash((seed, *source)) % 2**63)  # of integers: always the same
+
+
+def _padded(rows: list[Tensor]) -> Tensor:
+    """Rows of cells, filled up with rows of large numbers."""
+    M = max(map(len, rows))
+    return torch.stack(
+        [torch.cat([row, 50 * torch.randn(M - len(row), row.shape[1]).abs()]) for row in rows]
+    )

@@ -1,0 +1,55 @@
+"""`anyorder train` and `anyorder distill`, as a user with pairs of her own meets them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke, sentence
+
+TINY = ["--steps", "6", "--cells", "200", "--warmup", "2"]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{n} and {n * n % 17}\t{n * n % 17} und {n}\n" for n in range(80)]
+    Path("pairs.tsv").write_text("".join(lines), encoding="utf-8")
+    return "pairs.tsv"
+
+
+def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) -> None:
+    teach = invoke("train", pairs, "--paradigm", "deep-shallow", "--out", "teacher", *TINY)
+    assert teach.code == 0, teach.err
+    assert "bleu" in teach.out
+    assert Path("teacher/training/loss.png").is_file()
+    told = invoke("distill", "teacher", pairs, "--decoder", "left-to-right", "--out", "d.jsonl")
+    assert told.code == 0, told.err
+    assert len(Path("d.jsonl").read_text().splitlines()) > 60
+    learn = invoke("train", pairs, "--train-on", "d.jsonl", "--own", "--paradigm", "ctc", *TINY)
+    assert learn.code == 0, learn.err
+    wrote = invoke("generate", "3 and 9", "--model", "pairs-ctc")
+    assert wrote.code == 0, wrote.err
+    wrong = invoke("generate", "3 and 9", "--model", "pairs-ctc", "--decoder", "beam")
+    assert "Beam needs a CausalLM" in sentence(wrong)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["pronounc"], "did you mean pronounce"),
+        (["missing.tsv"], "there is no file missing.tsv"),
+        (["{pairs}", "--paradigm", "nonsense"], "there is no paradigm 'nonsense'"),
+        (["{pairs}", "--own"], "--own goes with --train-on"),
+        (["{pairs}", "--precision", "float8"], "not in float8"),
+    ],
+)
+def test_bad_input_is_a_sentence(invoke: Invoke, pairs: str, args: list[str], words: str) -> None:
+    assert words in sentence(invoke("train", *(arg.format(pairs=pairs) for arg in args)))
+
+
+def test_the_paradigms_are_listed(invoke: Invoke) -> None:
+    assert "ctc-glancing" in invoke("train", "--list").out
+
+
+def test_a_teacher_is_a_folder_of_ours(invoke: Invoke, pairs: str) -> None:
+    assert "is no folder of a model" in sentence(invoke("distill", "nowhere", pairs))

@@ -1,0 +1,112 @@
+"""The laws' cases for models that write whole targets: random lattices, sources, batches.
+
+@given(case=source_cases("ctc"))
+def test_a_law(case): checks.ends_in_time(decoder, case)
+"""
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+
+from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.canvas import Canvas
+from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
+from anyorder.decode.one_shot.dag import DAGGreedy, DAGLookahead, DAGViterbi
+from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.models.table_lattices import TableCTC, TableDAG, TableParallel
+from tests.laws.cases import VOCAB, Row, seeds
+
+PARALLEL = {  # every decoder for lattices, in one line each, and the model that it is for
+    "CTC greedy": (CTCGreedy(), TableCTC),
+    "CTC beam": (CTCBeam(width=4), TableCTC),
+    "CTC beam, one": (CTCBeam(width=1), TableCTC),
+    "parallel": (Parallel(), TableParallel),
+    "parallel, three lengths": (Parallel(candidates=3), TableParallel),
+    "DAG greedy": (DAGGreedy(), TableDAG),
+    "DAG lookahead": (DAGLookahead(), TableDAG),
+    "DAG Viterbi": (DAGViterbi(), TableDAG),
+    "DAG Viterbi, any length": (DAGViterbi(length_penalty=0.0), TableDAG),
+}
+
+
+@dataclass(frozen=True)
+class SourceCase:
+    """A batch of sources; a row's prompt is the cell with which every target begins."""
+
+    model: Any
+    rows: tuple[Row, ...]
+
+    def canvas(self) -> Canvas:
+        return Canvas.of_prompts(
+            [row.prompt for row in self.rows], new_cells=[row.new for row in self.rows]
+        )
+
+    def sampler(self) -> Sampler:
+        cells = max(1 + row.new for row in self.rows)
+        return Sampler(Sampling(), Coins.of_seeds([row.seed for row in self.rows], cells=cells))
+
+    def only(self, *rows: int) -> "SourceCase":
+        sources = tuple(self.model.sources[row] for row in rows)
+        return SourceCase(
+            replace(self.model, sources=sources), tuple(self.rows[row] for row in rows)
+        )
+
+
+@st.composite
+def source_cases(draw: st.DrawFn, table: Any) -> SourceCase:
+    """One to four sources of any lengths, and room for some of their targets, or all."""
+    tokens = st.integers(0, VOCAB - 1)
+    source = st.lists(tokens, min_size=1, max_size=6).map(tuple)
+    sources = tuple(draw(st.lists(source, min_size=1, max_size=4)))
+    seed, spread = draw(seeds), draw(st.integers(1, 3))
+    state = random.getstate()  # the type checker looks at items by chance, which is not ours to use
+    model = table(seed, sources, VOCAB, spread)
+    random.setstate(state)
+    rows = tuple(Row(prompt=(0,), new=draw(st.integers(0, 20))) for _ in sources)
+    return SourceCase(model, rows)
+
+
+class CountedLattices:
+    """A model that notes how often it was asked, apart from any meter."""
+
+    def __init__(self, watched: Any) -> None:
+        self.watched, self.tally = watched, [0]
+
+    @property
+    def calls(self) -> int:
+        return self.tally[0]
+
+    @property
+    def bos(self) -> int:
+        return self.watched.bos
+
+    def lengths(self) -> Any:
+        return self.watched.lengths()
+
+    def fill(self, canvas: Canvas) -> Any:
+        self.tally[0] += 1
+        return self.watched.fill(canvas)
+
+    def select(self, rows_R: Any) -> "CountedLattices":
+        chosen = CountedLattices(self.watched.select(rows_R))
+        chosen.tally = self.tally
+        return chosen
+
+    def ctc(self) -> CTCLattice:
+        self.tally[0] += 1
+        return self.watched.ctc()
+
+    def dag(self) -> DAGLattice:
+        self.tally[0] += 1
+        return self.watched.dag()
+
+
+def poisoned(lattice: Any) -> Any:
+    """The same lattice with other numbers in its padding."""
+    real_BM1 = lattice.real_BM[..., None]
+    noise = torch.randn(lattice.logp_BMV.shape, dtype=lattice.logp_BMV.dtype) * 90
+    return replace(lattice, logp_BMV=torch.where(real_BM1, lattice.logp_BMV, noise))
