@@ -14,6 +14,7 @@ from anyorder.systems import catalogue
 from anyorder.systems.catalogue import Listed, find, listed, result, results, system, table
 from anyorder.systems.page import FAMILIES
 from anyorder.systems.reproduce import judged
+from tests.laws.parallel import PARALLEL
 from tests.laws.subjects import SUBJECTS, sized
 
 ROOT = Path(anyorder.__file__).parents[2]
@@ -61,6 +62,7 @@ def test_it_is_named_after_its_line(line: Listed) -> None:
 def test_its_decoders_are_under_the_laws(line: Listed) -> None:
     it = system(line.slug)
     subjects = {type(make(sized(6), 6)) for make in SUBJECTS.values()}
+    subjects |= {type(decoder) for decoder, _ in PARALLEL.values()}
     assert set(it.parts) & set(decoders().values()) <= subjects
     assert it.laws
     for law in it.laws:

@@ -1,0 +1,1 @@
+"""Parallel (non-autoregressive) translation and text generation."""

@@ -1,0 +1,55 @@
+"""Deep encoder, shallow decoder: the autoregressive baseline that parallel models must beat.
+
+anyorder reproduce deep-shallow
+"""
+
+from anyorder.data.pronounce import Pronounce
+from anyorder.decode.left_to_right.beam import Beam
+from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.models.seq2seq import Seq2Seq
+from anyorder.systems.claims import Claim, Less, More
+from anyorder.systems.experiments.trained import Trained, Way
+from anyorder.systems.system import System
+
+SYSTEM = System(
+    number=3,
+    slug="deep-shallow",
+    family="nat",
+    paper="Kasai et al. 2021, arXiv:2006.10369",
+    mechanism=(
+        "An autoregressive model spends its time in the decoder, once a token. Layers are moved "
+        "from there to the encoder, which reads the source once: one decoder layer is enough. "
+        "Speed is measured twice, for one source alone and at the best batch."
+    ),
+    parts=(Seq2Seq, LeftToRight, Beam),
+    laws=(1, 2, 3, 4, 5, 6, 7, 9),
+    own_laws=(
+        "tests/models/test_seq2seq.py::test_a_cache_changes_nothing_however_a_target_is_cut",
+    ),
+    experiments=(
+        Trained(
+            Pronounce(),
+            {
+                "deep-shallow": Way("deep-shallow"),
+                "autoregressive": Way("autoregressive"),
+                "deep-shallow, beam": Way("deep-shallow", "beam:width=4"),
+                "ctc-nat": Way("ctc"),
+            },
+        ),
+    ),
+    claims=(
+        Claim(
+            "Its errors are at most 5 % more than those of as many layers, shared out evenly.",
+            Less("phoneme_error_rate", than="autoregressive", times=1.05),
+        ),
+        Claim(
+            "A source alone takes at most 0.6 of the time.",
+            Less("latency_ms", than="autoregressive", times=0.6),
+        ),
+        Claim(
+            "At the best batch it is faster than a parallel model.",
+            More("per_second", than="ctc-nat"),
+        ),
+    ),
+    minutes=60,
+)
