@@ -1,5 +1,6 @@
 """`anyorder train` and `anyorder distill`, as a user with pairs of her own meets them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,25 @@ def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) ->
     assert wrote.code == 0, wrote.err
     wrong = invoke("generate", "3 and 9", "--model", "pairs-ctc", "--decoder", "beam")
     assert "Beam needs a CausalLM" in sentence(wrong)
+
+
+def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
+    for paradigm in ("ctc", "autoregressive"):
+        assert invoke("train", pairs, "--paradigm", paradigm, *TINY).code == 0
+    both = ["--model", "pairs-ctc", "--model", "pairs-autoregressive"]
+    done = invoke("compare", "--task", pairs, *both, "--pairs", "3", "--json", "found.json")
+    assert done.code == 0, done.err
+    found = json.loads(Path("found.json").read_text())
+    assert [(row["model"], row["decoder"]) for row in found["rows"]] == [
+        ("pairs-ctc", "ctc-greedy"),
+        ("pairs-ctc", "ctc-beam"),
+        ("pairs-autoregressive", "left-to-right"),
+        ("pairs-autoregressive", "beam:width=4"),
+    ]
+    assert all(row["ms"] > 0 and row["/s"] > 0 for row in found["rows"])
+    assert "no folder of a model" in sentence(invoke("compare", "--task", pairs, "-m", "nowhere"))
+    assert "no model of" in sentence(invoke("compare", "--task", pairs))
+    assert "leave the others out" in sentence(invoke("compare", "--task", pairs, "-p", pairs), 2)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,14 @@ def test_targets_that_no_canvas_holds_are_counted() -> None:
     assert bool(loss.total.isfinite())
 
 
+def test_the_share_that_was_left_out_is_told(tmp_path: Path) -> None:
+    long = Rows(([4], [4, 5], [5, 4], [6]), ([5] * 9, [5, 6], [6, 5], [7]))
+    trained = train(
+        parallel(CTCTransformer), CTC(), long, rows(), replace(RECIPE, steps=8), tmp_path
+    )
+    assert trained.left_out == 0.25
+
+
 def test_batches_hold_each_pair_once_and_differ_from_epoch_to_epoch() -> None:
     pairs = rows(50)
     one, again, other = (plan(pairs, cells=30, seed=3, number=number) for number in (0, 0, 1))

@@ -10,7 +10,6 @@ import typer
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
-    Model,
     NewTokens,
     Precision,
     Threads,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 DECODERS = ("left-to-right", "prompt-copy", "token-recycling", "jacobi", "auto")
 Prompts = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--prompts", "-p", help='JSON lines: {"name": "story", "prompt": "Once upon a time"}.'
     ),
@@ -43,6 +42,25 @@ Specs = Annotated[
         show_default=False,
     ),
 ]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="Compare trained models on the test pairs of a task (pronounce, ... or your file).",
+        show_default=False,
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name, a Hugging Face folder or hub name, a GGUF file; with --task folders that "
+        "`anyorder train` wrote, several of them. Left out: smollm2, or those that come along.",
+        show_default=False,
+    ),
+]
+Pairs = Annotated[int, typer.Option(min=1, help="With --task: how many test pairs.")]
 Repeats = Annotated[int, typer.Option(min=1, help="Runs of each; the median counts.")]
 Page = Annotated[Path, typer.Option(help="The page in which every text can be replayed.")]
 Traces = Annotated[Path, typer.Option(help="The folder for the traces.")]
@@ -64,8 +82,9 @@ class Job:
 
 
 def compare(
-    prompts: Prompts,
-    model: Model = "smollm2",
+    prompts: Prompts = None,
+    task: TaskName = None,
+    model: Models = None,
     decoder: Specs = None,
     max_new_tokens: NewTokens = 128,
     precision: Precision = "auto",
@@ -75,8 +94,9 @@ def compare(
     html: Page = Path("compare.html"),
     traces: Traces = Path("traces"),
     json: Figures = None,
+    pairs: Pairs = 500,
 ) -> int:
-    """Compare decoders on your own prompts: speed, calls, same text.
+    """Compare decoders on your own prompts, or models on a task.
 
     Left to right is always there: the others are measured against it. What was measured is shown
     and written even if you stop it with Ctrl-C.
@@ -84,6 +104,10 @@ def compare(
     for path in (html, json):
         if path is not None:
             may_write(path)
+    if task is not None:
+        return _on_task(task, model or [], pairs, json, alone=prompts is None and not decoder)
+    if prompts is None or len(model or ()) > 1:
+        raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     may_write_into(traces)
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
@@ -93,7 +117,7 @@ def compare(
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
     chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
-    lm = loaded(model, precision=precision, threads=threads)
+    lm = loaded(*(model or ["smollm2"]), precision=precision, threads=threads)
     fits, too_long = _fitting(lm, prompts, lines, max_new_tokens, chat)
     complain(*too_long)
     if not fits:
@@ -101,6 +125,15 @@ def compare(
     job = Job(lm, chosen, fits, max_new_tokens, repeats, chat)
     problems = run(job, html=html, traces=traces, json=json)
     return 1 if broken or too_long or problems else 0
+
+
+def _on_task(task: str, models: list[str], pairs: int, json: Path | None, *, alone: bool) -> int:
+    if not alone:
+        raise typer.BadParameter("--task has its own pairs and decoders; leave the others out")
+    with waiting("Starting ..."):
+        from anyorder.cli import tasks
+    tasks.compare(task, [Path(each) for each in models], pairs=pairs, json=json)
+    return 0
 
 
 def run(job: Job, *, html: Path, traces: Path, json: Path | None) -> list[str]:

@@ -18,6 +18,7 @@ from anyorder.models.capability import CausalLM
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
+from anyorder.models.shipped import shipped
 from anyorder.models.tokenizer import units_of
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.models.writer import Writer
@@ -46,6 +47,7 @@ def load(
         if threads < 1:
             raise ValueError(f"{threads} threads can't compute anything; give 1 or more")
         torch.set_num_threads(threads)
+    source = shipped().get(str(source), source)
     if is_ours(Path(source)):
         return _ours(Path(source), chosen)
     known_name = str(source) if str(source) in MODELS else None

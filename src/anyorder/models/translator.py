@@ -33,18 +33,18 @@ Net = Seq2Seq | LengthTransformer | CTCTransformer | DAGTransformer
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of network, and the decoder that suits it."""
+    """A kind of network, and the decoders that suit it, the quickest first."""
 
     net: type[Net]
     sizes: type[Seq2SeqSizes] | type[LengthSizes] | type[ParallelSizes]
-    decoder: str
+    decoders: tuple[str, ...]
 
 
 KINDS: Mapping[str, Kind] = {
-    "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, "left-to-right"),
-    "parallel": Kind(LengthTransformer, LengthSizes, "parallel"),
-    "ctc": Kind(CTCTransformer, ParallelSizes, "ctc-greedy"),
-    "dag": Kind(DAGTransformer, ParallelSizes, "dag-lookahead"),
+    "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
+    "parallel": Kind(LengthTransformer, LengthSizes, ("parallel", "parallel:candidates=5")),
+    "ctc": Kind(CTCTransformer, ParallelSizes, ("ctc-greedy", "ctc-beam")),
+    "dag": Kind(DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi")),
 }
 
 
@@ -67,7 +67,7 @@ class Translator:
     @property
     def decoder(self) -> str:
         """The decoder that suits it."""
-        return KINDS[self.kind].decoder
+        return KINDS[self.kind].decoders[0]
 
     def begin(
         self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None

@@ -59,6 +59,11 @@ def fit(
             f"{trained.steps} steps in {trained.seconds:.0f} s ({why}); best held-out loss "
             f"{trained.held_out:.3f} nats a token"
         )
+        if trained.left_out:
+            on_remark(
+                f"{trained.left_out:.2%} of the pairs were not learnt: their targets are longer "
+                "than the model's canvas"
+            )
     return translator
 
 

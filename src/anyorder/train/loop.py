@@ -27,12 +27,15 @@ OnStep = Callable[[int, int, float, float], None]  # step, steps, loss a unit, u
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended: steps made, the best held-out loss (nats a token), seconds of training."""
+    """How a run ended: steps made, the best held-out loss (nats a token), seconds of training, and
+    the share of pairs that were left out, because no canvas of the model holds their target.
+    """
 
     steps: int
     held_out: float
     seconds: float
     early: bool
+    left_out: float
 
 
 def train(
@@ -61,7 +64,8 @@ def train(
                 run.check()
     run.average()
     made = run.progress
-    return Trained(made.step, made.best, made.seconds, made.step < recipe.steps)
+    left_out = made.left_out / max(made.seen, 1)
+    return Trained(made.step, made.best, made.seconds, made.step < recipe.steps, left_out)
 
 
 class _Run:
@@ -118,6 +122,8 @@ class _Run:
                 self._give_up(batch)
             loss.total.backward()
             total, units = total + float(loss.total.detach()), units + loss.units
+            progress.seen += len(batch.target_B)
+            progress.left_out += int(loss.notes.get("too long", 0))
         if units:
             self._update(units)
         progress.step += 1

@@ -22,7 +22,9 @@ from torch.optim import Optimizer
 
 @dataclass
 class Progress:
-    """How far a run is. `best` is the lowest held-out loss, `waited` the checks since then."""
+    """How far a run is. `best` is the lowest held-out loss, `waited` the checks since then, `seen`
+    the pairs that were read, `left_out` those of them whose target the model could not hold.
+    """
 
     step: int = 0
     epoch: int = 0
@@ -30,6 +32,8 @@ class Progress:
     best: float = float("inf")
     waited: int = 0
     seconds: float = 0.0
+    seen: int = 0
+    left_out: int = 0
     snapshots: list[int] = field(default_factory=list)
 
 
