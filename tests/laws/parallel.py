@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.canvas import Canvas
 from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
-from anyorder.decode.one_shot.dag import DAGGreedy, DAGLookahead, DAGViterbi
+from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
 from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table_lattices import TableCTC, TableDAG, TableParallel
@@ -29,6 +29,8 @@ PARALLEL = {  # every decoder for lattices, in one line each, and the model that
     "DAG greedy": (DAGGreedy(), TableDAG),
     "DAG lookahead": (DAGLookahead(), TableDAG),
     "DAG Viterbi": (DAGViterbi(), TableDAG),
+    "DAG beam": (DAGBeam(width=4), TableDAG),
+    "DAG beam, one": (DAGBeam(width=1, length_penalty=0.0), TableDAG),
     "DAG Viterbi, any length": (DAGViterbi(length_penalty=0.0), TableDAG),
 }
 

@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "parallel": Kind(LengthTransformer, LengthSizes, ("parallel", "parallel:candidates=5")),
     "ctc": Kind(CTCTransformer, ParallelSizes, ("ctc-greedy", "ctc-beam")),
-    "dag": Kind(DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi")),
+    "dag": Kind(DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi", "dag-beam")),
 }
 
 

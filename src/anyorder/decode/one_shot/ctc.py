@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from anyorder.align.ctc import prefix_beam, spelled
-from anyorder.decode.one_shot.loop import Found, OneShot, ragged
+from anyorder.decode.one_shot.loop import Found, OneShot, evenly, ragged
 from anyorder.models.capability import CTCModel
 
 
@@ -44,6 +44,4 @@ class CTCBeam(OneShot):
             raise ValueError(f"beam search needs a width of at least 1, not {self.width}")
 
     def find(self, model: CTCModel) -> Found:
-        best = [texts[0] for texts in prefix_beam(model.ctc(), width=self.width)]
-        logprobs = [[text.logp / max(len(text.tokens), 1)] * len(text.tokens) for text in best]
-        return ragged([text.tokens for text in best], logprobs)
+        return evenly([texts[0] for texts in prefix_beam(model.ctc(), width=self.width)])

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.align.scorer import Spelled
 from anyorder.canvas import Canvas
 from anyorder.decode.sampling import Sampler
 
@@ -77,6 +78,12 @@ class OneShot(ABC):
             if end < canvas.tokens_BN.shape[1]:
                 canvas = canvas.cut(row, end)
         return Shot(canvas)
+
+
+def evenly(texts: Sequence[Spelled]) -> Found:
+    """Texts that are summed over many paths: each token has an even part of its text's log p."""
+    logprobs = [[text.logp / max(len(text.tokens), 1)] * len(text.tokens) for text in texts]
+    return ragged([text.tokens for text in texts], logprobs)
 
 
 def ragged(rows: Sequence[Sequence[int]], logprobs: Sequence[Sequence[float]]) -> Found:
