@@ -70,7 +70,7 @@ class Meter:
 
 
 class Metered:
-    """A model whose `extend`, `fill`, `ctc` and `dag` are counted; all else is the model's own."""
+    """A model whose `extend`, `fill`, `ctc`, `dag` and `copies` are counted; all else is its own."""
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter
@@ -94,6 +94,10 @@ class Metered:
     def dag(self) -> Any:
         """A graph; its vertices are noted with their likeliest tokens."""
         return self._asked(self.model.dag)
+
+    def copies(self, fertility_BS: Tensor) -> Any:
+        """Copies of source tokens; noted with their likeliest tokens."""
+        return self._asked(lambda: self.model.copies(fertility_BS))
 
     def fill(self, canvas: Any) -> Tensor:
         """What stands in all cells; noted with what stood there before."""

@@ -1,4 +1,5 @@
-"""What a parallel model says of all cells at once: a CTC lattice or a directed acyclic graph.
+"""What a parallel model says of all cells at once: a CTC lattice or a directed acyclic graph, or
+cells that have nothing to do with each other.
 
 Shapes: B rows, M cells (vertices), V vocabulary.
 """
@@ -45,6 +46,21 @@ class DAGLattice:
     @property
     def real_BM(self) -> Bool[Tensor, "B M"]:
         """The vertices that are no padding."""
+        return _real(self.logp_BMV, self.count_B)
+
+
+@dataclass(frozen=True)
+class CellLattice:
+    """Log-probabilities of every token in every cell; the first `count_B` cells of a row are its
+    text, one token each.
+    """
+
+    logp_BMV: Float[Tensor, "B M V"]
+    count_B: Int[Tensor, " B"]
+
+    @property
+    def real_BM(self) -> Bool[Tensor, "B M"]:
+        """The cells that are no padding."""
         return _real(self.logp_BMV, self.count_B)
 
 

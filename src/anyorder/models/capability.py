@@ -2,15 +2,16 @@
 
 A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
 Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
-V vocabulary, P cells of a path, N canvas cells, L lengths, R chosen rows.
+V vocabulary, P cells of a path, N canvas cells, L lengths, F fertilities, R chosen rows.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.align.lattice import CellLattice, CTCLattice, DAGLattice
 from anyorder.canvas import Canvas
 from anyorder.masks import Tree
 
@@ -118,6 +119,32 @@ class ParallelModel(Protocol):
         ...
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "ParallelModel":
+        """The model of these rows, in this order; a row may be named twice."""
+        ...
+
+
+@runtime_checkable
+class FertilityModel(Protocol):
+    """Predicts how many target cells each source token becomes, and fills them; made as a
+    `CTCModel` is.
+    """
+
+    @property
+    def sources(self) -> Sequence[Sequence[int]]:
+        """The tokens of each source, for another model that reads them, too."""
+        ...
+
+    def fertilities(self) -> Float[Tensor, "B S F"]:
+        """Log-probabilities of 0, 1, ... cells for each source token; padding has 0 for certain."""
+        ...
+
+    def copies(self, fertility_BS: Int[Tensor, "B S"]) -> CellLattice:
+        """What the cells hold if each source token becomes so many of them: as many cells as these
+        sum to, or as the model can hold.
+        """
+        ...
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "FertilityModel":
         """The model of these rows, in this order; a row may be named twice."""
         ...
 

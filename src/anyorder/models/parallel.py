@@ -57,6 +57,23 @@ class LengthSizes:
     max_length: int = 1024
 
 
+@dataclass(frozen=True, kw_only=True)
+class FertilitySizes:
+    """Sizes of a network that predicts how many cells, up to `most`, each source token becomes."""
+
+    source_vocab: int
+    target_vocab: int
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    most: int = 50
+    width: Width = field(default_factory=Width)
+    max_length: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise ValueError(f"a source token becomes up to 1 cell or more, not {self.most}")
+
+
 @dataclass(frozen=True)
 class Begun:
     """What the decoder starts from: its cells before the first layer, and the source."""
@@ -72,7 +89,7 @@ class CellTransformer(nn.Module):
     What stands in the cells before the first layer is each subclass's own.
     """
 
-    def __init__(self, sizes: "ParallelSizes | LengthSizes") -> None:
+    def __init__(self, sizes: "ParallelSizes | LengthSizes | FertilitySizes") -> None:
         super().__init__()
         self.source = Embedding(sizes.source_vocab, sizes.width)
         self.target = Embedding(sizes.target_vocab, sizes.width)
