@@ -1,0 +1,113 @@
+"""The laws of parallel models, each broken on purpose, and noticed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, find, settings
+
+from anyorder.decode.one_shot import loop
+from anyorder.decode.one_shot.ctc import CTCGreedy
+from anyorder.decode.one_shot.dag import DAGLookahead
+from anyorder.decode.one_shot.loop import Found, OneShot
+from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.models.capability import CTCModel
+from anyorder.models.table_lattices import TableCTC, TableDAG, TableParallel
+from tests.laws import checks
+from tests.laws.parallel import SourceCase, source_cases
+
+MANY_TRIES = settings(
+    max_examples=200,
+    phases=[Phase.generate],
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+Check = Callable[[Any, SourceCase], None]
+
+
+def breaks(check: Check, decoder: Any, case: SourceCase) -> bool:
+    try:
+        check(decoder, case)
+    except AssertionError:
+        return True
+    return False
+
+
+def notices(check: Check, decoder: Any, table: Any) -> None:
+    """Some case shows the mistake; NoSuchExample where none does."""
+    find(
+        source_cases(table), partial(breaks, check, decoder), settings=MANY_TRIES, random=Random(0)
+    )
+
+
+@dataclass(frozen=True)
+class ReadsPadding(OneShot):
+    """Takes every cell of the block for a cell of the row."""
+
+    needs: ClassVar[tuple[type, ...]] = (CTCModel,)
+
+    def find(self, model: Any) -> Found:
+        lattice = model.ctc()
+        count_B = torch.full_like(lattice.count_B, lattice.logp_BMV.shape[1])
+
+        class Model:
+            def ctc(self) -> Any:
+                return replace(lattice, count_B=count_B)
+
+        return CTCGreedy().find(Model())
+
+
+@dataclass(frozen=True)
+class Draws(OneShot):
+    """Breaks ties, and more, by a generator of the process."""
+
+    needs: ClassVar[tuple[type, ...]] = (CTCModel,)
+
+    def find(self, model: Any) -> Found:
+        found = CTCGreedy().find(model)
+        return replace(found, tokens_BP=found.tokens_BP + torch.randint(0, 2, (1,)))
+
+
+def test_padding_that_is_read_is_noticed() -> None:
+    notices(checks.alone_or_in_company, ReadsPadding(), TableCTC)
+
+
+def test_chance_of_its_own_is_noticed() -> None:
+    notices(checks.the_seed_decides, Draws(), TableCTC)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "table"),
+    [(CTCGreedy(), TableCTC), (DAGLookahead(), TableDAG), (Parallel(), TableParallel)],
+)
+def test_a_row_that_is_not_ended_is_noticed(
+    decoder: Any, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop.OneShot, "step", lambda self, model, state, sampler: state)
+    notices(checks.given_stays_given, decoder, table)
+
+
+def test_text_in_the_wrong_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = CTCGreedy.find
+
+    def swapped(self: Any, model: Any) -> Found:
+        found = right(self, model)
+        order_B = torch.arange(len(found.count_B)).flip(0)
+        return Found(found.tokens_BP[order_B], found.logprobs_BP[order_B], found.count_B[order_B])
+
+    monkeypatch.setattr(CTCGreedy, "find", swapped)
+    notices(checks.alone_or_in_company, CTCGreedy(), TableCTC)
+
+
+def test_lengths_that_depend_on_neighbours_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = TableParallel.lengths
+
+    def joint(self: Any) -> Any:
+        return right(self).mean(0, keepdim=True).expand(len(self.sources), -1)
+
+    monkeypatch.setattr(TableParallel, "lengths", joint)
+    notices(checks.alone_or_in_company, Parallel(), TableParallel)
