@@ -14,14 +14,22 @@ from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
+from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.length_based import LengthBased
-from tests.train.made import length_based, parallel, rows, seq2seq
+from anyorder.objectives.nmla import NonMonotonic
+from tests.train.made import fertile, length_based, parallel, rows, seq2seq
 
 NEVER = Glancing(0.0, 0.0)
 KINDS: dict[str, tuple[Any, Any, Any]] = {
     "CTC": (lambda: parallel(CTCTransformer), CTC(), CTC(NEVER)),
+    "NMLA": (
+        lambda: parallel(CTCTransformer),
+        NonMonotonic(matching=1.0, likelihood=1.0),
+        NonMonotonic(matching=1.0, likelihood=1.0, glancing=NEVER),
+    ),
     "DAG": (lambda: parallel(DAGTransformer), DAG(), DAG(NEVER)),
     "length-based": (length_based, LengthBased(), LengthBased(NEVER)),
+    "fertility": (fertile, Fertility(), Fertility()),  # it has no glancing
 }
 
 
@@ -48,22 +56,18 @@ def test_a_row_has_the_same_loss_alone_and_in_company(name: str) -> None:
     assert together.units == sum(each.units for each in alone)
 
 
-@pytest.mark.parametrize("kind", [CTCTransformer, DAGTransformer])
-def test_cells_that_are_shown_carry_no_loss(kind: Any) -> None:
-    """Their logits have no gradient, and a whole path that is shown has a likelihood of links."""
-    model, batch = parallel(kind).eval(), rows().batch(range(5))
-    objective: Any = __import__(
-        f"anyorder.objectives.{'ctc' if kind is CTCTransformer else 'dag'}", fromlist=["aligned"]
-    )
+@pytest.mark.parametrize("name", ["CTC", "DAG"])
+def test_cells_that_are_shown_carry_no_loss(name: str) -> None:
+    """Their logits have no gradient, and the others still do."""
+    make, objective, _ = KINDS[name]
+    model, batch = make().eval(), rows().batch(range(5))
     lattice = model.lattice(model.begin(batch.source_BS, batch.source_B))
     lattice.logp_BMV.retain_grad()
     token_BM, open_BM = objective.aligned(lattice, batch)
     shown_BM = glanced(open_BM, ratio=0.5, open_BM=open_BM, rng=Generator().manual_seed(0))
     assert bool(shown_BM.any())
-    logp_B = objective.log_likelihood(
-        held(lattice, token_BM, shown_BM), batch.target_BN, batch.target_B
-    )
-    logp_B.sum().backward()
+    shown = held(lattice, token_BM, shown_BM)
+    objective.likelihood(shown, batch.target_BN, batch.target_B).sum().backward()
     gradient_BM = lattice.logp_BMV.grad.abs().sum(-1)
     assert bool((gradient_BM[shown_BM] == 0).all())
     assert bool(gradient_BM.isfinite().all())

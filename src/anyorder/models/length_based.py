@@ -11,7 +11,6 @@ Shapes: B rows, S source cells, N canvas cells, L lengths, V target vocabulary, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from anyorder.canvas import Canvas
 from anyorder.models.parallel import Begun, CellTransformer, LengthSizes
-from anyorder.models.sources import padded
+from anyorder.models.sources import OfSources, padded
 from anyorder.nets.layers import Memory
 
 
@@ -57,13 +56,8 @@ class LengthTransformer(CellTransformer):
         return SourceLengths(self, *padded(sources))
 
 
-@dataclass(frozen=True, eq=False)
-class SourceLengths:
+class SourceLengths(OfSources[LengthTransformer]):
     """Satisfies `ParallelModel`, one row for each source."""
-
-    net: LengthTransformer
-    source_BS: Int[Tensor, "B S"]
-    source_B: Int[Tensor, " B"]
 
     @property
     def bos(self) -> int:

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from anyorder.align.lattice import CTCLattice, DAGLattice
-from anyorder.models.sources import padded
+from anyorder.models.sources import OfSources, padded
 from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
 
 
@@ -147,13 +147,8 @@ class CTCTransformer(SplitTransformer):
         return SourceCTC(self, *padded(sources))
 
 
-@dataclass(frozen=True, eq=False)
-class SourceCTC:
+class SourceCTC(OfSources[CTCTransformer]):
     """Satisfies `CTCModel`, one row for each source."""
-
-    net: CTCTransformer
-    source_BS: Int[Tensor, "B S"]
-    source_B: Int[Tensor, " B"]
 
     def ctc(self) -> CTCLattice:
         """One call: all cells of all rows."""
@@ -204,13 +199,8 @@ class DAGTransformer(SplitTransformer):
         return SourceDAG(self, *padded(sources))
 
 
-@dataclass(frozen=True, eq=False)
-class SourceDAG:
+class SourceDAG(OfSources[DAGTransformer]):
     """Satisfies `DAGModel`, one row for each source."""
-
-    net: DAGTransformer
-    source_BS: Int[Tensor, "B S"]
-    source_B: Int[Tensor, " B"]
 
     def dag(self) -> DAGLattice:
         """One call: all vertices of all rows."""

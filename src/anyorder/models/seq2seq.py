@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from anyorder.masks import Tree, causal
-from anyorder.models.sources import padded
+from anyorder.models.sources import OfSources, padded
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
 from anyorder.nets.source_cache import SourceCache
@@ -76,13 +76,8 @@ class Seq2Seq(nn.Module):
         return SourceLM(self, *padded(sources))
 
 
-@dataclass(frozen=True, eq=False)
-class SourceLM:
+class SourceLM(OfSources[Seq2Seq]):
     """Satisfies `CausalLM`, one row for each source; the source is encoded with the cache."""
-
-    net: Seq2Seq
-    source_BS: Int[Tensor, "B S"]
-    source_B: Int[Tensor, " B"]
 
     @property
     def fingerprint(self) -> str:

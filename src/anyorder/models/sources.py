@@ -1,9 +1,13 @@
-"""Sources of different lengths as one block of cells.
+"""Sources of different lengths as one block of cells, and a network that has read them.
 
-source_BS, source_B = padded([[4, 5, 6], [7]])
+    source_BS, source_B = padded([[4, 5, 6], [7]])
+
+Shapes: B rows, S source cells.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -23,3 +27,15 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "B S"], Int[Tenso
     width = max(map(len, rows))
     filled = [[*row, *[0] * (width - len(row))] for row in rows]
     return torch.tensor(filled), torch.tensor([len(row) for row in rows])
+
+
+Net = TypeVar("Net")
+
+
+@dataclass(frozen=True, eq=False)
+class OfSources(Generic[Net]):
+    """A network with the sources that it has read. What it can do with them its subclasses say."""
+
+    net: Net
+    source_BS: Int[Tensor, "B S"]
+    source_B: Int[Tensor, " B"]

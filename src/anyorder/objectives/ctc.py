@@ -7,44 +7,35 @@
 
 Source: Graves et al. 2006; for translation Libovický & Helcl 2018 (arXiv:1811.04719); with
 glancing Qian et al. 2021 (arXiv:2008.07905), section 4.3.
-Shapes: B rows, M cells.
+Shapes: B rows, M cells, N target cells.
 """
 
 from dataclasses import dataclass
+from typing import final
 
-from jaxtyping import Bool, Int
-from torch import Generator, Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from anyorder.align.ctc import best_paths, log_likelihood
 from anyorder.align.lattice import CTCLattice
-from anyorder.corrupt.glancing import Glancing
-from anyorder.models.parallel import CTCTransformer
-from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.lattices import lattice_loss
+from anyorder.objectives.batch import Batch
+from anyorder.objectives.lattices import LatticeLikelihood
 
 
+@final
 @dataclass(frozen=True)
-class CTC:
-    """Plain, or with glancing."""
+class CTC(LatticeLikelihood):
+    """Plain, or with glancing, which shows cells of the likeliest path, blanks included."""
 
-    glancing: Glancing | None = None
+    def likelihood(
+        self, lattice: CTCLattice, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]
+    ) -> Float[Tensor, " B"]:
+        return log_likelihood(lattice, target_BN, target_B)
 
-    @property
-    def plain(self) -> "CTC":
-        """Without glancing."""
-        return CTC()
-
-    def __call__(
-        self, model: CTCTransformer, batch: Batch, *, progress: float, rng: Generator
-    ) -> Loss:
-        return lattice_loss(
-            model,
-            batch,
-            likelihood=log_likelihood,
-            align=aligned,
-            ratio=self.glancing.ratio(progress) if self.glancing else 0.0,
-            rng=rng,
-        )
+    def aligned(
+        self, lattice: CTCLattice, batch: Batch
+    ) -> tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]:
+        return aligned(lattice, batch)
 
 
 def aligned(lattice: CTCLattice, batch: Batch) -> tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]:

@@ -9,49 +9,35 @@ Shapes: B rows, M vertices, N target cells.
 """
 
 from dataclasses import dataclass
+from typing import final
 
 import torch
-from jaxtyping import Bool, Int
-from torch import Generator, Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from anyorder.align.dag import best_paths, log_likelihood
 from anyorder.align.lattice import DAGLattice
-from anyorder.corrupt.glancing import Glancing
-from anyorder.models.parallel import DAGTransformer
-from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.lattices import lattice_loss
+from anyorder.objectives.batch import Batch
+from anyorder.objectives.lattices import LatticeLikelihood
 
 
+@final
 @dataclass(frozen=True)
-class DAG:
-    """Plain, or with glancing."""
+class DAG(LatticeLikelihood):
+    """Plain, or with glancing, which shows vertices of the likeliest path and their tokens."""
 
-    glancing: Glancing | None = None
+    def likelihood(
+        self, lattice: DAGLattice, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]
+    ) -> Float[Tensor, " B"]:
+        return log_likelihood(lattice, target_BN, target_B)
 
-    @property
-    def plain(self) -> "DAG":
-        """Without glancing."""
-        return DAG()
-
-    def __call__(
-        self, model: DAGTransformer, batch: Batch, *, progress: float, rng: Generator
-    ) -> Loss:
-        return lattice_loss(
-            model,
-            batch,
-            likelihood=log_likelihood,
-            align=aligned,
-            ratio=self.glancing.ratio(progress) if self.glancing else 0.0,
-            rng=rng,
-        )
-
-
-def aligned(lattice: DAGLattice, batch: Batch) -> tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]:
-    """The target's tokens at the vertices of its likeliest path; the others have none."""
-    path_BN, fits_B = best_paths(lattice, batch.target_BN, batch.target_B)
-    B, M, _ = lattice.logp_BMV.shape
-    real_BN = (torch.arange(path_BN.shape[1]) < batch.target_B[:, None]) & fits_B[:, None]
-    at_BN = path_BN.where(real_BN, M)  # what is padding goes to a column that is cut off
-    token_BM = torch.zeros(B, M + 1, dtype=torch.long).scatter_(1, at_BN, batch.target_BN)
-    open_BM = torch.zeros(B, M + 1, dtype=torch.bool).scatter_(1, at_BN, real_BN)
-    return token_BM[:, :M], open_BM[:, :M]
+    def aligned(
+        self, lattice: DAGLattice, batch: Batch
+    ) -> tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]:
+        path_BN, fits_B = best_paths(lattice, batch.target_BN, batch.target_B)
+        B, M, _ = lattice.logp_BMV.shape
+        real_BN = (torch.arange(path_BN.shape[1]) < batch.target_B[:, None]) & fits_B[:, None]
+        at_BN = path_BN.where(real_BN, M)  # what is padding goes to a column that is cut off
+        token_BM = torch.zeros(B, M + 1, dtype=torch.long).scatter_(1, at_BN, batch.target_BN)
+        open_BM = torch.zeros(B, M + 1, dtype=torch.bool).scatter_(1, at_BN, real_BN)
+        return token_BM[:, :M], open_BM[:, :M]

@@ -1,27 +1,64 @@
 """The likelihood of targets under a lattice, with glancing or without: what CTC and DAG share.
 
+    class CTC(LatticeLikelihood): ...             # says how targets are aligned and summed
     loss = lattice_loss(model, batch, likelihood=..., align=..., ratio=0.5, rng=rng)
 
 With glancing the model first writes on its own; then it is shown some cells of the likeliest way
 to write the target, and those cells, being given, carry no loss.
 Source: Qian et al. 2021 (arXiv:2008.07905), section 3.
-Shapes: B rows, M cells.
+Shapes: B rows, M cells, N target cells.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from anyorder.align.lattice import held
-from anyorder.corrupt.glancing import glanced
+from anyorder.corrupt.glancing import Glancing, glanced
 from anyorder.objectives.batch import Batch, Loss
 
 # (lattice, batch) -> the token of each cell in the likeliest way to write the targets, and which
 # cells have one
 Align = Callable[[Any, Batch], tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]]
+
+
+@dataclass(frozen=True)
+class LatticeLikelihood(ABC):
+    """- log P(target), plain or with glancing. Subclasses are frozen dataclasses without more."""
+
+    glancing: Glancing | None = None
+
+    @abstractmethod
+    def likelihood(
+        self, lattice: Any, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]
+    ) -> Float[Tensor, " B"]:
+        """log P of each target; -inf where the lattice can't write it."""
+
+    @abstractmethod
+    def aligned(self, lattice: Any, batch: Batch) -> tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]:
+        """See `Align`."""
+
+    @final
+    @property
+    def plain(self) -> "LatticeLikelihood":
+        """Without glancing."""
+        return type(self)()
+
+    @final
+    def __call__(self, model: Any, batch: Batch, *, progress: float, rng: Generator) -> Loss:
+        return lattice_loss(
+            model,
+            batch,
+            likelihood=self.likelihood,
+            align=self.aligned,
+            ratio=self.glancing.ratio(progress) if self.glancing else 0.0,
+            rng=rng,
+        )
 
 
 def lattice_loss(
