@@ -61,6 +61,11 @@ class Canvas:
         return self.status_BN == OPEN
 
     @cached_property
+    def held_BN(self) -> Bool[Tensor, "B N"]:
+        """Cells that hold a token, as a draft or for good."""
+        return self.status_BN >= DRAFT
+
+    @cached_property
     def final_BN(self) -> Bool[Tensor, "B N"]:
         """Cells that will not change any more."""
         return self.status_BN >= DONE

@@ -70,7 +70,7 @@ class Meter:
 
 
 class Metered:
-    """A model whose `extend`, `fill`, `ctc`, `dag` and `copies` are counted; all else is its own."""
+    """A model whose `extend`, `fill`, `ctc`, `dag`, `copies` are counted; all else is its own."""
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter

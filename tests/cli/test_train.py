@@ -53,6 +53,16 @@ def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
     assert "leave the others out" in sentence(invoke("compare", "--task", pairs, "-p", pairs), 2)
 
 
+def test_a_model_goes_on_from_an_earlier_one(invoke: Invoke, pairs: str) -> None:
+    first = invoke("train", pairs, "--paradigm", "ctc", "--out", "first", *TINY)
+    assert first.code == 0, first.err
+    later = ["train", pairs, "--paradigm", "nmla", "--begin-from", "first", *TINY]
+    assert invoke(*later).code == 0
+    assert Path("pairs-nmla/source.json").read_bytes() == Path("first/source.json").read_bytes()
+    wrong = invoke("train", pairs, "--paradigm", "dag", "--begin-from", "first", *TINY)
+    assert "of the kind 'ctc'" in sentence(wrong)
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -61,6 +71,7 @@ def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
         (["{pairs}", "--paradigm", "nonsense"], "there is no paradigm 'nonsense'"),
         (["{pairs}", "--own"], "--own goes with --train-on"),
         (["{pairs}", "--precision", "float8"], "not in float8"),
+        (["{pairs}", "--begin-from", "nowhere"], "there is nothing to begin from"),
     ],
 )
 def test_bad_input_is_a_sentence(invoke: Invoke, pairs: str, args: list[str], words: str) -> None:

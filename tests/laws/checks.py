@@ -31,7 +31,7 @@ def history(
     decoder: Any, case: Case, canvas: Canvas, *, watch: Watch | None = None
 ) -> list[tuple[Step, Canvas]]:
     """Every step and the canvas after it; first the canvas that it began with."""
-    most = canvas.tokens_BN.numel() + 1
+    most = max(canvas.tokens_BN.numel(), decoder.most_calls(canvas)) + 1
     made = list(islice(steps(decoder, case.model, canvas, case.sampler(), watch), most))
     assert len(made) < most, f"{decoder} has not ended after {most} steps"
     return [(Step((), ()), canvas), *made]

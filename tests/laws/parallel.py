@@ -11,21 +11,43 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.align.ctc_fluency import Weights
+from anyorder.align.lattice import CellLattice, CTCLattice, DAGLattice
 from anyorder.canvas import Canvas
 from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
+from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
+from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage, NoisyParallel
 from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table_lattices import TableCTC, TableDAG, TableParallel
+from anyorder.models.fluency import Fluency
+from anyorder.models.ngram_lm import train_ngrams
+from anyorder.models.table_lattices import TableCTC, TableDAG, TableFertility, TableParallel
 from tests.laws.cases import VOCAB, Row, seeds
+
+
+def fluency(weights: Weights) -> Fluency:
+    """A small language model, with these weights."""
+    rows = [[1, 2, 3], [2, 3, 0], [0, 1], [1, 2, 2]]
+    return Fluency(train_ngrams(rows, vocab_size=VOCAB, order=3), weights)
+
 
 PARALLEL = {  # every decoder for lattices, in one line each, and the model that it is for
     "CTC greedy": (CTCGreedy(), TableCTC),
     "CTC beam": (CTCBeam(width=4), TableCTC),
     "CTC beam, one": (CTCBeam(width=1), TableCTC),
+    "CTC fluency": (CTCFluency(fluency(Weights(0.3, 0.2, 0.2)), width=4), TableCTC),
+    "CTC fluency, no weights": (CTCFluency(fluency(Weights())), TableCTC),
     "parallel": (Parallel(), TableParallel),
     "parallel, three lengths": (Parallel(candidates=3), TableParallel),
+    "fertility argmax": (FertilityArgmax(), TableFertility),
+    "fertility average": (FertilityAverage(), TableFertility),
+    "noisy parallel": (NoisyParallel(samples=4), TableFertility),
+    "noisy parallel, one": (NoisyParallel(samples=1), TableFertility),
+    "mask-predict": (MaskPredict(iterations=4), TableParallel),
+    "mask-predict, three lengths": (MaskPredict(iterations=3, candidates=3), TableParallel),
+    "mask-predict, one call": (MaskPredict(iterations=1, candidates=2), TableParallel),
     "DAG greedy": (DAGGreedy(), TableDAG),
     "DAG lookahead": (DAGLookahead(), TableDAG),
     "DAG Viterbi": (DAGViterbi(), TableDAG),
@@ -97,6 +119,17 @@ class CountedLattices:
         chosen = CountedLattices(self.watched.select(rows_R))
         chosen.tally = self.tally
         return chosen
+
+    @property
+    def sources(self) -> Any:
+        return self.watched.sources
+
+    def fertilities(self) -> Any:
+        return self.watched.fertilities()
+
+    def copies(self, fertility_BS: Any) -> CellLattice:
+        self.tally[0] += 1
+        return self.watched.copies(fertility_BS)
 
     def ctc(self) -> CTCLattice:
         self.tally[0] += 1

@@ -2,8 +2,15 @@
 
 import torch
 
+from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import CTCTransformer, DAGTransformer, LengthSizes, ParallelSizes
+from anyorder.models.parallel import (
+    CTCTransformer,
+    DAGTransformer,
+    FertilitySizes,
+    LengthSizes,
+    ParallelSizes,
+)
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
@@ -12,13 +19,17 @@ WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.1)
 
 
 def rows(count: int = 40, *, seed: int = 0) -> Rows:
-    """Targets that are their sources, each token one higher."""
+    """Targets that are their sources, each token one higher; so each source token becomes one."""
     rng = torch.Generator().manual_seed(seed)
     sources = [
         torch.randint(4, 9, (int(n),), generator=rng).tolist()
         for n in torch.randint(2, 6, (count,), generator=rng)
     ]
-    return Rows(tuple(sources), tuple([token + 1 for token in row] for row in sources))
+    return Rows(
+        tuple(sources),
+        tuple([token + 1 for token in row] for row in sources),
+        tuple([1] * len(row) for row in sources),
+    )
 
 
 def seq2seq() -> Seq2Seq:
@@ -44,6 +55,20 @@ def length_based() -> LengthTransformer:
             target_vocab=10,
             bos=1,
             longest=12,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )
+
+
+def fertile(most: int = 4) -> FertilityTransformer:
+    torch.manual_seed(1)
+    return FertilityTransformer(
+        FertilitySizes(
+            source_vocab=10,
+            target_vocab=10,
+            most=most,
             encoder_layers=1,
             decoder_layers=1,
             width=WIDTH,

@@ -37,6 +37,12 @@ TrainOn = Annotated[
 Own = Annotated[
     bool, typer.Option("--own", help="With --train-on: learn the task's own pairs, too.")
 ]
+BeginFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--begin-from", help="The folder of an earlier model: begin with its weights and units."
+    ),
+]
 List = Annotated[bool, typer.Option("--list", help="Show the paradigms and end.")]
 
 
@@ -53,6 +59,7 @@ def train(
     precision: Precision = "bfloat16",
     train_on: TrainOn = None,
     own: Own = False,
+    begin_from: BeginFrom = None,
     show: List = False,
 ) -> None:
     """Train a model of pairs: your own, or those of a built-in task.
@@ -81,7 +88,7 @@ def train(
     )
     where = folder or Path(f"{Path(task).stem}-{paradigm}")
     pairs = tuple(map(str, train_on or ()))
-    _trained(_task(task, pairs, own=own), paradigm, recipe, where)
+    _trained(_task(task, pairs, own=own), paradigm, recipe, where, begin_from)
     remark(f"written to {where}: try `anyorder generate ... --model {where}`")
 
 
@@ -94,7 +101,9 @@ def _task(name: str, files: tuple[str, ...], *, own: bool) -> "Task":
     return TrainedOn(task_of(name), files, own) if files else task_of(name)
 
 
-def _trained(task: "Task", paradigm: str, recipe: "Recipe", folder: Path) -> None:
+def _trained(
+    task: "Task", paradigm: str, recipe: "Recipe", folder: Path, begin_from: Path | None
+) -> None:
     """Train with a bar in the terminal, then score the held-out test pairs."""
     from anyorder.measure.translation import translate
     from anyorder.train.fit import fit
@@ -108,7 +117,13 @@ def _trained(task: "Task", paradigm: str, recipe: "Recipe", folder: Path) -> Non
             bar.update(line, completed=step, total=steps, description=words)
 
         translator = fit(
-            task, paradigms()[paradigm], recipe, folder, on_step=show, on_remark=remark
+            task,
+            paradigms()[paradigm],
+            recipe,
+            folder,
+            begin_from=begin_from,
+            on_step=show,
+            on_remark=remark,
         )
     with waiting("Testing ..."):
         test = task.splits().test[:1000]

@@ -18,6 +18,7 @@ from anyorder.decode.catalogue import parse
 from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
+from anyorder.decode.vocabulary import same_vocabulary
 from anyorder.models.translator import Translator
 from anyorder.trace import Trace, fold
 
@@ -88,7 +89,9 @@ def judge(
 
 def _decoder(translator: Translator, decoder: Decoder | str | None) -> Decoder:
     chosen = translator.decoder if decoder is None else decoder
-    return parse(chosen) if isinstance(chosen, str) else chosen
+    made = parse(chosen) if isinstance(chosen, str) else chosen
+    same_vocabulary(translator, made)
+    return made
 
 
 def _run(

@@ -115,7 +115,7 @@ class ParallelModel(Protocol):
         ...
 
     def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
-        """Log-probabilities of every cell, given those that are final."""
+        """Log-probabilities of every cell, given those that hold a token, drafts too."""
         ...
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "ParallelModel":

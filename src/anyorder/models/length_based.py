@@ -73,12 +73,12 @@ class SourceLengths(OfSources[LengthTransformer]):
         return self.net.length_logps(self.memory)
 
     def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
-        """Log-probabilities of every cell, given those that are final."""
+        """Log-probabilities of every cell, given those that hold a token."""
         count_B = canvas.length_B.clamp_min(1)
         N = canvas.tokens_BN.shape[1]
         begun = self.net.begin(self.source_BS, self.source_B, self.memory, count_B)
         W = begun.x_BMC.shape[1]
-        begun = self.net.glanced(begun, canvas.tokens_BN[:, :W], canvas.final_BN[:, :W])
+        begun = self.net.glanced(begun, canvas.tokens_BN[:, :W], canvas.held_BN[:, :W])
         logp_BNV = self.net.logps(self.net.features(begun))
         return torch.nn.functional.pad(logp_BNV, (0, 0, 0, N - W))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from anyorder.align.lattice import CTCLattice, DAGLattice
+from anyorder.align.lattice import CellLattice, CTCLattice, DAGLattice
 from anyorder.canvas import Canvas
 
 Sources = tuple[tuple[int, ...], ...]
@@ -94,8 +94,8 @@ class TableParallel:
         logits_BNV = torch.full((B, N, self.vocab_size), 90.0, dtype=torch.float64)
         for b, source in enumerate(self.sources):
             n = int(canvas.length_B[b])
-            cells = zip(canvas.tokens_BN[b].tolist(), canvas.final_BN[b].tolist(), strict=True)
-            known = tuple(token if final else -1 for token, final in list(cells)[:n])
+            cells = zip(canvas.tokens_BN[b].tolist(), canvas.held_BN[b].tolist(), strict=True)
+            known = tuple(token if held else -1 for token, held in list(cells)[:n])
             rng = _chance(self.seed, (*source, *known))
             logits_BNV[b, :n] = 3 * torch.randn(
                 n, self.vocab_size, generator=rng, dtype=torch.float64
@@ -103,6 +103,40 @@ class TableParallel:
         return logits_BNV.log_softmax(-1)
 
     def select(self, rows_R: Tensor) -> "TableParallel":
+        """These rows, in this order."""
+        return replace(self, sources=tuple(self.sources[row] for row in rows_R.tolist()))
+
+
+@dataclass(frozen=True)
+class TableFertility:
+    """Satisfies `FertilityModel`: up to `spread` cells a source token; logits follow from both."""
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+
+    def fertilities(self) -> Tensor:
+        """Normal logits; padding becomes no cell for certain."""
+        S, F = max(map(len, self.sources)), self.spread + 1
+        logp_BSF = torch.full((len(self.sources), S, F), -torch.inf, dtype=torch.float64)
+        logp_BSF[..., 0] = 0.0
+        for b, source in enumerate(self.sources):
+            rng = _chance(self.seed + 1, source)
+            logits_SF = 3 * torch.randn(len(source), F, generator=rng, dtype=torch.float64)
+            logp_BSF[b, : len(source)] = logits_SF.log_softmax(-1)
+        return logp_BSF
+
+    def copies(self, fertility_BS: Tensor) -> CellLattice:
+        """Normal logits, drawn anew for every source with its fertilities."""
+        rows = []
+        for source, row in zip(self.sources, fertility_BS.tolist(), strict=True):
+            rng = _chance(self.seed, (*source, *row[: len(source)]))
+            size = (sum(row), self.vocab_size)
+            rows.append(3 * torch.randn(size, generator=rng, dtype=torch.float64))
+        return CellLattice(_padded(rows).log_softmax(-1), fertility_BS.sum(1))
+
+    def select(self, rows_R: Tensor) -> "TableFertility":
         """These rows, in this order."""
         return replace(self, sources=tuple(self.sources[row] for row in rows_R.tolist()))
 

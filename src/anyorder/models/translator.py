@@ -18,8 +18,15 @@ from safetensors.torch import load_file, save_file
 
 from anyorder import __version__
 from anyorder.canvas import Canvas
+from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import CTCTransformer, DAGTransformer, LengthSizes, ParallelSizes
+from anyorder.models.parallel import (
+    CTCTransformer,
+    DAGTransformer,
+    FertilitySizes,
+    LengthSizes,
+    ParallelSizes,
+)
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
@@ -28,7 +35,8 @@ from anyorder.units.text import TextUnits
 from anyorder.units.training import load_units, save_units
 
 FORMAT = 1  # of the folder; another number is another way to write it
-Net = Seq2Seq | LengthTransformer | CTCTransformer | DAGTransformer
+Net = Seq2Seq | LengthTransformer | FertilityTransformer | CTCTransformer | DAGTransformer
+Sizes = Seq2SeqSizes | LengthSizes | FertilitySizes | ParallelSizes
 
 
 @dataclass(frozen=True)
@@ -36,15 +44,22 @@ class Kind:
     """A kind of network, and the decoders that suit it, the quickest first."""
 
     net: type[Net]
-    sizes: type[Seq2SeqSizes] | type[LengthSizes] | type[ParallelSizes]
+    sizes: type[Sizes]
     decoders: tuple[str, ...]
 
 
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
-    "parallel": Kind(LengthTransformer, LengthSizes, ("parallel", "parallel:candidates=5")),
+    "parallel": Kind(LengthTransformer, LengthSizes, ("parallel", "parallel:candidates=5", "mask-predict:candidates=5")),
+    "fertility": Kind(
+        FertilityTransformer,
+        FertilitySizes,
+        ("fertility-argmax", "fertility-average", "noisy-parallel:samples=10"),
+    ),
     "ctc": Kind(CTCTransformer, ParallelSizes, ("ctc-greedy", "ctc-beam")),
-    "dag": Kind(DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi", "dag-beam")),
+    "dag": Kind(
+        DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi", "dag-beam")
+    ),
 }
 
 

@@ -16,12 +16,16 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs of token rows, padded on the right; targets have no token that begins or ends them."""
+    """Pairs of token rows, padded on the right; targets have no token that begins or ends them.
+
+    `fertility_BS`: how many target tokens come from each source token, where an objective asks.
+    """
 
     source_BS: Int[Tensor, "B S"]
     source_B: Int[Tensor, " B"]
     target_BN: Int[Tensor, "B N"]
     target_B: Int[Tensor, " B"]
+    fertility_BS: Int[Tensor, "B S"] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,14 @@ Ids = Sequence[int]
 
 @dataclass(frozen=True)
 class Rows:
-    """Pairs as token ids. Raises ValueError where there are none, or a side of one is empty."""
+    """Pairs as token ids, and the fertilities of the sources where they are known.
+
+    Raises ValueError where there are no pairs, or a side of one is empty.
+    """
 
     sources: tuple[Ids, ...]
     targets: tuple[Ids, ...]
+    fertilities: tuple[Ids, ...] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.sources) == len(self.targets), "pairs have two sides"
@@ -32,7 +36,10 @@ class Rows:
     def batch(self, chosen: Sequence[int]) -> Batch:
         """Some pairs as one block."""
         source_BS, source_B = padded([self.sources[i] for i in chosen])
-        return Batch(source_BS, source_B, *padded([self.targets[i] for i in chosen]))
+        target_BN, target_B = padded([self.targets[i] for i in chosen])
+        found = self.fertilities
+        fertility_BS = None if found is None else padded([found[i] for i in chosen])[0]
+        return Batch(source_BS, source_B, target_BN, target_B, fertility_BS)
 
 
 def plan(rows: Rows, *, cells: int, seed: int, number: int) -> list[list[int]]:

@@ -199,7 +199,8 @@ class _Run:
 
     def _give_up(self, batch: Batch) -> None:
         path = self.folder / "bad-batch.safetensors"
-        save_file({name: x.contiguous() for name, x in vars(batch).items()}, path)
+        kept = {name: x.contiguous() for name, x in vars(batch).items() if x is not None}
+        save_file(kept, path)
         raise ValueError(
             f"the loss is no number at step {self.progress.step + 1}; the batch is kept in {path}: "
             "try a lower learning rate, a longer warm-up, or float32"

@@ -17,7 +17,9 @@ from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
-from anyorder.objectives.length_based import LengthBased
+from anyorder.objectives.fertility import Fertility
+from anyorder.objectives.length_based import LengthBased, Masked
+from anyorder.objectives.nmla import NonMonotonic
 from anyorder.units.special import BLANK, BOS, EOS
 
 WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights, 13 MB
@@ -58,14 +60,18 @@ def paradigms() -> Mapping[str, Paradigm]:
         "more": {"bos": BOS, "eos": EOS},
     }
     cells = {"encoder_layers": 3, "decoder_layers": 3, "kind": "parallel", "more": {"bos": BOS}}
+    fertile = {"encoder_layers": 3, "decoder_layers": 3, "kind": "fertility"}
     split = {"encoder_layers": 3, "decoder_layers": 3, "more": {"blank": BLANK, "spread": 3}}
     return {
         "deep-shallow": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "vanilla": Paradigm(objective=LengthBased(), **cells),
         "glancing": Paradigm(objective=LengthBased(Glancing(0.5, 0.3)), **cells),
+        "fertility": Paradigm(objective=Fertility(), **fertile),
+        "masked": Paradigm(objective=Masked(), **cells),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
         "ctc-glancing": Paradigm(kind="ctc", objective=CTC(Glancing(0.5, 0.3)), **split),
+        "nmla": Paradigm(kind="ctc", objective=NonMonotonic(), **split),
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
         "dag-glancing": Paradigm(kind="dag", objective=DAG(Glancing(0.5, 0.1)), **split),
     }

@@ -1,6 +1,7 @@
 """One shot: the model is asked once, a search finds the best text in its answer.
 
-A decoder of this kind says which text it finds (`find`); the loop is the same for all, and final.
+A decoder of this kind says which text it finds: `find` where the model's answer is all it needs,
+else `search`. The loop is the same for all, and final.
 The text goes into the open cells after what is given, and each row ends where its text ends.
 Shapes: B rows, P tokens written.
 """
@@ -40,15 +41,15 @@ class Shot:
         return Shot(canvas)
 
 
-class OneShot(ABC):
+class InOneCall(ABC):
     """The loop. Subclasses are frozen dataclasses that say how to search; nothing else differs."""
 
     exact: ClassVar[bool] = False
     needs: ClassVar[tuple[type, ...]]
 
     @abstractmethod
-    def find(self, model: Any) -> Found:
-        """Ask the model once, and search."""
+    def search(self, model: Any, canvas: Canvas, sampler: Sampler) -> Found:
+        """Ask the model once, and search; the coins of the run are there for what is drawn."""
 
     @final
     def most_calls(self, canvas: Canvas) -> int:
@@ -56,22 +57,13 @@ class OneShot(ABC):
 
     @final
     def start(self, model: Any, canvas: Canvas, sampler: Sampler) -> Shot:
-        """Raises ValueError above temperature 0 (a parallel text is searched for, not drawn), and
-        for words that are given after the beginning.
-        """
-        name = type(self).__name__
-        if bool((canvas.final_BN.sum(-1) > canvas.frontier_B).any()):
-            raise ValueError(
-                f"{name} writes a whole text at once and can't keep words that are given in it; "
-                "use a decoder that writes step by step"
-            )
-        if not sampler.greedy:
-            raise ValueError(f"{name} finds the best text and draws none; set the temperature to 0")
+        """Raises ValueError as `parallel_only` does."""
+        parallel_only(type(self).__name__, canvas, sampler)
         return Shot(canvas)
 
     @final
     def step(self, model: Any, state: Shot, sampler: Sampler) -> Shot:
-        canvas, found = state.canvas, self.find(model)
+        canvas, found = state.canvas, self.search(model, state.canvas, sampler)
         begin_B = canvas.frontier_B
         canvas = canvas.write(begin_B, found.tokens_BP, found.count_B, found.logprobs_BP)
         for row, end in enumerate((begin_B + found.count_B).tolist()):
@@ -80,10 +72,35 @@ class OneShot(ABC):
         return Shot(canvas)
 
 
+def parallel_only(name: str, canvas: Canvas, sampler: Sampler) -> None:
+    """Raises ValueError above temperature 0 (a parallel text is searched for, not drawn), and for
+    words that are given after the beginning.
+    """
+    if bool((canvas.final_BN.sum(-1) > canvas.frontier_B).any()):
+        raise ValueError(
+            f"{name} writes a whole text at once and can't keep words that are given in it; "
+            "use a decoder that writes step by step"
+        )
+    if not sampler.greedy:
+        raise ValueError(f"{name} finds the best text and draws none; set the temperature to 0")
+
+
 def evenly(texts: Sequence[Spelled]) -> Found:
     """Texts that are summed over many paths: each token has an even part of its text's log p."""
     logprobs = [[text.logp / max(len(text.tokens), 1)] * len(text.tokens) for text in texts]
     return ragged([text.tokens for text in texts], logprobs)
+
+
+class OneShot(InOneCall):
+    """What is found follows from the model's answer alone."""
+
+    @abstractmethod
+    def find(self, model: Any) -> Found:
+        """Ask the model once, and search."""
+
+    @final
+    def search(self, model: Any, canvas: Canvas, sampler: Sampler) -> Found:
+        return self.find(model)
 
 
 def ragged(rows: Sequence[Sequence[int]], logprobs: Sequence[Sequence[float]]) -> Found:

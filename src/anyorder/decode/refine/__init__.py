@@ -1,0 +1,1 @@
+"""Write everything as a draft, then again what is least sure: several calls over all cells."""

@@ -1,0 +1,103 @@
+"""A training that begins with an earlier model: its weights, its units, and clear refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from anyorder.corrupt.glancing import Glancing
+from anyorder.data.own import OwnPairs
+from anyorder.models.translator import Translator
+from anyorder.nets.layers import Width
+from anyorder.objectives.ctc import CTC
+from anyorder.objectives.nmla import NonMonotonic
+from anyorder.train.earlier import Earlier
+from anyorder.train.fit import fit
+from anyorder.train.paradigms import Paradigm, paradigms
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import InverseRoot
+from tests.train.made import WIDTH
+
+RECIPE = Recipe(steps=8, cells=200, check_every=4, schedule=InverseRoot(peak=3e-3, warmup=2))
+STILL = replace(RECIPE, steps=1, check_every=1, schedule=InverseRoot(peak=0.0, warmup=1))
+SMALL = replace(paradigms()["ctc"], encoder_layers=1, decoder_layers=1, width=WIDTH)
+
+
+def pairs_of(path: Path, base: int) -> OwnPairs:
+    lines = [f"{base + n} and {n * n % 17}\t{n * n % 17} und {base + n}\n" for n in range(80)]
+    path.write_text("".join(lines), encoding="utf-8")
+    return OwnPairs(str(path), vocabulary=320)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> OwnPairs:
+    return pairs_of(tmp_path_factory.mktemp("own") / "pairs.tsv", 0)
+
+
+@pytest.fixture(scope="module")
+def folder(own: OwnPairs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("earlier") / "m"
+    fit(own, SMALL, RECIPE, where)
+    return where
+
+
+def same(one: Translator, other: Translator) -> bool:
+    pairs = zip(one.net.parameters(), other.net.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_it_begins_with_the_weights_and_units_of_the_earlier_model(
+    own: OwnPairs, folder: Path, tmp_path: Path
+) -> None:
+    earlier = Earlier(folder).translator
+    tuned = replace(SMALL, objective=NonMonotonic())
+    assert same(fit(own, tuned, STILL, tmp_path / "still", begin_from=folder), earlier)
+    moved = fit(own, tuned, RECIPE, tmp_path / "moved", begin_from=folder)
+    assert not same(moved, earlier)
+    others = pairs_of(tmp_path / "others.tsv", 7000)  # whose own units would be others
+    made = fit(others, tuned, STILL, tmp_path / "others", begin_from=folder)
+    assert made.units.encode("9 und 8") == earlier.units.encode("9 und 8")
+    assert same(made, earlier)
+
+
+def test_it_goes_on_with_the_same_call_alone(own: OwnPairs, folder: Path, tmp_path: Path) -> None:
+    first = fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=folder)
+    assert same(fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=folder), first)
+    with pytest.raises(ValueError, match="of another task, model or recipe"):
+        fit(own, SMALL, RECIPE, tmp_path / "m")
+    with pytest.raises(ValueError, match="of another task, model or recipe"):
+        fit(own, SMALL, RECIPE, folder, begin_from=folder)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (replace(paradigms()["dag"], encoder_layers=1, decoder_layers=1, width=WIDTH), "'dag'"),
+        (replace(SMALL, decoder_layers=2), "decoder_layers 1, not 2"),
+        (replace(SMALL, width=Width(channels=8, heads=2, middle=16)), "other sizes: width"),
+    ],
+)
+def test_another_kind_or_size_is_refused(
+    own: OwnPairs, folder: Path, tmp_path: Path, other: Paradigm, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        fit(own, other, RECIPE, tmp_path / "m", begin_from=folder)
+
+
+def test_other_units_and_no_model_are_refused(own: OwnPairs, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to begin from"):
+        fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=tmp_path / "nowhere")
+    assert not (tmp_path / "m").exists()
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / "target.json").write_text("{}")
+    with pytest.raises(ValueError, match="has other units"):
+        fit(own, SMALL, RECIPE, odd, begin_from=folder)
+
+
+def test_another_loss_of_the_same_kind_is_welcome(
+    own: OwnPairs, folder: Path, tmp_path: Path
+) -> None:
+    glancing = replace(SMALL, objective=CTC(Glancing()))
+    assert fit(own, glancing, STILL, tmp_path / "m", begin_from=folder).kind == "ctc"
