@@ -50,7 +50,11 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
-    "parallel": Kind(LengthTransformer, LengthSizes, ("parallel", "parallel:candidates=5", "mask-predict:candidates=5")),
+    "parallel": Kind(
+        LengthTransformer,
+        LengthSizes,
+        ("parallel", "parallel:candidates=5", "mask-predict:candidates=5"),
+    ),
     "fertility": Kind(
         FertilityTransformer,
         FertilitySizes,
