@@ -71,7 +71,7 @@ def judge(
     alone = [_run(translator, chosen, [one], max_new_tokens).cost for one in sources[:timed]]
     speeds: dict[int, float] = {}
     hypotheses: list[str] = []
-    for batch in batches:
+    for batch in sorted({min(batch, len(sources)) for batch in batches}):
         begun = time.perf_counter()
         hypotheses = translate(
             translator, sources, decoder=chosen, max_new_tokens=max_new_tokens, batch=batch
