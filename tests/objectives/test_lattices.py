@@ -1,5 +1,6 @@
 """What objectives promise: nothing shown is plain, and what is shown carries no loss."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from anyorder.objectives.dag import DAG
 from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.length_based import LengthBased
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.train.batches import Rows
 from tests.train.made import fertile, length_based, parallel, rows, seq2seq
 
-NEVER = Glancing(0.0, 0.0)
+ONES = torch.tensor([[1, 0], [1, 0]])  # one token of each source becomes the target
+NEVER = Glancing(1e-9, 1e-9)  # the model looks, and is shown nothing
 KINDS: dict[str, tuple[Any, Any, Any]] = {
     "CTC": (lambda: parallel(CTCTransformer), CTC(), CTC(NEVER)),
     "NMLA": (
@@ -124,3 +127,23 @@ def test_the_length_is_learnt_and_targets_beyond_the_longest_are_counted() -> No
     )
     loss = loss_of(model, LengthBased(), long)
     assert (loss.notes["too long"], loss.units) == (1, 9)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_target_of_one_token_is_learnt(name: str) -> None:
+    make, plain, _ = KINDS[name]
+    batch = replace(Rows(([4], [4, 5]), ([6], [7])).batch([0, 1]), fertility_BS=ONES)
+    loss = loss_of(make().eval(), plain, batch)
+    assert loss.notes.get("too long", 0) == 0
+    assert float(loss.total.detach()) > 0
+
+
+@pytest.mark.parametrize("name", ["CTC", "DAG"])
+def test_a_loss_that_is_no_number_is_not_taken_for_a_long_target(name: str) -> None:
+    make, plain, _ = KINDS[name]
+    model = make()
+    with torch.no_grad():
+        model.target.table.weight.fill_(float("nan"))
+    loss = loss_of(model, plain, rows().batch(range(3)))
+    assert loss.notes["too long"] == 0
+    assert bool(loss.total.isnan())

@@ -8,12 +8,14 @@ import pytest
 from anyorder.data.mixtures import TrainedOn
 from anyorder.data.own import OwnPairs
 from anyorder.data.pairs import Example
-from anyorder.models.translator import Translator, opened
+from anyorder.measure.translation import translate
+from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.train.distill import distill
-from anyorder.train.fit import fit
+from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import Paradigm, paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
+from anyorder.units.training import letters, save_units
 from tests.train.made import WIDTH
 
 RECIPE = Recipe(steps=8, cells=200, check_every=4, schedule=InverseRoot(peak=3e-3, warmup=2))
@@ -58,6 +60,10 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
     torn.write_bytes(b"".join(lines[:7]) + lines[7][:9])
     distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
     assert torn.read_bytes() == whole.read_bytes()
+    strange = [Example("a\u2028b", ("x",), "0"), Example("c", ("x",), "1")]
+    for _ in range(2):  # lines end with line feeds alone
+        distill(teacher, strange, tmp_path / "strange.jsonl", **options)  # type: ignore[arg-type]
+    assert (tmp_path / "strange.jsonl").read_bytes().count(b"\n") == 2
     with pytest.raises(ValueError, match="holds other pairs"):
         distill(teacher, own.splits().train[20:40], whole)
 
@@ -103,6 +109,30 @@ def test_every_paradigm_is_trained_saved_and_opened(
         fit(own, small(name), Recipe(steps=9), tmp_path / "m")
 
 
+def test_other_pairs_under_the_same_name_are_another_training(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{n}\t{n} {n}\n" for n in range(60)), encoding="utf-8")
+    fit(OwnPairs(str(path), vocabulary=320), small("ctc"), RECIPE, tmp_path / "m")
+    path.write_text("".join(f"{n}\t{n} and\n" for n in range(60)), encoding="utf-8")
+    with pytest.raises(ValueError, match="of another task, model or recipe"):
+        fit(OwnPairs(str(path), vocabulary=320), small("ctc"), RECIPE, tmp_path / "m")
+
+
+def test_pairs_that_no_model_reads_are_left_out_and_told(own: OwnPairs) -> None:
+    told: list[str] = []
+    units = own.units(own.splits().train)
+    pairs = [Example("3 and 9", ("9 und 3",), "0"), Example("ab " * 5000, ("x",), "1")]
+    rows = rows_of(pairs, *units, longest=1024, on_remark=told.append)
+    assert len(rows.sources) == 1
+    assert told == ["1 of 2 pairs are left out: a side is empty, or longer than 1024 tokens"]
+
+
+def test_a_source_that_is_too_long_has_no_target(teacher: Translator) -> None:
+    texts = translate(teacher, ["3 and 9", "ab " * 5000, "", "4 and 16"], max_new_tokens=5)
+    assert texts[1] == texts[2] == ""
+    assert texts[::3] == translate(teacher, ["3 and 9", "4 and 16"], max_new_tokens=5)
+
+
 def test_a_folder_of_another_version_or_damaged_is_named(
     teacher: Translator, tmp_path: Path
 ) -> None:
@@ -114,6 +144,14 @@ def test_a_folder_of_another_version_or_damaged_is_named(
     (tmp_path / "config.json").write_text(json.dumps({**config, "kind": "nonsense"}))
     with pytest.raises(ValueError, match="no kind of network 'nonsense'"):
         opened(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    units = (tmp_path / "source.json").read_bytes()
+    save_units(letters(["xyz"]), tmp_path / "source.json")
+    with pytest.raises(ValueError, match="trained with other units"):
+        opened(tmp_path)
+    (tmp_path / "source.json").write_bytes(units)
+    (tmp_path / "config.json").write_text('["anyorder"]')
+    assert not is_ours(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])

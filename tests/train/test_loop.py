@@ -80,8 +80,9 @@ def test_it_learns(name: str, tmp_path: Path) -> None:
     trained = train(make(), objective, rows(200), rows(9, seed=1), recipe, tmp_path)
     lines = map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
     held_out = [line["held_out"] for line in lines if "held_out" in line]
-    assert len(held_out) == 12
-    assert min(held_out) == trained.held_out < 0.7 * held_out[0]
+    assert len(held_out) == 13  # twelve checks, and what the run has settled for
+    assert held_out[-1] == trained.held_out <= held_out[-2]
+    assert trained.held_out < 0.7 * held_out[0]
     assert trained.steps == 240
     assert not trained.early
 

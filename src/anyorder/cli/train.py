@@ -84,7 +84,7 @@ def train(
         patience=patience,
         seed=seed,
         precision=precision,
-        check_every=max(1, min(250, steps // 4)),
+        check_every=max(1, min(250, steps // 20)),
     )
     where = folder or Path(f"{Path(task).stem}-{paradigm}")
     pairs = tuple(map(str, train_on or ()))

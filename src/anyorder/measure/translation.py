@@ -44,9 +44,13 @@ def translate(
     max_new_tokens: int = 200,
     batch: int = 64,
 ) -> list[str]:
-    """The targets of many sources, greedily, `batch` at a time; sources of like length together."""
+    """The targets of many sources, greedily, `batch` at a time; sources of like length together.
+
+    A source that is empty, or longer than the model reads, has the target "".
+    """
     chosen = _decoder(translator, decoder)
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    readable = [i for i, source in enumerate(sources) if translator.reads(source)]
+    order = sorted(readable, key=lambda i: len(sources[i]))
     texts = [""] * len(sources)
     for at in range(0, len(order), batch):
         part = order[at : at + batch]
@@ -67,8 +71,11 @@ def judge(
 ) -> Judged:
     """What it makes of all sources; the first `timed` give the latency, all of them throughput."""
     chosen = _decoder(translator, decoder)
-    _run(translator, chosen, sources[:1], max_new_tokens)  # first calls set things up
-    alone = [_run(translator, chosen, [one], max_new_tokens).cost for one in sources[:timed]]
+    short = [source for source in sources if translator.reads(source)][:timed]
+    if not short:
+        raise ValueError(f"{translator.name} can't read any of the sources: they are too long")
+    _run(translator, chosen, short[:1], max_new_tokens)  # first calls set things up
+    alone = [_run(translator, chosen, [one], max_new_tokens).cost for one in short]
     speeds: dict[int, float] = {}
     hypotheses: list[str] = []
     for batch in sorted({min(batch, len(sources)) for batch in batches}):

@@ -21,15 +21,18 @@ from torch import Tensor, nn
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.models.sources import OfSources, padded
 from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
+from anyorder.units.special import BLANK, EOS
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelSizes:
-    """Sizes of the network; `spread`: decoder cells for each source cell; `blank`: see CTC."""
+    """Sizes of the network; `spread`: decoder cells for each source cell; `blank`: see CTC;
+    `eos` ends the targets of a graph."""
 
     source_vocab: int
     target_vocab: int
-    blank: int
+    blank: int = BLANK
+    eos: int = EOS
     encoder_layers: int = 6
     decoder_layers: int = 6
     spread: int = 3
@@ -179,6 +182,10 @@ class DAGTransformer(SplitTransformer):
         """Log-probabilities of going from one vertex to another; -inf to the left and beyond the
         end. The last vertex goes nowhere.
         """
+        with torch.autocast(x_BMC.device.type, enabled=False):  # rows must sum to 1
+            return self._links(x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC, count_B)
+
+    def _links(self, x_BMC: Tensor, count_B: Tensor) -> Tensor:
         H, M = self.sizes.width.heads, x_BMC.shape[1]
         query, key = (
             layer(x_BMC).unflatten(-1, (H, -1)).transpose(1, 2).float()

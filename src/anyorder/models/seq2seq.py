@@ -123,8 +123,9 @@ class SourceLM(OfSources[Seq2Seq]):
         begin_B1 = own.length_B[:, None]
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
         at_BT = None if own.level else begin_B1 + torch.arange(T)
-        sees = _sees(begin_B1, T, end, tree)
-        x_BTC = self.net.target(tokens_BT, begin_B1 + depth_BT)
+        sees = None if T == 1 and own.level else _sees(begin_B1, T, end, tree)
+        target = self.net.target
+        x_BTC = target.placed(target.vectors(tokens_BT), begin_B1 + depth_BT, end)
         decoder = self.net.decoder
         for number, (layer, source) in enumerate(zip(decoder.each, cache.sources, strict=True)):
 
@@ -139,10 +140,8 @@ class SourceLM(OfSources[Seq2Seq]):
         return self.net.head(decoder.norm(x_BTC)).float()
 
 
-def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor | None:
+def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:
     """Which cells of the cache each new cell sees: what is committed, and its own branch."""
-    if T == 1 and bool((begin_B1 == begin_B1[0]).all()):
-        return None
     ahead_BE = torch.arange(end) - begin_B1
     new_BTT = (Tree.chain(1, T) if tree is None else tree).sees_BTT.expand(len(begin_B1), T, T)
     inside_B1E = ((ahead_BE >= 0) & (ahead_BE < T))[:, None]

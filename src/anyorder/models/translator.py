@@ -8,6 +8,7 @@ The folder has `config.json` (kind and sizes), `model.safetensors`, and the two 
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,6 +78,7 @@ class Translator:
     name: str
     eos_ids: tuple[int, ...] = ()
     precision: str = "float32"
+    suits: str | None = None  # the decoder that suits it; None: the first of its kind
 
     @property
     def kind(self) -> str:
@@ -86,7 +88,7 @@ class Translator:
     @property
     def decoder(self) -> str:
         """The decoder that suits it."""
-        return KINDS[self.kind].decoders[0]
+        return self.suits or KINDS[self.kind].decoders[0]
 
     def begin(
         self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None
@@ -109,6 +111,10 @@ class Translator:
         canvas = Canvas.of_prompts([[BOS]] * len(rows), new_cells=[cells] * len(rows))
         return self.net.eval().read(rows), canvas
 
+    def reads(self, source: str) -> bool:
+        """Whether the source is neither empty nor longer than the network can read."""
+        return 0 < len(self.source_units.encode(source)) <= self.longest
+
     @property
     def longest(self) -> int:
         """Tokens of a source or a target at the most."""
@@ -120,22 +126,27 @@ class Translator:
         save_units(self.source_units, folder / "source.json")
         save_units(self.units, folder / "target.json")
         weights = {name: x.contiguous() for name, x in self.net.state_dict().items()}
-        save_file(weights, folder / "model.safetensors")
+        save_file(weights, folder / "model.safetensors.part")
+        os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
         config = {
             "anyorder": FORMAT,
             "made_with": __version__,
             "kind": self.kind,
             "sizes": asdict(self.net.sizes),
+            "decoder": self.decoder,
         }
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        part = folder / "config.json.part"
+        part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, folder / "config.json")  # last, and at once: with it the model is whole
 
 
 def is_ours(folder: Path) -> bool:
     """Whether this library wrote the folder."""
     try:
-        return "anyorder" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    return isinstance(config, dict) and "anyorder" in config
 
 
 def opened(folder: Path) -> Translator:
@@ -152,11 +163,16 @@ def opened(folder: Path) -> Translator:
         units = load_units(folder / "target.json")
         source_units = load_units(folder / "source.json")
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
+        told = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{folder} is damaged, or its files do not belong together: {first}"
+            f"{folder} is damaged, or its files do not belong together: {told}"
         ) from error
-    return Translator(net.eval(), source_units, units, folder.name, units.eos_ids)
+    vocabularies = (source_units.vocab_size, units.vocab_size)
+    if vocabularies != (net.sizes.source_vocab, net.sizes.target_vocab):
+        raise ValueError(f"{folder}: the network was trained with other units than lie beside it")
+    return Translator(
+        net.eval(), source_units, units, folder.name, units.eos_ids, suits=config.get("decoder")
+    )
 
 
 def built(kind: str, sizes: Mapping[str, Any]) -> Net:

@@ -145,26 +145,38 @@ class Embedding(nn.Module):
     def __init__(self, vocab_size: int, width: Width) -> None:
         super().__init__()
         self.table = nn.Embedding(vocab_size, width.channels)
+        self.waves_RC: Tensor
         nn.init.normal_(self.table.weight, std=width.channels**-0.5)
         self.drop = nn.Dropout(width.dropout)
+        self.register_buffer("waves_RC", torch.zeros(0, width.channels), persistent=False)
 
-    def forward(
-        self, tokens_BT: Int[Tensor, "B T"], place_BT: Int[Tensor, "B T"] | None = None
-    ) -> Float[Tensor, "B T C"]:
-        """`place_BT`: where each token stands; None: one after the other."""
-        return self.placed(self.vectors(tokens_BT), place_BT)
+    def forward(self, tokens_BT: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
+        """Tokens that stand one after the other, from place 0 on."""
+        return self.placed(self.vectors(tokens_BT))
 
     def vectors(self, tokens_BT: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """The tokens' vectors alone."""
         return self.table(tokens_BT) * math.sqrt(self.table.embedding_dim)
 
     def placed(
-        self, x_BTC: Float[Tensor, "B T C"], place_BT: Int[Tensor, "B T"] | None = None
+        self,
+        x_BTC: Float[Tensor, "B T C"],
+        place_BT: Int[Tensor, "B T"] | None = None,
+        end: int | None = None,
     ) -> Float[Tensor, "B T C"]:
-        """Vectors with their places."""
+        """Vectors with their places, all of which lie before `end`; None: one after the other."""
         if place_BT is None:
-            place_BT = torch.arange(x_BTC.shape[1], device=x_BTC.device)[None]
-        return self.drop(x_BTC + waves(place_BT, x_BTC.shape[-1]).to(x_BTC.dtype))
+            return self.drop(x_BTC + self._waves(x_BTC.shape[1])[: x_BTC.shape[1]].to(x_BTC.dtype))
+        assert end is not None, "places have an end"
+        return self.drop(x_BTC + self._waves(end)[place_BT].to(x_BTC.dtype))
+
+    @torch.inference_mode(False)  # a tensor made in it could never be trained with
+    def _waves(self, end: int) -> Float[Tensor, "R C"]:
+        """The waves of places 0 to `end` and more, computed once."""
+        if len(self.waves_RC) < end:
+            places_1R = torch.arange(2 * end, device=self.waves_RC.device)[None]
+            self.waves_RC = waves(places_1R, self.waves_RC.shape[1])[0].to(self.waves_RC.dtype)
+        return self.waves_RC
 
 
 def waves(place_BT: Int[Tensor, "B T"], channels: int) -> Float[Tensor, "B T C"]:

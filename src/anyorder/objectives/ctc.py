@@ -18,6 +18,7 @@ from torch import Tensor
 
 from anyorder.align.ctc import best_paths, log_likelihood
 from anyorder.align.lattice import CTCLattice
+from anyorder.models.parallel import CTCTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.lattices import LatticeLikelihood
 
@@ -26,6 +27,9 @@ from anyorder.objectives.lattices import LatticeLikelihood
 @dataclass(frozen=True)
 class CTC(LatticeLikelihood):
     """Plain, or with glancing, which shows cells of the likeliest path, blanks included."""
+
+    def framed(self, model: CTCTransformer, batch: Batch) -> Batch:
+        return batch
 
     def likelihood(
         self, lattice: CTCLattice, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]

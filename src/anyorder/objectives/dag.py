@@ -8,7 +8,7 @@ Source: Huang et al. 2022 (arXiv:2205.07459), sections 3.2 and 3.3.
 Shapes: B rows, M vertices, N target cells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from anyorder.align.dag import best_paths, log_likelihood
 from anyorder.align.lattice import DAGLattice
+from anyorder.models.parallel import DAGTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.lattices import LatticeLikelihood
 
@@ -24,7 +25,16 @@ from anyorder.objectives.lattices import LatticeLikelihood
 @final
 @dataclass(frozen=True)
 class DAG(LatticeLikelihood):
-    """Plain, or with glancing, which shows vertices of the likeliest path and their tokens."""
+    """Plain, or with glancing, which shows vertices of the likeliest path and their tokens.
+
+    Every target ends with `eos`, at the last vertex: so a target of one token has a path, too.
+    """
+
+    def framed(self, model: DAGTransformer, batch: Batch) -> Batch:
+        B, N = batch.target_BN.shape
+        target_BN = torch.cat([batch.target_BN, torch.zeros(B, 1, dtype=torch.long)], 1)
+        target_BN[torch.arange(B), batch.target_B] = model.sizes.eos
+        return replace(batch, target_BN=target_BN, target_B=batch.target_B + 1)
 
     def likelihood(
         self, lattice: DAGLattice, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]

@@ -49,11 +49,15 @@ class LatticeLikelihood(ABC):
         """Without glancing."""
         return type(self)()
 
+    @abstractmethod
+    def framed(self, model: Any, batch: Batch) -> Batch:
+        """The targets as the lattice is to write them."""
+
     @final
     def __call__(self, model: Any, batch: Batch, *, progress: float, rng: Generator) -> Loss:
         return lattice_loss(
             model,
-            batch,
+            self.framed(model, batch),
             likelihood=self.likelihood,
             align=self.aligned,
             ratio=self.glancing.ratio(progress) if self.glancing else 0.0,
@@ -87,6 +91,6 @@ def lattice_loss(
         lattice = model.lattice(begun)
     with torch.autocast(lattice.logp_BMV.device.type, enabled=False):  # sums need all their bits
         logp_B = likelihood(lattice, batch.target_BN, batch.target_B)
-    fits_B = logp_B > -1e8  # a lattice that is held may give an impossible target a little
+    fits_B = ~(logp_B <= -1e8)  # held cells leave an impossible target a little
     notes = {"too long": float((~fits_B).sum())}
     return Loss(-logp_B[fits_B].sum(), int(batch.target_B[fits_B].sum()), notes)

@@ -57,10 +57,18 @@ def _done(path: Path, examples: Sequence[Example]) -> int:
         return 0
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    lines = whole.decode("utf-8").splitlines()
-    sources = [json.loads(line)["source"] for line in lines]
+    lines = whole.decode("utf-8").split("\n")[:-1]  # texts may hold other ends of lines
+    sources = [_source(line) for line in lines]
     if sources != [example.source for example in examples[: len(sources)]]:
         raise ValueError(f"{path} holds other pairs; name another file, or remove it")
     if len(whole) < len(content):
         path.write_bytes(whole)
     return len(sources)
+
+
+def _source(line: str) -> str | None:
+    """The source of a line; None for a line that is not ours."""
+    try:
+        return json.loads(line)["source"]
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -6,14 +6,15 @@ Everything is written into the folder, which `anyorder.load` opens; a run that w
 with the same call.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from anyorder.data.pairs import Example
+from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator
 from anyorder.train.batches import Rows
@@ -44,23 +45,27 @@ def fit(
     not fit, and where the folder holds a run of another task, paradigm or recipe.
     """
     earlier = Earlier(begin_from) if begin_from else None
+    splits = task.splits()
     folder.mkdir(parents=True, exist_ok=True)
-    _same_job(folder / "training" / "job.json", task, paradigm, recipe, earlier)
+    job = [task.name, _digest(splits), repr(paradigm), repr(recipe)]
+    _same_job(folder / "training" / "job.json", job + ([earlier.mark] if earlier else []))
     if earlier:
         earlier.lend_units(folder)
-    splits = task.splits()
     source_units, units = _units(task, splits.train, folder)
-    train_rows, held_out = (
-        rows_of(part, source_units, units) for part in (splits.train, splits.valid)
-    )
-    if isinstance(paradigm.objective, LearnsFertilities):
-        train_rows, held_out = with_fertilities(paradigm.objective.aligner, train_rows, held_out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = paradigm.net(source_vocab=source_units.vocab_size, target_vocab=units.vocab_size)
     if earlier:
         earlier.lend_weights(net)
-    translator = Translator(net, source_units, units, folder.name, units.eos_ids)
+    options = {"longest": net.sizes.max_length, "on_remark": on_remark}
+    train_rows, held_out = (
+        rows_of(part, source_units, units, **options) for part in (splits.train, splits.valid)
+    )
+    if isinstance(paradigm.objective, LearnsFertilities):
+        train_rows, held_out = with_fertilities(paradigm.objective.aligner, train_rows, held_out)
+    translator = Translator(
+        net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder
+    )
     trained = train(
         net, paradigm.objective, train_rows, held_out, recipe, folder / "training", on_step=on_step
     )
@@ -71,18 +76,36 @@ def fit(
     return translator
 
 
-def rows_of(examples: Sequence[Example], source_units: TextUnits, units: TextUnits) -> Rows:
-    """Every target of every example, as token ids."""
-    pairs = [(example.source, target) for example in examples for target in example.targets]
-    sources = tuple(source_units.encode(source) for source, _ in pairs)
-    return Rows(sources, tuple(units.encode(target) for _, target in pairs))
+def rows_of(
+    examples: Sequence[Example],
+    source_units: TextUnits,
+    units: TextUnits,
+    *,
+    longest: int,
+    on_remark: Callable[[str], None] | None = None,
+) -> Rows:
+    """Every target of every example, as token ids. Pairs with a side that is empty or longer than
+    `longest` tokens are left out, and told.
+    """
+    pairs = [
+        (source_units.encode(example.source), units.encode(target))
+        for example in examples
+        for target in example.targets
+    ]
+    fits = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
+    if on_remark and len(fits) < len(pairs):
+        on_remark(
+            f"{len(pairs) - len(fits)} of {len(pairs)} pairs are left out: a side is empty, or "
+            f"longer than {longest} tokens"
+        )
+    return Rows(tuple(source for source, _ in fits), tuple(target for _, target in fits))
 
 
 def _tell(trained: Trained, on_remark: Callable[[str], None]) -> None:
     """How the training went."""
     why = "no better for too long, ended early" if trained.early else "all steps made"
     on_remark(
-        f"{trained.steps} steps in {trained.seconds:.0f} s ({why}); best held-out loss "
+        f"{trained.steps} steps in {trained.seconds:.0f} s ({why}); held-out loss "
         f"{trained.held_out:.3f} nats a token"
     )
     if trained.left_out:
@@ -102,15 +125,23 @@ def _units(task: Task, examples: Sequence[Example], folder: Path) -> tuple[TextU
     return load_units(source), load_units(target)
 
 
-def _same_job(
-    path: Path, task: Task, paradigm: Paradigm, recipe: Recipe, earlier: Earlier | None
-) -> None:
-    job = json.loads(json.dumps([task.name, repr(paradigm), asdict(recipe), repr(recipe)]))
-    job += [earlier.mark] if earlier else []
+def _digest(splits: Splits) -> str:
+    """Of all pairs that are learnt or held out: a name may stand for other pairs tomorrow."""
+    found = hashlib.sha256()
+    for example in (*splits.train, *splits.valid):
+        found.update(json.dumps([example.source, example.targets]).encode())
+    return found.hexdigest()
+
+
+def _same_job(path: Path, job: list[str]) -> None:
+    """Raises ValueError where the folder holds a training of something else."""
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != job:
         raise ValueError(
             f"{path.parent.parent} holds a training of another task, model or recipe; "
             "name another folder, or remove it"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(job) + "\n", encoding="utf-8")
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(job) + "\n", encoding="utf-8")
+        os.replace(part, path)

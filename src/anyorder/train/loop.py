@@ -27,8 +27,9 @@ OnStep = Callable[[int, int, float, float], None]  # step, steps, loss a unit, u
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended: steps made, the best held-out loss (nats a token), seconds of training, and
-    the share of pairs that were left out, because no canvas of the model holds their target.
+    """How a run ended: steps made, the held-out loss of the model (nats a token), seconds of
+    training, and the share of pairs that were left out, because no canvas of the model holds
+    their target.
     """
 
     steps: int
@@ -48,7 +49,7 @@ def train(
     *,
     on_step: OnStep | None = None,
 ) -> Trained:
-    """Train `model` in place; at the end it has the mean of the last snapshots.
+    """Train `model` in place; at the end it has the mean of the last snapshots, or the last one.
 
     Raises ValueError if a loss is no number (the batch is kept in `folder`), if no pair fits the
     model, or if `folder` holds a run of another kind.
@@ -62,10 +63,9 @@ def train(
             run.step(on_step)
             if run.progress.step % recipe.check_every == 0 or run.progress.step == recipe.steps:
                 run.check()
-    run.average()
-    made = run.progress
+    made, held_out_loss = run.progress, run.settle()
     left_out = made.left_out / max(made.seen, 1)
-    return Trained(made.step, made.best, made.seconds, made.step < recipe.steps, left_out)
+    return Trained(made.step, held_out_loss, made.seconds, made.step < recipe.steps, left_out)
 
 
 class _Run:
@@ -112,8 +112,8 @@ class _Run:
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         total, units = 0.0, 0
-        for _ in range(recipe.accumulate):
-            batch = next(self.batches)
+        batches = [next(self.batches) for _ in range(recipe.accumulate)]
+        for batch in batches:
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                 loss = self.objective(
                     self.model, batch, progress=progress.step / recipe.steps, rng=self.rng
@@ -125,7 +125,7 @@ class _Run:
             progress.seen += len(batch.target_B)
             progress.left_out += int(loss.notes.get("too long", 0))
         if units:
-            self._update(units)
+            self._update(units, batches[-1])
         progress.step += 1
         seconds = time.perf_counter() - begun
         progress.seconds += seconds
@@ -133,12 +133,14 @@ class _Run:
             on_step(progress.step, recipe.steps, total / max(units, 1), units / seconds)
         self._log(step=progress.step, loss=total / max(units, 1), units=units, seconds=seconds)
 
-    def _update(self, units: int) -> None:
+    def _update(self, units: int, batch: Batch) -> None:
         """Gradients of the mean over all units, cut to the norm that is allowed."""
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         for gradient in gradients:
             gradient.div_(units)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        if not bool(norm.isfinite()):
+            self._give_up(batch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.schedule(self.progress.step, self.recipe.steps)
         self.optimizer.step()
@@ -151,11 +153,11 @@ class _Run:
         self._log(step=progress.step, held_out=loss)
         weights = {name: x.detach().clone() for name, x in self.model.state_dict().items()}
         save_file(weights, self._snapshot(progress.step))
-        progress.snapshots.append(progress.step)
-        for old in progress.snapshots[: -self.recipe.average]:
-            self._snapshot(old).unlink(missing_ok=True)
-        progress.snapshots = progress.snapshots[-self.recipe.average :]
+        every = [*progress.snapshots, progress.step]
+        progress.snapshots = every[-self.recipe.average :]
         save(self.folder / "state", self.model, self.optimizer, self.rng, progress)
+        for old in every[: -self.recipe.average]:  # last: what a saved state names is there
+            self._snapshot(old).unlink(missing_ok=True)
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
@@ -169,8 +171,21 @@ class _Run:
             raise ValueError("no held-out pair fits the model: its targets are longer than it can")
         return total / units
 
-    def average(self) -> None:
-        """Give the model the mean of its last snapshots."""
+    def settle(self) -> float:
+        """Give the model the mean of its last snapshots, or the last one, if that is better; its
+        held-out loss.
+        """
+        last = load_file(self._snapshot(self.progress.snapshots[-1]))
+        self.model.load_state_dict(last)
+        alone = self.held_out_loss()
+        self._average()
+        together = self.held_out_loss()
+        if alone < together:
+            self.model.load_state_dict(last)
+        self._log(step=self.progress.step, held_out=min(alone, together))
+        return min(alone, together)
+
+    def _average(self) -> None:
         every = [load_file(self._snapshot(step)) for step in self.progress.snapshots]
         mean = {
             name: torch.stack([weights[name].double() for weights in every]).mean(0).to(x.dtype)
@@ -202,6 +217,6 @@ class _Run:
         kept = {name: x.contiguous() for name, x in vars(batch).items() if x is not None}
         save_file(kept, path)
         raise ValueError(
-            f"the loss is no number at step {self.progress.step + 1}; the batch is kept in {path}: "
-            "try a lower learning rate, a longer warm-up, or float32"
+            f"the loss, or its gradient, is no number at step {self.progress.step + 1}; the batch "
+            f"is kept in {path}: try a lower learning rate, a longer warm-up, or float32"
         )

@@ -29,7 +29,7 @@ WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights,
 class Paradigm:
     """A kind of network (see `models.translator.KINDS`), its layers, and what it is trained for.
 
-    `more`: sizes that this kind alone has.
+    `more`: sizes that this kind alone has. `decoder`: if the first of its kind does not suit it.
     """
 
     kind: str
@@ -38,6 +38,7 @@ class Paradigm:
     decoder_layers: int
     width: Width = WIDTH
     more: Mapping[str, int] = field(default_factory=dict)
+    decoder: str | None = None
 
     def net(self, *, source_vocab: int, target_vocab: int) -> Net:
         """The network with random weights, drawn from torch's common generator."""
@@ -68,7 +69,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "vanilla": Paradigm(objective=LengthBased(), **cells),
         "glancing": Paradigm(objective=LengthBased(Glancing(0.5, 0.3)), **cells),
         "fertility": Paradigm(objective=Fertility(), **fertile),
-        "masked": Paradigm(objective=Masked(), **cells),
+        "masked": Paradigm(objective=Masked(), decoder="mask-predict:candidates=5", **cells),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
         "ctc-glancing": Paradigm(kind="ctc", objective=CTC(Glancing(0.5, 0.3)), **split),
         "nmla": Paradigm(kind="ctc", objective=NonMonotonic(), **split),

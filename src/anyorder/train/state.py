@@ -53,8 +53,8 @@ def save(
     )
     (half / "state.json").write_text(json.dumps(asdict(progress)))
     old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
+    if folder.exists():  # else a kill has left the old one as the only one
+        shutil.rmtree(old, ignore_errors=True)
         os.replace(folder, old)
     os.replace(half, folder)
     shutil.rmtree(old, ignore_errors=True)

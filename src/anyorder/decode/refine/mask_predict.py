@@ -60,7 +60,8 @@ class MaskPredict:
     def start(self, model: ParallelModel, canvas: Canvas, sampler: Sampler) -> Trying:
         """Raises ValueError above temperature 0, and for words that are given in the text."""
         parallel_only(type(self).__name__, canvas, sampler)
-        best = model.lengths().topk(self.candidates, -1)
+        logp_BL = model.lengths()
+        best = logp_BL.topk(min(self.candidates, logp_BL.shape[1]), -1)
         B, K = best.indices.shape
         rows_R = torch.arange(B).repeat_interleave(K)
         lengths = best.indices.flatten().tolist()

@@ -1,0 +1,46 @@
+"""Non-monotonic alignments: n-grams of the target may stand anywhere.
+
+anyorder reproduce nmla
+"""
+
+from anyorder.data.pronounce import Pronounce
+from anyorder.decode.one_shot.ctc import CTCGreedy
+from anyorder.models.parallel import CTCTransformer
+from anyorder.objectives.nmla import NonMonotonic
+from anyorder.systems.claims import Claim, Less
+from anyorder.systems.experiments.trained import FINE, Trained, Way
+from anyorder.systems.system import System
+
+SYSTEM = System(
+    number=7,
+    slug="nmla",
+    family="nat",
+    paper="Shao and Feng 2022, arXiv:2210.03953",
+    mechanism=(
+        "CTC sums over alignments in the order of the target, so a model that writes the right "
+        "words in another order learns nothing from them. After training with CTC the model is "
+        "tuned to the expected F1 of the bigrams that it writes, wherever they stand, computed "
+        "exactly over the lattice; or to the best matching of cells and words in any order."
+    ),
+    parts=(CTCTransformer, NonMonotonic, CTCGreedy),
+    laws=(3, 4, 5, 6, 7, 8, 9),
+    own_laws=("tests/align/test_ctc.py::test_ngrams_stand_as_often_as_in_all_texts",),
+    experiments=(
+        Trained(
+            Pronounce(),
+            {
+                "nmla": Way("nmla", begins_with=Way("ctc"), recipe=FINE),
+                "ctc-nat, as long": Way("ctc", begins_with=Way("ctc"), recipe=FINE),
+                "ctc-nat": Way("ctc"),
+            },
+        ),
+    ),
+    claims=(
+        Claim("It makes fewer errors than CTC alone.", Less("phoneme_error_rate", than="ctc-nat")),
+        Claim(
+            "It makes fewer errors than CTC that is trained as long.",
+            Less("phoneme_error_rate", than="ctc-nat, as long"),
+        ),
+    ),
+    minutes=45,
+)
