@@ -58,6 +58,9 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
         example.source for example in examples
     )
     torn.write_bytes(b"".join(lines[:7]) + lines[7][:9])
+    with pytest.raises(ValueError, match="by another teacher"):  # whoever it was, it is not said
+        distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
+    torn.with_name("t.jsonl.job").write_bytes(whole.with_name("whole.jsonl.job").read_bytes())
     distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
     assert torn.read_bytes() == whole.read_bytes()
     strange = [Example("a\u2028b", ("x",), "0"), Example("c", ("x",), "1")]
@@ -65,7 +68,9 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
         distill(teacher, strange, tmp_path / "strange.jsonl", **options)  # type: ignore[arg-type]
     assert (tmp_path / "strange.jsonl").read_bytes().count(b"\n") == 2
     with pytest.raises(ValueError, match="holds other pairs"):
-        distill(teacher, own.splits().train[20:40], whole)
+        distill(teacher, own.splits().train[20:40], whole, **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="or in another way"):
+        distill(teacher, examples, whole, decoder="left-to-right")
 
 
 def test_a_pupil_has_the_units_and_the_test_pairs_of_the_task(

@@ -125,6 +125,8 @@ def _trained(
             on_step=show,
             on_remark=remark,
         )
+    for sentence in getattr(task, "remarks", ()):
+        remark(sentence)
     with waiting("Testing ..."):
         test = task.splits().test[:1000]
         scores = task.scores(translate(translator, [each.source for each in test]), test)

@@ -7,6 +7,7 @@ Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu 
 (arXiv:1711.02281), section 3.4.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,8 +34,9 @@ def distill(
     `path` holds the work of another run.
     """
     order = sorted(range(len(examples)), key=lambda i: (len(examples[i].source), i))
-    done = _done(path, [examples[i] for i in order])
     path.parent.mkdir(parents=True, exist_ok=True)
+    _same_teacher(path, [_mark(teacher), str(decoder), max_new_tokens])
+    done = _done(path, [examples[i] for i in order])
     with path.open("a", encoding="utf-8") as file:
         for at in range(done, len(order), batch):
             part = [examples[i] for i in order[at : at + batch]]
@@ -49,6 +51,25 @@ def distill(
             if on_progress:
                 on_progress(min(at + batch, len(order)), len(order))
     return len(order)
+
+
+def _mark(teacher: Translator) -> str:
+    """Of the teacher's weights."""
+    found = hashlib.sha256()
+    for name, weight in sorted(teacher.net.state_dict().items()):
+        found.update(name.encode() + weight.contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def _same_teacher(path: Path, job: list[str | int]) -> None:
+    """Remember who writes the file, beside it. Raises ValueError where that is somebody else."""
+    beside = path.with_name(path.name + ".job")
+    if path.is_file() and (not beside.is_file() or json.loads(beside.read_text()) != job):
+        raise ValueError(
+            f"{path} was written by another teacher, or in another way; name another file, "
+            "or remove it"
+        )
+    beside.write_text(json.dumps(job) + "\n", encoding="utf-8")
 
 
 def _done(path: Path, examples: Sequence[Example]) -> int:
