@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.models.sources import OfSources, padded
-from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
+from anyorder.nets.layers import EncoderDecoder, Memory, Width, sees_of
 from anyorder.units.special import BLANK, EOS
 
 
@@ -86,23 +86,11 @@ class Begun:
     memory: Memory
 
 
-class CellTransformer(nn.Module):
+class CellTransformer(EncoderDecoder):
     """Encoder, decoder in which every cell sees all, and a head that is the target's embedding.
 
     What stands in the cells before the first layer is each subclass's own.
     """
-
-    def __init__(self, sizes: "ParallelSizes | LengthSizes | FertilitySizes") -> None:
-        super().__init__()
-        self.source = Embedding(sizes.source_vocab, sizes.width)
-        self.target = Embedding(sizes.target_vocab, sizes.width)
-        self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
-        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
-
-    def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
-        """The states of the source."""
-        sees_B1S = sees_of(source_B, source_BS.shape[1])
-        return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
 
     def glanced(
         self, begun: Begun, tokens_BM: Int[Tensor, "B M"], shown_BM: Bool[Tensor, "B M"]

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from anyorder.masks import Tree, causal
 from anyorder.models.sources import OfSources, padded
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.layers import Embedding, Memory, Stack, Width, sees_of
+from anyorder.nets.layers import EncoderDecoder, Width
 from anyorder.nets.source_cache import SourceCache
 
 
@@ -39,21 +39,12 @@ class Seq2SeqSizes:
     max_length: int = 1024
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(EncoderDecoder):
     """Encoder, causal decoder, and a head that is the embedding of the target."""
 
     def __init__(self, sizes: Seq2SeqSizes) -> None:
-        super().__init__()
+        super().__init__(sizes)
         self.sizes, self.bos, self.eos = sizes, sizes.bos, sizes.eos
-        self.source = Embedding(sizes.source_vocab, sizes.width)
-        self.target = Embedding(sizes.target_vocab, sizes.width)
-        self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
-        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
-
-    def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
-        """The states of the source."""
-        sees_B1S = sees_of(source_B, source_BS.shape[1])
-        return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
 
     def forward(
         self,

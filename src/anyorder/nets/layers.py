@@ -15,7 +15,7 @@ Shapes: B rows, T cells, S source cells, E keys, C channels, H heads, D head wid
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -177,6 +177,38 @@ class Embedding(nn.Module):
             places_1R = torch.arange(2 * end, device=self.waves_RC.device)[None]
             self.waves_RC = waves(places_1R, self.waves_RC.shape[1])[0].to(self.waves_RC.dtype)
         return self.waves_RC
+
+
+@runtime_checkable
+class Sizes(Protocol):
+    """What every encoder-decoder must know of its size."""
+
+    @property
+    def source_vocab(self) -> int: ...
+    @property
+    def target_vocab(self) -> int: ...
+    @property
+    def encoder_layers(self) -> int: ...
+    @property
+    def decoder_layers(self) -> int: ...
+    @property
+    def width(self) -> Width: ...
+
+
+class EncoderDecoder(nn.Module):
+    """Embeddings, encoder and decoder; what the decoder's cells are, each subclass says."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.source = Embedding(sizes.source_vocab, sizes.width)
+        self.target = Embedding(sizes.target_vocab, sizes.width)
+        self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
+        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
+
+    def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
+        """The states of the source."""
+        sees_B1S = sees_of(source_B, source_BS.shape[1])
+        return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
 
 
 def waves(place_BT: Int[Tensor, "B T"], channels: int) -> Float[Tensor, "B T C"]:
