@@ -9,11 +9,11 @@ import torch
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.decode.one_shot.fertility import NoisyParallel
-from anyorder.measure.translation import judge
+from anyorder.measure.translation import translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments import trained
-from anyorder.systems.experiments.trained import TINY, Fluent, Rescored, School, Trained, Way
+from anyorder.systems.experiments.school import NARROW, TINY, Fluent, Rescored, School, Taught, Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.train.schedule import InverseRoot
 
 TASK = CopyOrReverse(length=3, alphabet=5, pairs=50)
@@ -30,10 +30,11 @@ def test_a_model_is_trained_once_whoever_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANYORDER_CACHE", str(tmp_path))
-    rows = {}
+    rows: dict[tuple[int, str], dict[str, float]] = {}
     for part in EXPERIMENT.parts(Bench(seeds=2)):
         assert part.stands_for == "initialisation"
-        rows |= {(part.seed, name): numbers for name, numbers in part.run().items()}
+        for name, numbers in part.run().items():
+            rows.setdefault((part.seed, name), {}).update(numbers)
     assert set(rows) == {(seed, name) for seed in (0, 1) for name in EXPERIMENT.ways}
     assert len(list((tmp_path / "trained").iterdir())) == 4  # two networks, two seeds
     for numbers in rows.values():
@@ -41,7 +42,7 @@ def test_a_model_is_trained_once_whoever_asks(
     assert rows[0, "ctc"]["calls"] == 1.0 < rows[0, "plain"]["calls"]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
     log = next(tmp_path.rglob("log.jsonl")).read_text()
-    EXPERIMENT.run(Bench(seeds=2), "ctc", 0)
+    EXPERIMENT.quality(Bench(seeds=2), "ctc", 0)
     assert next(tmp_path.rglob("log.jsonl")).read_text() == log
     assert set(before) == set(tmp_path.rglob("model.safetensors"))
 
@@ -58,8 +59,10 @@ def test_another_recipe_is_another_model() -> None:
         school.folder(Way("ctc", begins_with=ctc)),
         school.folder(Way("ctc", begins_with=Way("ctc-glancing"))),
         school.folder(Way("ctc", recipe=replace(TINY, steps=9))),
+        school.folder(Way("ctc", lessons=Taught(Way("deep-shallow")))),
+        school.folder(Way("ctc", lessons=Taught(Way("deep-shallow"), own=True))),
     ]
-    assert len({school.folder(ctc), *others}) == 8
+    assert len({school.folder(ctc), *others}) == 10
 
 
 def test_a_second_training_begins_with_the_weights_of_the_first(tmp_path: Path) -> None:
@@ -82,12 +85,31 @@ def test_decoders_that_learn(tmp_path: Path) -> None:
     assert rescored.teacher.kind == "seq2seq"
     assert Rescored(3).made(pupil, TASK, school).teacher is None  # type: ignore[attr-defined]
     for decoder, model in ((fluent, school.translator(Way("ctc"))), (rescored, pupil)):
-        assert judge(model, ["abc", "cab"], decoder=decoder, max_new_tokens=6).latency > 0
+        assert len(translate(model, ["abc", "cab"], decoder=decoder, max_new_tokens=6)) == 2
+
+
+def test_a_pupil_learns_what_the_teacher_of_the_first_seed_writes(tmp_path: Path) -> None:
+    first = School(TASK, EXPERIMENT.width, replace(TINY, steps=60), tmp_path, None)
+    second = replace(first, recipe=replace(first.recipe, seed=1))
+    taught = Taught(Way("deep-shallow"))
+    lessons = taught.task(first)
+    assert lessons.name == taught.task(second).name
+    sources = [example.source for example in lessons.splits().train]
+    own = {example.source: example.targets for example in TASK.splits().train}
+    assert sorted(sources) == sorted(own)
+    texts = translate(first.translator(taught.teacher), sources[:9], decoder="beam:width=4")
+    assert [example.targets for example in lessons.splits().train[:9]] == [(t,) for t in texts]
+    both = Taught(Way("deep-shallow"), own=True).task(first).splits().train
+    assert len(both) == 2 * len(sources)
+    assert lessons.splits().test == TASK.splits().test
+    pupil = second.translator(Way("ctc", lessons=taught))
+    assert pupil.kind == "ctc"
 
 
 def test_a_quick_run_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANYORDER_CACHE", str(tmp_path))
-    numbers = EXPERIMENT.run(Bench(seeds=1, quick=True), "plain", 0)
+    numbers = EXPERIMENT.speed(Bench(seeds=1, quick=True), 0)
     assert numbers["plain"]["latency_ms"] > 0
+    assert "exact" in EXPERIMENT.quality(Bench(seeds=1, quick=True), "plain", 0)["plain"]
     assert not list(tmp_path.iterdir())
-    assert trained.NARROW.channels < Width().channels
+    assert NARROW.channels < Width().channels

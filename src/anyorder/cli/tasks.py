@@ -14,7 +14,7 @@ from anyorder.cli.screen import out, progress, remark
 from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
-from anyorder.measure.translation import judge
+from anyorder.measure.translation import speeds, translate
 from anyorder.models.shipped import shipped
 from anyorder.models.translator import KINDS, Translator, is_ours, opened
 
@@ -39,8 +39,10 @@ def compare(name: str, folders: Sequence[Path], *, pairs: int, json: Path | None
         rows: list[Row] = []
         for done, (model, decoder) in enumerate(todo):
             words = f"{model.name}, {decoder}"
-            bar.update(line, completed=done, total=len(todo), description=words)
+            bar.update(line, completed=done, total=len(todo) + 1, description=words)
             rows.append(row(model, decoder, task, examples))
+        bar.update(line, completed=len(todo), description="speeds, all in turns")
+        _time(rows, todo, examples)
     out().print(table(rows))
     remark(f"{len(examples)} test pairs; ms: a source alone; /s: at the best batch; greedy choice")
     if json is not None:
@@ -50,11 +52,18 @@ def compare(name: str, folders: Sequence[Path], *, pairs: int, json: Path | None
 
 def row(model: Translator, decoder: str, task: Task, examples: "Sequence[Example]") -> Row:
     """What a model and a decoder make of the pairs."""
-    sources = [example.source for example in examples]
-    judged = judge(model, sources, decoder=decoder, timed=100)
-    speeds = {"calls": judged.calls, "ms": judged.latency, "/s": judged.throughput}
-    scores = task.scores(judged.hypotheses, examples)
-    return {"model": model.name, "decoder": decoder, **scores, **speeds}
+    texts = translate(model, [example.source for example in examples], decoder=decoder)
+    return {"model": model.name, "decoder": decoder, **task.scores(texts, examples)}
+
+
+def _time(
+    rows: list[Row], readers: "Sequence[tuple[Translator, str]]", examples: "Sequence[Example]"
+) -> None:
+    """Add to each row how fast its model is with its decoder."""
+    named = {str(number): reader for number, reader in enumerate(readers)}
+    found = speeds(named, [example.source for example in examples], timed=100)
+    for each, speed in zip(rows, found.values(), strict=True):
+        each |= {"calls": speed.calls, "ms": speed.latency, "/s": speed.throughput}
 
 
 def table(rows: Sequence[Row]) -> Table:

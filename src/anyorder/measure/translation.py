@@ -1,16 +1,17 @@
-"""How fast a translator is: latency alone, throughput in batches; and what it writes.
+"""How fast translators are: latency alone, throughput in batches; and what they write.
 
-    judged = judge(translator, sources, decoder="ctc-greedy")
-    judged.hypotheses, judged.latency, judged.throughput
+    texts = translate(translator, sources, decoder="ctc-greedy")
+    found = speeds({"ctc": (ctc, None), "dag": (dag, "dag-beam")}, sources)
+    found["ctc"].latency, found["ctc"].throughput
 
 Latency is the median time of one source alone, throughput the targets a second at the best batch.
-Both begin at the ids of the source and end at the ids of the target: tokenizers take no part.
+Both begin at the ids of the source and end at the ids of the target: tokenizers take no part. All
+translators take turns at every source and every batch, so that they meet the same machine.
 Source: Kasai et al. 2021 (arXiv:2006.10369), section 3.1: speed at batch 1 and the largest batch.
 """
 
 import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anyorder.canvas import Canvas
@@ -19,12 +20,15 @@ from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.decode.vocabulary import same_vocabulary
+from anyorder.meter import Cost
 from anyorder.models.translator import Translator
 from anyorder.trace import Trace, fold
 
+Reader = tuple[Translator, Decoder | str | None]  # None: the decoder that suits it best
+
 
 @dataclass(frozen=True)
-class Judged:
+class Speed:
     """`calls` a source alone, `latency` in milliseconds, `throughput` in sources a second with
     `batch` of them at once.
     """
@@ -33,7 +37,6 @@ class Judged:
     latency: float
     throughput: float
     batch: int
-    hypotheses: tuple[str, ...]
 
 
 def translate(
@@ -60,38 +63,55 @@ def translate(
     return texts
 
 
-def judge(
-    translator: Translator,
+def speeds(
+    readers: Mapping[str, Reader],
     sources: Sequence[str],
     *,
-    decoder: Decoder | str | None = None,
     max_new_tokens: int = 200,
     timed: int = 60,
     batches: Sequence[int] = (16, 64, 256),
-) -> Judged:
-    """What it makes of all sources; the first `timed` give the latency, all of them throughput."""
-    chosen = _decoder(translator, decoder)
-    short = [source for source in sources if translator.reads(source)][:timed]
+) -> dict[str, Speed]:
+    """The speed of each translator with its decoder: the first `timed` sources give the latency,
+    all of them the throughput. Raises ValueError where one can read none of them.
+    """
+    chosen = {name: (model, _decoder(model, made)) for name, (model, made) in readers.items()}
+    short = [source for source in sources if all(m.reads(source) for m, _ in chosen.values())]
     if not short:
-        raise ValueError(f"{translator.name} can't read any of the sources: they are too long")
-    _run(translator, chosen, short[:1], max_new_tokens)  # first calls set things up
-    alone = [_run(translator, chosen, [one], max_new_tokens).cost for one in short]
-    speeds: dict[int, float] = {}
-    hypotheses: list[str] = []
-    for batch in sorted({min(batch, len(sources)) for batch in batches}):
-        begun = time.perf_counter()
-        hypotheses = translate(
-            translator, sources, decoder=chosen, max_new_tokens=max_new_tokens, batch=batch
+        raise ValueError("the models can read none of the sources: they are too long, or empty")
+    alone: dict[str, list[Cost]] = {name: [] for name in chosen}
+    for number, source in enumerate([*short[:1], *short[:timed]]):
+        for name, (model, decoder) in chosen.items():
+            cost = _run(model, decoder, [source], max_new_tokens).cost
+            if number:  # the first call sets things up
+                alone[name].append(cost)
+    short.sort(key=len)
+    sizes = sorted({min(batch, len(short)) for batch in batches})
+    by_batch = [_throughputs(chosen, short, batch, max_new_tokens) for batch in sizes]
+    found: dict[str, Speed] = {}
+    for name, costs in alone.items():
+        best = max(range(len(sizes)), key=lambda at, name=name: by_batch[at][name])
+        found[name] = Speed(
+            calls=statistics.fmean(cost.calls for cost in costs),
+            latency=1e3 * statistics.median(cost.seconds for cost in costs),
+            throughput=by_batch[best][name],
+            batch=sizes[best],
         )
-        speeds[batch] = len(sources) / (time.perf_counter() - begun)
-    best = max(speeds, key=speeds.__getitem__)
-    return Judged(
-        calls=statistics.fmean(cost.calls for cost in alone),
-        latency=1e3 * statistics.median(cost.seconds for cost in alone),
-        throughput=speeds[best],
-        batch=best,
-        hypotheses=tuple(hypotheses),
-    )
+    return found
+
+
+def _throughputs(
+    readers: Mapping[str, tuple[Translator, Decoder]],
+    sources: Sequence[str],
+    batch: int,
+    max_new_tokens: int,
+) -> dict[str, float]:
+    """Sources a second, `batch` of them at once."""
+    seconds = dict.fromkeys(readers, 0.0)
+    for at in range(0, len(sources), batch):
+        for name, (model, decoder) in readers.items():
+            trace = _run(model, decoder, sources[at : at + batch], max_new_tokens)
+            seconds[name] += trace.cost.seconds
+    return {name: len(sources) / spent for name, spent in seconds.items()}
 
 
 def _decoder(translator: Translator, decoder: Decoder | str | None) -> Decoder:

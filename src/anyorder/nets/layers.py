@@ -22,12 +22,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from anyorder.nets.dropout import Dropout
+
 KeysValues = tuple[Float[Tensor, "B H E D"], Float[Tensor, "B H E D"]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Width:
-    """How wide the layers are; `dropout` acts while training."""
+    """How wide the layers are; `dropout` acts while training, on what each part adds."""
 
     channels: int = 256
     heads: int = 4
@@ -54,7 +56,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: Width) -> None:
         super().__init__()
-        self.heads, self.dropout = width.heads, width.dropout
+        self.heads = width.heads
         self.query = nn.Linear(width.channels, width.channels)
         self.key_value = nn.Linear(width.channels, 2 * width.channels)
         self.out = nn.Linear(width.channels, width.channels)
@@ -74,7 +76,6 @@ class Attention(nn.Module):
             query_BHTD,
             *keys_values,
             attn_mask=None if sees is None else sees[:, None],
-            dropout_p=self.dropout if self.training else 0.0,
         )
         return self.out(found_BHTD.transpose(1, 2).flatten(2))
 
@@ -92,7 +93,7 @@ class Layer(nn.Module):
         self.middle = nn.Sequential(
             nn.Linear(C, width.middle), nn.ReLU(), nn.Linear(width.middle, C)
         )
-        self.drop = nn.Dropout(width.dropout)
+        self.drop = Dropout(width.dropout)
 
     def forward(
         self,
@@ -147,7 +148,7 @@ class Embedding(nn.Module):
         self.table = nn.Embedding(vocab_size, width.channels)
         self.waves_RC: Tensor
         nn.init.normal_(self.table.weight, std=width.channels**-0.5)
-        self.drop = nn.Dropout(width.dropout)
+        self.drop = Dropout(width.dropout)
         self.register_buffer("waves_RC", torch.zeros(0, width.channels), persistent=False)
 
     def forward(self, tokens_BT: Int[Tensor, "B T"]) -> Float[Tensor, "B T C"]:

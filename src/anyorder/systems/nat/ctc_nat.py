@@ -8,7 +8,8 @@ from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
 from anyorder.models.parallel import CTCTransformer
 from anyorder.objectives.ctc import CTC
 from anyorder.systems.claims import Claim, Less
-from anyorder.systems.experiments.trained import Trained, Way
+from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 SYSTEM = System(

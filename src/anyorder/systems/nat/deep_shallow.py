@@ -8,7 +8,8 @@ from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.experiments.trained import Trained, Way
+from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 SYSTEM = System(

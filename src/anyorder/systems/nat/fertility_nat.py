@@ -9,7 +9,8 @@ from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.objectives.fertility import Fertility
 from anyorder.systems.claims import Claim, Less
-from anyorder.systems.experiments.trained import Rescored, Trained, Way
+from anyorder.systems.experiments.school import Rescored, Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 TEACHER = Way("deep-shallow")

@@ -10,7 +10,8 @@ from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.models.length_based import LengthTransformer
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import AtMost, Claim, Less
-from anyorder.systems.experiments.trained import Trained, Way
+from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 SYSTEM = System(

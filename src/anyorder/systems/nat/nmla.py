@@ -8,7 +8,8 @@ from anyorder.decode.one_shot.ctc import CTCGreedy
 from anyorder.models.parallel import CTCTransformer
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.systems.claims import Claim, Less
-from anyorder.systems.experiments.trained import FINE, Trained, Way
+from anyorder.systems.experiments.school import FINE, Way
+from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 SYSTEM = System(

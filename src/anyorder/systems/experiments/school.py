@@ -1,0 +1,180 @@
+"""Where the models of a measurement are trained: once a seed, whatever systems ask for them.
+
+    school = School(Pronounce(), NARROW, LAPTOP, scratch=None, steps=None)
+    school.translator(Way("ctc"))
+    Way("nmla", begins_with=Way("ctc"), recipe=FINE)      # a second training, after the first
+    Way("ctc", lessons=Taught(Way("deep-shallow")))       # on what a teacher made of the sources
+    Way("ctc", decoder=Fluent(width=8))                   # a decoder that learns, too
+
+A model is kept in the cache folder under the hash of all that it follows from, and a training that
+was stopped goes on.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from anyorder.data.mixtures import TrainedOn
+from anyorder.data.tasks import Task
+from anyorder.decode.one_shot.ctc_fluency import CTCFluency
+from anyorder.decode.one_shot.fertility import NoisyParallel
+from anyorder.decode.run import Decoder
+from anyorder.folders import cache_dir
+from anyorder.models.translator import Translator, is_ours, opened
+from anyorder.nets.layers import Width
+from anyorder.train.distill import distill
+from anyorder.train.fit import fit
+from anyorder.train.fluency import learn_fluency
+from anyorder.train.paradigms import paradigms
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import Cosine, InverseRoot
+
+NARROW = Width(channels=128, heads=4, middle=512)  # 1 to 2 M weights: minutes on two cores
+LAPTOP = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=2e-3, warmup=100), check_every=200)
+FINE = Recipe(steps=300, cells=2048, schedule=Cosine(peak=3e-4, warmup=50), check_every=50)
+TINY = Recipe(steps=4, cells=200, schedule=InverseRoot(peak=2e-3, warmup=2), check_every=2)
+
+
+@runtime_checkable
+class Learned(Protocol):
+    """A decoder that is made of the trained model, its task, or other models."""
+
+    def made(self, translator: Translator, task: Task, school: "School") -> Decoder: ...
+
+
+@runtime_checkable
+class Lessons(Protocol):
+    """The pairs that a model learns from. Its repr says all that they follow from."""
+
+    def task(self, school: "School") -> Task:
+        """The school's task, with these pairs for training."""
+        ...
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The task's own pairs."""
+
+    def task(self, school: "School") -> Task:
+        return school.task
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What another model makes of the sources (see `train.distill`); `own` adds the own pairs.
+
+    All seeds have the teacher of seed 0.
+    """
+
+    teacher: "Way"
+    own: bool = False
+    decoder: str = "beam:width=4"
+
+    def task(self, school: "School") -> Task:
+        own = self.own or school.steps is not None  # a teacher of few steps may write nothing
+        return TrainedOn(school.task, (str(self.file(school)),), own=own)
+
+    def file(self, school: "School") -> Path:
+        """The pairs, written if they were not before."""
+        first = replace(school, recipe=replace(school.recipe, seed=0))
+        translator = first.translator(self.teacher)
+        mark = hashlib.sha256(self.decoder.encode()).hexdigest()[:8]
+        path = first.folder(self.teacher) / f"taught-{mark}.jsonl"
+        train = school.task.splits().train
+        distill(translator, train, path, decoder=self.decoder, max_new_tokens=school.longest)
+        return path
+
+
+@dataclass(frozen=True)
+class Way:
+    """A paradigm by its name (see `train.paradigms`), and a decoder (None: the one that suits).
+
+    `begins_with`: the way whose weights are the first ones. `recipe` None: the experiment's.
+    `lessons`: the pairs that it learns from.
+    """
+
+    paradigm: str
+    decoder: str | Learned | None = None
+    begins_with: "Way | None" = None
+    recipe: Recipe | None = None
+    lessons: Lessons = field(default_factory=Raw)
+
+
+@dataclass(frozen=True)
+class Fluent:
+    """CTC beams with a language model and weights that are tuned on `pairs` held-out pairs."""
+
+    width: int = 8
+    pairs: int = 500
+
+    def made(self, translator: Translator, task: Task, school: "School") -> Decoder:
+        splits = task.splits()
+        held_out = splits.valid[: self.pairs]
+        fluency = learn_fluency(translator, splits.train, held_out, width=self.width)
+        return CTCFluency(fluency, width=self.width)
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Noisy parallel decoding, with the model of another way as teacher (None: its own score)."""
+
+    samples: int = 10
+    teacher: Way | None = None
+    length_penalty: float = 0.6
+
+    def made(self, translator: Translator, task: Task, school: "School") -> Decoder:
+        teacher = school.translator(self.teacher) if self.teacher else None
+        return NoisyParallel(self.samples, teacher, self.length_penalty)
+
+
+@dataclass(frozen=True)
+class School:
+    """Models of one task, width and seed, trained in `scratch`, else in the cache folder."""
+
+    task: Task
+    width: Width
+    recipe: Recipe
+    scratch: Path | None
+    steps: int | None  # of every training; None: as its recipe says
+
+    @property
+    def longest(self) -> int:
+        """Tokens that a text may have."""
+        return 200 if self.steps is None else 8
+
+    def translator(self, way: Way) -> Translator:
+        """The model of a way, trained if it was not before."""
+        folder = self.folder(way)
+        if is_ours(folder):
+            return opened(folder)
+        paradigm = replace(paradigms()[way.paradigm], width=self.width)
+        recipe = replace(way.recipe or self.recipe, seed=self.recipe.seed)
+        if self.steps is not None:
+            recipe = replace(TINY, steps=self.steps, seed=recipe.seed)
+        before = way.begins_with
+        if before is not None:
+            self.translator(before)
+        begin_from = None if before is None else self.folder(before)
+        return fit(way.lessons.task(self), paradigm, recipe, folder, begin_from=begin_from)
+
+    def decoder(self, way: Way) -> Decoder | str | None:
+        """How the model of a way is read; what it must learn for that is learnt now."""
+        if isinstance(way.decoder, Learned):
+            return way.decoder.made(self.translator(way), self.task, self)
+        return way.decoder
+
+    def folder(self, way: Way) -> Path:
+        """By the hash of all that the model follows from: not of how it is read."""
+        facts = repr((self.task, self.width, self.recipe, self.steps, _lineage(way)))
+        digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
+        name = f"{Path(self.task.name).stem}-{way.paradigm}-{digest}"
+        return (self.scratch or cache_dir() / "trained") / name
+
+
+def _lineage(way: Way | None) -> tuple[object, ...]:
+    """The paradigms, recipes and lessons of all trainings, the last one first."""
+    if way is None:
+        return ()
+    facts = (repr(paradigms()[way.paradigm]), repr(way.recipe), repr(way.lessons))
+    return (*facts, *_lineage(way.begins_with))

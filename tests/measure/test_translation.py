@@ -1,0 +1,49 @@
+"""Speeds are measured of all translators in turns, and of what they read alike."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.measure import translation
+from anyorder.measure.translation import speeds
+from anyorder.models.translator import Translator
+from anyorder.nets.layers import Width
+from anyorder.systems.experiments.school import TINY, School, Way
+
+SOURCES = ["abc", "ab", "cab", "bcaab", "a"]
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Translator]:
+    folder: Path = tmp_path_factory.mktemp("school")
+    task = CopyOrReverse(length=3, alphabet=5, pairs=50)
+    school = School(task, Width(channels=16, heads=2, middle=32), TINY, folder, None)
+    return {name: school.translator(Way(name)) for name in ("ctc", "deep-shallow")}
+
+
+def test_every_translator_meets_every_source_in_turns(
+    readers: dict[str, Translator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[tuple[str, tuple[str, ...]]] = []
+    plain = translation._run  # pyright: ignore[reportPrivateUsage]
+
+    def watched(translator: Translator, decoder: object, sources: list[str], most: int) -> object:
+        met.append((translator.kind, tuple(sources)))
+        return plain(translator, decoder, sources, most)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(translation, "_run", watched)
+    pair = {"ctc": (readers["ctc"], "ctc-greedy"), "ar": (readers["deep-shallow"], None)}
+    found = speeds(pair, SOURCES, timed=3, batches=(2, 64), max_new_tokens=8)
+    assert [kind for kind, _ in met] == ["ctc", "seq2seq"] * (len(met) // 2)
+    counts = Counter(source for kind, batch in met if kind == "ctc" for source in batch)
+    assert counts == {"abc": 2 + 2, "ab": 1 + 2, "cab": 1 + 2, "bcaab": 2, "a": 2}
+    assert found["ctc"].calls == 1.0 < found["ar"].calls <= 9
+    assert found["ctc"].batch in (2, 5)
+    assert all(speed.latency > 0 < speed.throughput for speed in found.values())
+
+
+def test_nothing_to_read_is_told(readers: dict[str, Translator]) -> None:
+    with pytest.raises(ValueError, match="read none of the sources"):
+        speeds({"ctc": (readers["ctc"], None)}, ["", "x" * 5000])
