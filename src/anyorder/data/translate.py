@@ -44,7 +44,7 @@ class Translate:
     longest: int = 25
     valid: float = 0.04
     test: float = 0.08
-    vocabulary: int = 4000
+    vocabulary: int = 2000
     packages: tuple[Path, Path] | None = None
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import Cosine, InverseRoot
 
 NARROW = Width(channels=128, heads=4, middle=512)  # 1 to 2 M weights: minutes on two cores
-LAPTOP = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=2e-3, warmup=100), check_every=200)
+LAPTOP = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=4e-3, warmup=100), check_every=200)
 FINE = Recipe(steps=300, cells=2048, schedule=Cosine(peak=3e-4, warmup=50), check_every=50)
 TINY = Recipe(steps=4, cells=200, schedule=InverseRoot(peak=2e-3, warmup=2), check_every=2)
 
