@@ -70,7 +70,9 @@ class Meter:
 
 
 class Metered:
-    """A model whose `extend`, `fill`, `ctc`, `dag`, `copies` are counted; all else is its own."""
+    """A model whose calls are counted: `extend`, `fill`, `deletions`, `insertions`, `after`, `ctc`,
+    `dag` and `copies`; all else is its own.
+    """
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter
@@ -101,15 +103,38 @@ class Metered:
 
     def fill(self, canvas: Any) -> Tensor:
         """What stands in all cells; noted with what stood there before."""
+        return self._seeing(canvas, self.model.fill)
+
+    def deletions(self, canvas: Any) -> Tensor:
+        """Which tokens are deleted; noted with all of them."""
+        return self._seeing(canvas, self.model.deletions)
+
+    def insertions(self, canvas: Any) -> Tensor:
+        """How many cells are inserted; noted with what stands there."""
+        return self._seeing(canvas, self.model.insertions)
+
+    def after(self, read_BNKT: Tensor) -> Tensor:
+        """What follows after spans; noted with all their tokens, one span after the other."""
         begun = time.perf_counter()
-        logp_BNV = self.model.fill(canvas)
+        logp_BNKV = self.model.after(read_BNKT)
         seconds = time.perf_counter() - begun
-        self.meter.calls.append(Call(self.role, seconds, canvas.tokens_BN.tolist(), None))
-        return logp_BNV
+        self.meter.calls.append(Call(self.role, seconds, read_BNKT.flatten(1).tolist(), None))
+        return logp_BNKV
+
+    def exiting(self, entropy: float) -> "Metered":
+        """The model whose cells leave early, on the same meter."""
+        return Metered(self.model.exiting(entropy), self.meter, self.role)
 
     def select(self, rows_R: Tensor) -> "Metered":
         """Other rows of the model, on the same meter."""
         return Metered(self.model.select(rows_R), self.meter, self.role)
+
+    def _seeing(self, canvas: Any, ask: Callable[[Any], Tensor]) -> Tensor:
+        begun = time.perf_counter()
+        said = ask(canvas)
+        seconds = time.perf_counter() - begun
+        self.meter.calls.append(Call(self.role, seconds, canvas.tokens_BN.tolist(), None))
+        return said
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         begun = time.perf_counter()

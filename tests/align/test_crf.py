@@ -15,6 +15,7 @@ from anyorder.align.crf import (
     log_marginals,
     log_partition,
     max_marginals,
+    max_marginals_of_moves,
     path_score,
     viterbi,
 )
@@ -53,6 +54,7 @@ def test_it_is_a_sum_over_all_sequences(
     z_B = log_partition(chain, parallel=parallel)
     logp_BNV = log_marginals(chain, parallel=parallel)
     best_BNV = max_marginals(chain, parallel=parallel)
+    best_BTVV = max_marginals_of_moves(chain, parallel=parallel)
     path_BN, top_B = viterbi(chain, parallel=parallel)
     own_B = path_score(chain, path_BN)
     for b, count in enumerate(counts):
@@ -67,6 +69,10 @@ def test_it_is_a_sum_over_all_sequences(
             through = [score for path, score in scores.items() if path[n] == v]
             assert float(logp_BNV[b, n, v]) == pytest.approx(log_sum(through) - z)
             assert float(best_BNV[b, n, v]) == pytest.approx(max(through))
+        for t, i, j in itertools.product(range(count - 1), range(V), range(V)):
+            along = [score for path, score in scores.items() if path[t : t + 2] == (i, j)]
+            assert float(best_BTVV[b, t, i, j]) == pytest.approx(max(along))
+        assert (best_BTVV[b, count - 1 :] == -math.inf).all()
         assert (logp_BNV[b, count:] == -math.inf).all()
         assert (best_BNV[b, count:] == -math.inf).all()
 
@@ -98,6 +104,17 @@ def test_what_is_forbidden_is_never_taken(parallel: bool) -> None:
     assert emit_BNV.grad[0].tolist() == [[0.5, 0.5, 0.0]] * 4
     assert not emit_BNV.grad[1].any()
     assert viterbi(chain)[0][0].tolist() in ([0, 1, 0, 1], [1, 0, 1, 0])
+
+
+@given(seed=st.integers(0, 10_000), cells=st.integers(1, 9))
+def test_of_equally_good_sequences_one_is_taken_whole(seed: int, cells: int) -> None:
+    coins = torch.Generator().manual_seed(seed)
+    move_BTVV = torch.randint(0, 2, (2, cells - 1, V, V), generator=coins).float()
+    chain = Chain(torch.zeros(2, cells, V), move_BTVV, torch.tensor([cells, max(cells - 2, 1)]))
+    for parallel in (False, True):
+        path_BN, score_B = viterbi(chain, parallel=parallel)
+        assert torch.equal(path_score(chain, path_BN), score_B)
+    assert torch.equal(score_B, viterbi(chain)[1])
 
 
 @both

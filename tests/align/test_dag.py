@@ -68,6 +68,23 @@ def test_every_target_is_as_likely_as_all_its_paths(count: int, dtype: torch.dty
     torch.testing.assert_close(found_B, torch.tensor(wanted, dtype=dtype), rtol=1e-5, atol=1e-6)
 
 
+def test_a_chain_is_as_likely_as_its_cells() -> None:
+    """Law 8: where each vertex leads to the next one, a target has one token a cell, or none."""
+    lattice = lattice_of(7, [4, 2, 1])
+    chain_BMM = torch.full((3, 4, 4), -math.inf).double()
+    chain_BMM[:, [0, 1, 2], [1, 2, 3]] = 0.0
+    lattice = replace(lattice, links_BMM=chain_BMM)
+    texts: list[Text] = [(0, 2, 2, 0), (2, 2), (0,)]
+    wanted = [
+        sum(float(lattice.logp_BMV[b, m, token]) for m, token in enumerate(text))
+        for b, text in enumerate(texts)
+    ]
+    assert log_likelihood(lattice, *targets_of(texts)).tolist() == pytest.approx(wanted)
+    assert log_likelihood(lattice, *targets_of([(0, 2), (0,), (0, 0)])).tolist() == [-math.inf] * 3
+    paths = [best_paths(lattice, *targets_of(texts))[0][b, : len(t)] for b, t in enumerate(texts)]
+    assert [path.tolist() for path in paths] == [[0, 1, 2, 3], [0, 1], [0]]
+
+
 def test_a_batch_may_hold_empty_targets_alone() -> None:
     """A path has a vertex at least, so that they are impossible."""
     empty = torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, dtype=torch.long)

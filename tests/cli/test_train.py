@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from anyorder.trace import Trace
 from tests.cli.conftest import Invoke, sentence
 
 TINY = ["--steps", "6", "--cells", "200", "--warmup", "2"]
@@ -34,6 +35,30 @@ def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) ->
     assert "Beam needs a CausalLM" in sentence(wrong)
 
 
+def test_a_backward_teacher_writes_sources(invoke: Invoke, pairs: str) -> None:
+    back = invoke("train", pairs, "--reverse", "--paradigm", "autoregressive", *TINY)
+    assert back.code == 0, back.err
+    teacher = ["pairs-reversed-autoregressive", pairs, "--decoder", "left-to-right"]
+    told = invoke("distill", *teacher, "--reverse", "--out", "r.jsonl")
+    assert told.code == 0, told.err
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text().splitlines()]
+    assert all(" und " in line["target"] for line in lines)
+    learn = invoke("train", pairs, "--train-on", "r.jsonl", "--own", "--paradigm", "vanilla", *TINY)
+    assert learn.code == 0, learn.err
+
+
+def test_a_masked_language_model_lends_itself(invoke: Invoke, pairs: str) -> None:
+    texts = invoke("train", pairs, "--paradigm", "masked-lm", "--out", "lm", *TINY)
+    assert texts.code == 0, texts.err
+    assert "bleu" not in texts.out
+    assert "--begin-from lm" in texts.err
+    assert "translates nothing" in sentence(invoke("generate", "3 and 9", "--model", "lm"))
+    begun = ["--paradigm", "dag", "--begin-from", "lm"]
+    learn = invoke("train", pairs, *begun, *TINY)
+    assert learn.code == 0, learn.err
+    assert Path("pairs-dag/target.json").read_bytes() == Path("lm/source.json").read_bytes()
+
+
 def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
     for paradigm in ("ctc", "autoregressive"):
         assert invoke("train", pairs, "--paradigm", paradigm, *TINY).code == 0
@@ -48,9 +73,62 @@ def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
         ("pairs-autoregressive", "beam:width=4"),
     ]
     assert all(row["ms"] > 0 and row["/s"] > 0 for row in found["rows"])
+    page = Path("compare.html").read_text(encoding="utf-8")
+    assert "pairs-ctc · ctc-greedy" in page
+    assert '"kind":"ctc"' in page
+    assert "<summary>The source</summary>" in page
+    assert len(list(Path("traces").glob("*.jsonl"))) == 3 * 4
     assert "no folder of a model" in sentence(invoke("compare", "--task", pairs, "-m", "nowhere"))
     assert "no model of" in sentence(invoke("compare", "--task", pairs))
-    assert "leave the others out" in sentence(invoke("compare", "--task", pairs, "-p", pairs), 2)
+
+
+@pytest.fixture
+def parallel(invoke: Invoke, pairs: str) -> str:
+    """A trained model's folder."""
+    assert invoke("train", pairs, "--paradigm", "ctc", *TINY).code == 0
+    return "pairs-ctc"
+
+
+def test_options_that_have_no_meaning_on_a_task_are_refused(invoke: Invoke, pairs: str) -> None:
+    for option in (["-p", pairs], ["-d", "beam"], ["--precision", "bfloat16"], ["--no-chat"]):
+        told = sentence(invoke("compare", "--task", pairs, *option), 2)
+        assert "leave the others out" in told
+    assert "leave the others out: --chat" in told
+    assert not Path("traces").exists()
+    assert "--pairs" in sentence(invoke("compare", "-p", pairs, "--pairs", "3"), 2)
+
+
+def test_options_that_have_a_meaning_on_a_task_are_applied(
+    invoke: Invoke, pairs: str, parallel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = list[int]()
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    files = ["--html", "mine.html", "--traces", "mine"]
+    few = ["--pairs", "2", "--threads", "1", "--repeats", "1", "--max-new-tokens", "3"]
+    done = invoke("compare", "--task", pairs, "-m", parallel, *files, *few)
+    assert done.code == 0, done.err
+    assert threads == [1]
+    assert Path("mine.html").is_file()
+    assert not Path("compare.html").exists()
+    for path in Path("mine").glob("*.jsonl"):
+        assert Trace.load(path).start.tokens_BN.shape == (1, 1 + 3)
+
+
+@pytest.mark.parametrize("step", ["speeds", "replayed"])
+def test_ctrl_c_keeps_what_was_measured_on_a_task(
+    invoke: Invoke, pairs: str, parallel: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"anyorder.cli.tasks.{step}", stopped)
+    done = invoke("compare", "--task", pairs, "-m", parallel, "--pairs", "2", "--json", "a.json")
+    assert done.code == 130
+    assert "ctc-greedy" in done.out
+    rows = json.loads(Path("a.json").read_text())["rows"]
+    assert [row["decoder"] for row in rows] == ["ctc-greedy", "ctc-beam"]
+    assert ("ms" in rows[0]) == (step == "replayed")
+    assert not Path("compare.html").exists()  # no source was shown yet
 
 
 def test_a_model_goes_on_from_an_earlier_one(invoke: Invoke, pairs: str) -> None:

@@ -26,7 +26,16 @@ def test_every_pair_is_in_one_part_and_no_group_in_two(groups, times):
     assert sum(map(len, parts)) == len(pairs)
     assert sum(len(names(part)) for part in parts) == len(groups)
     for part in parts:
-        assert list(part) == [pair for pair in pairs if pair.group in names(part)], "in order"
+        assert sorted(part, key=pairs.index) == [p for p in pairs if p.group in names(part)]
+    assert list(made.train) == sorted(made.train, key=pairs.index), "in order"
+
+
+def test_the_first_held_out_pairs_are_drawn_from_all():
+    pairs = examples([f"{i:04}" for i in range(1000)])
+    test = split(pairs, valid=0.1, test=0.5).test
+    mean = sum(int(pair.group) for pair in test[:100]) / 100
+    assert 400 < mean < 600
+    assert test == split(pairs[::-1], valid=0.1, test=0.5).test, "whatever order they come in"
 
 
 @given(groups=groups, seed=st.randoms(use_true_random=False))

@@ -17,20 +17,34 @@ from anyorder.canvas import Canvas
 from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
+from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage, NoisyParallel
 from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.decode.search.cascade import Cascade
 from anyorder.models.fluency import Fluency
-from anyorder.models.ngram_lm import train_ngrams
-from anyorder.models.table_lattices import TableCTC, TableDAG, TableFertility, TableParallel
+from anyorder.models.ngram_lm import NGramModel, train_ngrams
+from anyorder.models.table_lattices import (
+    TableCTC,
+    TableDAG,
+    TableExits,
+    TableFertility,
+    TableMarkov,
+    TableParallel,
+)
 from tests.laws.cases import VOCAB, Row, seeds
 
 
-def fluency(weights: Weights) -> Fluency:
-    """A small language model, with these weights."""
+def ngrams() -> NGramModel:
+    """A small language model."""
     rows = [[1, 2, 3], [2, 3, 0], [0, 1], [1, 2, 2]]
-    return Fluency(train_ngrams(rows, vocab_size=VOCAB, order=3), weights)
+    return train_ngrams(rows, vocab_size=VOCAB, order=3)
+
+
+def fluency(weights: Weights) -> Fluency:
+    """The same, with these weights."""
+    return Fluency(ngrams(), weights)
 
 
 PARALLEL = {  # every decoder for lattices, in one line each, and the model that it is for
@@ -41,6 +55,9 @@ PARALLEL = {  # every decoder for lattices, in one line each, and the model that
     "CTC fluency, no weights": (CTCFluency(fluency(Weights())), TableCTC),
     "parallel": (Parallel(), TableParallel),
     "parallel, three lengths": (Parallel(candidates=3), TableParallel),
+    "early exit": (EarlyExit(entropy=0.8), TableExits),
+    "early exit, three lengths": (EarlyExit(entropy=0.5, candidates=3), TableExits),
+    "early exit, none": (EarlyExit(entropy=0.0), TableExits),
     "fertility argmax": (FertilityArgmax(), TableFertility),
     "fertility average": (FertilityAverage(), TableFertility),
     "noisy parallel": (NoisyParallel(samples=4), TableFertility),
@@ -48,10 +65,17 @@ PARALLEL = {  # every decoder for lattices, in one line each, and the model that
     "mask-predict": (MaskPredict(iterations=4), TableParallel),
     "mask-predict, three lengths": (MaskPredict(iterations=3, candidates=3), TableParallel),
     "mask-predict, one call": (MaskPredict(iterations=1, candidates=2), TableParallel),
+    "cascade": (Cascade(order=2, states=4), TableMarkov),
+    "cascade, on a tree": (Cascade(order=2, states=3, window=2, parallel=True), TableMarkov),
+    "cascade, no context": (Cascade(order=0, states=3), TableMarkov),
+    "cascade, one state": (Cascade(order=3, states=1, window=1), TableMarkov),
+    "cascade, one length": (Cascade(order=1, states=5, window=0), TableMarkov),
     "DAG greedy": (DAGGreedy(), TableDAG),
     "DAG lookahead": (DAGLookahead(), TableDAG),
     "DAG Viterbi": (DAGViterbi(), TableDAG),
     "DAG beam": (DAGBeam(width=4), TableDAG),
+    "DAG beam, n-grams": (DAGBeam(width=4, language_model=ngrams(), weight=0.5), TableDAG),
+    "DAG beam, n-grams of no weight": (DAGBeam(language_model=ngrams(), weight=0.0), TableDAG),
     "DAG beam, one": (DAGBeam(width=1, length_penalty=0.0), TableDAG),
     "DAG Viterbi, any length": (DAGViterbi(length_penalty=0.0), TableDAG),
 }
@@ -117,6 +141,23 @@ class CountedLattices:
 
     def select(self, rows_R: Any) -> "CountedLattices":
         chosen = CountedLattices(self.watched.select(rows_R))
+        chosen.tally = self.tally
+        return chosen
+
+    @property
+    def eos(self) -> int:
+        return self.watched.eos
+
+    @property
+    def order(self) -> int:
+        return self.watched.order
+
+    def after(self, read_BNKT: Any) -> Any:
+        self.tally[0] += 1
+        return self.watched.after(read_BNKT)
+
+    def exiting(self, entropy: float) -> "CountedLattices":
+        chosen = CountedLattices(self.watched.exiting(entropy))
         chosen.tally = self.tally
         return chosen
 

@@ -1,22 +1,25 @@
 """Laws 3 to 7 and 9 for decoders that write a whole target in one call."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from anyorder.align.lattice import DAGLattice
 from anyorder.canvas import GIVEN, PAD, Canvas
-from anyorder.decode.one_shot.loop import InOneCall
+from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
+from anyorder.decode.one_shot.early_exit import EarlyExit
+from anyorder.decode.one_shot.loop import InOneCall, OneShot
 from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table_lattices import TableParallel
+from anyorder.models.table_lattices import TableExits, TableParallel
 from anyorder.trace import Trace, fold
 from tests.laws import checks
 from tests.laws.cases import examples
@@ -55,8 +58,18 @@ def test_padding_is_never_read(name: str, data: st.DataObject) -> None:
             inside_BN1 = (canvas.status_BN != PAD)[..., None]
             return torch.where(inside_BN1, logp_BNV, 90 * torch.randn(logp_BNV.shape).double())
 
+        def after(self, read_BNKT: Any) -> Any:
+            logp_BNKV = self.watched.after(read_BNKT)
+            cell_N = torch.arange(read_BNKT.shape[1]) + read_BNKT.shape[3] - 1
+            longest_B = (self.lengths().argmax(-1) + 1 + decoder.window).clamp_min(2)
+            inside_BN11 = (cell_N < longest_B[:, None])[..., None, None]
+            return torch.where(inside_BN11, logp_BNKV, -90 * torch.rand_like(logp_BNKV))
+
         def copies(self, fertility_BS: Any) -> Any:
             return poisoned(self.watched.copies(fertility_BS))
+
+        def exiting(self, entropy: float) -> Any:
+            return Poisoned(self.watched.exiting(entropy))
 
         def select(self, rows_R: Any) -> Any:
             return Poisoned(self.watched.select(rows_R))
@@ -116,6 +129,14 @@ def test_what_it_can_not_do_is_one_sentence(name: str) -> None:
         run(decoder, model, canvas, Sampler(Sampling(), Coins.of_seeds([0], cells=9)))
 
 
+@given(case=source_cases(TableExits))
+@examples(8)
+def test_no_early_exit_is_parallel(case: SourceCase) -> None:
+    """Law 8."""
+    none = checks.written(EarlyExit(entropy=0.0), case)
+    checks.same(none, checks.written(Parallel(), case))
+
+
 @pytest.mark.parametrize("candidates", [1, 3])
 @given(case=source_cases(TableParallel))
 @examples(8)
@@ -123,3 +144,36 @@ def test_mask_predict_in_one_call_is_parallel(candidates: int, case: SourceCase)
     """Law 8."""
     one = MaskPredict(iterations=1, candidates=candidates)
     checks.same(checks.written(one, case), checks.written(Parallel(candidates=candidates), case))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A graph in which each vertex leads to the next one; it holds what a parallel model says of
+    the cells of the likeliest length.
+    """
+
+    table: TableParallel
+
+    def dag(self) -> DAGLattice:
+        count_B = self.table.lengths().argmax(-1)
+        canvas = Canvas.of_prompts([[self.table.bos]] * len(count_B), new_cells=count_B.tolist())
+        logp_BMV = self.table.fill(canvas)[:, 1:]
+        M = logp_BMV.shape[1]
+        links_BMM = torch.full((len(count_B), M, M), -torch.inf).double()
+        links_BMM[:, range(M - 1), range(1, M)] = 0.0
+        real_BM = torch.arange(M) < count_B[:, None]
+        return DAGLattice(logp_BMV, links_BMM.masked_fill(~real_BM[:, None], -torch.inf), count_B)
+
+
+@pytest.mark.parametrize(
+    "decoder", [DAGGreedy(), DAGLookahead(), DAGViterbi(), DAGBeam(width=1), DAGBeam(width=3)]
+)
+@given(case=source_cases(TableParallel))
+@examples(8)
+def test_a_graph_that_is_a_chain_is_parallel(decoder: OneShot, case: SourceCase) -> None:
+    """Law 8."""
+    assume(bool((case.model.lengths().argmax(-1) > 0).all()))  # a graph has a vertex
+    chain = replace(case, model=Chain(case.model))
+    texts = [checks.written(one, of) for one, of in ((decoder, chain), (Parallel(), case))]
+    one, other = ([end.row(b) for b in range(len(case.rows))] for end in texts)
+    assert one == other

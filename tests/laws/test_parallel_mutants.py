@@ -12,13 +12,23 @@ from hypothesis import HealthCheck, Phase, find, settings
 
 from anyorder.decode.one_shot import loop
 from anyorder.decode.one_shot.ctc import CTCGreedy
-from anyorder.decode.one_shot.dag import DAGLookahead
+from anyorder.decode.one_shot.dag import DAGBeam, DAGLookahead
+from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.decode.one_shot.loop import Found, OneShot
 from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.search import cascade
+from anyorder.decode.search.cascade import Cascade
 from anyorder.models.capability import CTCModel
-from anyorder.models.table_lattices import TableCTC, TableDAG, TableParallel
+from anyorder.models.ngram_lm import NGramModel
+from anyorder.models.table_lattices import (
+    TableCTC,
+    TableDAG,
+    TableExits,
+    TableMarkov,
+    TableParallel,
+)
 from tests.laws import checks
-from tests.laws.parallel import SourceCase, source_cases
+from tests.laws.parallel import SourceCase, ngrams, source_cases
 
 MANY_TRIES = settings(
     max_examples=200,
@@ -103,6 +113,14 @@ def test_text_in_the_wrong_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     notices(checks.alone_or_in_company, CTCGreedy(), TableCTC)
 
 
+def test_exits_that_depend_on_neighbours_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def joint(self: Any, entropy: float) -> Any:
+        return replace(self, entropy=entropy * len(self.sources))
+
+    monkeypatch.setattr(TableExits, "exiting", joint)
+    notices(checks.alone_or_in_company, EarlyExit(entropy=0.5), TableExits)
+
+
 def test_lengths_that_depend_on_neighbours_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     right = TableParallel.lengths
 
@@ -111,3 +129,51 @@ def test_lengths_that_depend_on_neighbours_are_noticed(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(TableParallel, "lengths", joint)
     notices(checks.alone_or_in_company, Parallel(), TableParallel)
+
+
+def test_a_window_that_is_that_of_the_longest_row_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = cascade.first_spans
+
+    def joint(logp_BNV: Any, lengths: Any, **options: Any) -> Any:
+        high_B = lengths.high_B.amax().expand(len(lengths.high_B))
+        return right(logp_BNV, replace(lengths, high_B=high_B), **options)
+
+    monkeypatch.setattr(cascade, "first_spans", joint)
+    notices(checks.alone_or_in_company, Cascade(), TableMarkov)
+
+
+def test_a_cascade_that_drafts_for_ever_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = cascade._shown
+    monkeypatch.setattr(
+        cascade, "_shown", lambda canvas, text, last: right(canvas, text, last=False)
+    )
+    notices(checks.given_stays_given, Cascade(order=1), TableMarkov)
+
+
+def test_a_language_model_that_remembers_other_texts_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right, seen = NGramModel.extend, dict[int, int]()
+
+    def partial_to_the_old(self: Any, state: Any, token: int) -> Any:
+        seen[token] = seen.get(token, 0) + 1
+        state, logp = right(self, state, token)
+        return state, logp - 0.5 * seen[token]
+
+    def alone(decoder: Any, case: SourceCase) -> None:
+        seen.clear()  # as in a process of its own
+        checks.alone_or_in_company(decoder, case)
+
+    monkeypatch.setattr(NGramModel, "extend", partial_to_the_old)
+    notices(alone, DAGBeam(width=4, language_model=ngrams(), weight=1.0), TableDAG)
+
+
+def test_a_weight_that_is_forgotten_is_noticed() -> None:
+    """A beam that asks its n-grams writes something else than one that does not."""
+
+    def as_plain(decoder: Any, case: SourceCase) -> None:
+        checks.same(checks.written(decoder, case), checks.written(DAGBeam(width=4), case))
+
+    notices(as_plain, DAGBeam(width=4, language_model=ngrams(), weight=1.0), TableDAG)

@@ -7,7 +7,7 @@ import pytest
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure import translation
-from anyorder.measure.translation import speeds
+from anyorder.measure.translation import Reading, speeds
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.systems.experiments.school import TINY, School, Way
@@ -34,7 +34,7 @@ def test_every_translator_meets_every_source_in_turns(
         return plain(translator, decoder, sources, most)  # type: ignore[arg-type]
 
     monkeypatch.setattr(translation, "_run", watched)
-    pair = {"ctc": (readers["ctc"], "ctc-greedy"), "ar": (readers["deep-shallow"], None)}
+    pair = {"ctc": Reading(readers["ctc"], "ctc-greedy"), "ar": Reading(readers["deep-shallow"])}
     found = speeds(pair, SOURCES, timed=3, batches=(2, 64), max_new_tokens=8)
     assert [kind for kind, _ in met] == ["ctc", "seq2seq"] * (len(met) // 2)
     counts = Counter(source for kind, batch in met if kind == "ctc" for source in batch)
@@ -46,4 +46,4 @@ def test_every_translator_meets_every_source_in_turns(
 
 def test_nothing_to_read_is_told(readers: dict[str, Translator]) -> None:
     with pytest.raises(ValueError, match="read none of the sources"):
-        speeds({"ctc": (readers["ctc"], None)}, ["", "x" * 5000])
+        speeds({"ctc": Reading(readers["ctc"])}, ["", "x" * 5000])

@@ -37,7 +37,9 @@ def of(objective: object, model: FertilityTransformer, batch: Batch, seed: int =
 def test_it_is_the_joint_likelihood_of_text_and_fertilities() -> None:
     model = fertile().double().eval()
     total = 0.0
-    for source, target, fertility in zip(*vars(PAIRS).values(), strict=True):
+    for source, target, fertility in zip(
+        PAIRS.sources, PAIRS.targets, PAIRS.fertilities or (), strict=True
+    ):
         lm = model.read([source])
         lattice = lm.copies(torch.tensor([fertility]))
         assert lattice.count_B.tolist() == [len(target)]

@@ -8,6 +8,7 @@ import torch
 from torch import Generator
 
 from anyorder.align.lattice import held
+from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing, glanced
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
@@ -15,14 +16,18 @@ from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
+from anyorder.objectives.early_exit import OffRamps
 from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.length_based import LengthBased
+from anyorder.objectives.lexical_choice import LexicalChoice
+from anyorder.objectives.markov import Markov
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.train.batches import Rows
-from tests.train.made import fertile, length_based, parallel, rows, seq2seq
+from tests.train.made import fertile, length_based, markov, parallel, rows, seq2seq
 
 ONES = torch.tensor([[1, 0], [1, 0]])  # one token of each source becomes the target
 NEVER = Glancing(1e-9, 1e-9)  # the model looks, and is shown nothing
+PRIOR = Translations((torch.arange(10)[:, None] + 1) % 10, torch.ones(10, 1))
 KINDS: dict[str, tuple[Any, Any, Any]] = {
     "CTC": (lambda: parallel(CTCTransformer), CTC(), CTC(NEVER)),
     "NMLA": (
@@ -32,12 +37,20 @@ KINDS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "DAG": (lambda: parallel(DAGTransformer), DAG(), DAG(NEVER)),
     "length-based": (length_based, LengthBased(), LengthBased(NEVER)),
+    "context-aware": (lambda: length_based(window=1), LengthBased(), LengthBased(NEVER)),
+    "lexical choice": (
+        length_based,
+        LexicalChoice(LengthBased(), prior=PRIOR),
+        LexicalChoice(LengthBased(NEVER), prior=PRIOR),
+    ),
+    "Markov": (markov, Markov(drawn=False), Markov(drawn=False)),  # nor has this
+    "off-ramps": (lambda: length_based(decoder_layers=2), OffRamps(), OffRamps()),
     "fertility": (fertile, Fertility(), Fertility()),  # it has no glancing
 }
 
 
 def loss_of(model: Any, objective: Any, batch: Batch, seed: int = 0) -> Any:
-    return objective(model, batch, progress=0.5, rng=Generator().manual_seed(seed))
+    return objective(model, batch, progress=0.25, rng=Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -132,7 +145,8 @@ def test_the_length_is_learnt_and_targets_beyond_the_longest_are_counted() -> No
 @pytest.mark.parametrize("name", KINDS)
 def test_a_target_of_one_token_is_learnt(name: str) -> None:
     make, plain, _ = KINDS[name]
-    batch = replace(Rows(([4], [4, 5]), ([6], [7])).batch([0, 1]), fertility_BS=ONES)
+    batch = Rows(([4], [4, 5]), ([6], [7]), origins=([0], [-1])).batch([0, 1])
+    batch = replace(batch, fertility_BS=ONES)
     loss = loss_of(make().eval(), plain, batch)
     assert loss.notes.get("too long", 0) == 0
     assert float(loss.total.detach()) > 0

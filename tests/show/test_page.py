@@ -52,6 +52,7 @@ def data_of(page: str) -> dict:
 
 def test_it_loads_nothing():
     page = page_of(Run(decoder="LeftToRight", trace=made()))
+    page = page.replace('"http://www.w3.org/2000/svg"', "")  # the name of a kind of elements
     assert not re.search(r"https?://|url\(|@import|@font-face|\bfetch\(|XMLHttp|import\(", page)
     for tag, attributes in Elements(page).elements:
         assert tag not in {"link", "iframe", "img", "object", "embed", "base"}
@@ -139,6 +140,18 @@ def test_figures_are_the_measured_ones_where_there_are_some():
     assert own["calls"] == trace.cost.calls
     assert (measured["calls"], measured["tokens_per_second"]) == (7, 7.0)
     assert (own["same_text"], measured["same_text"]) == (None, False)
+
+
+def test_a_speed_up_counts_tokens_unless_it_is_told_what_else():
+    trace = made()
+    tokens, sources = Run(decoder="a", trace=trace), Run(decoder="a", trace=trace, work=1)
+    assert (tokens.figures["work"], sources.figures["work"]) == (trace.cost.tokens, 1)
+
+
+def test_the_page_says_what_the_texts_were_written_from():
+    group = Group(name="cat", prompt="cat", runs=(Run(decoder="a", trace=made()),))
+    assert "<summary>The source</summary>" in compare_page([group], {}, asked="source")
+    assert "<summary>The prompt</summary>" in compare_page([group], {})
 
 
 def test_the_baseline_is_the_first_run_unless_another_is_named():

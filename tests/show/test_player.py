@@ -103,8 +103,11 @@ def test_the_written_branch_of_a_tree_comes_first():
     assert run("tree.js", ask="branchCount(input)", input=draft) == 4
 
 
-def ran(decoder: str, tokens: int, seconds: float, same: bool | None = None) -> dict:
+def ran(
+    decoder: str, tokens: int, seconds: float, same: bool | None = None, work: int | None = None
+) -> dict:
     figures = {"tokens": tokens, "calls": tokens, "seconds": seconds, "same_text": same, "note": ""}
+    figures["work"] = tokens if work is None else work
     return {"decoder": decoder, "baseline": "plain", "figures": figures}
 
 
@@ -122,10 +125,17 @@ def test_the_table_sums_tokens_and_seconds_and_never_averages_rates():
     assert run("results.js", ask="summary('plain', input).speedup", input=groups) == 1.0
 
 
+def test_work_is_what_a_speed_up_counts_where_there_is_some():
+    """Two texts of one source: the longer one is not the faster for its length."""
+    groups = [{"runs": [ran("plain", 10, 2.0, work=1), ran("fast", 20, 1.0, work=1)]}]
+    row = run("results.js", ask="summary('fast', input)", input=groups)
+    assert (row["speedup"], row["perSecond"]) == (2.0, 20.0)
+
+
 def test_where_the_baseline_is_missing_there_is_no_speed_up():
     row = run("results.js", ask="summary('fast', input)", input=[{"runs": [ran("fast", 1, 1.0)]}])
     assert row["speedup"] is None
 
 
 def test_all_scripts_of_the_page_are_strict_javascript():
-    assert run(*SCRIPTS[:5], "results.js", ask="typeof Player + typeof Pane", input=0)
+    assert run(*SCRIPTS, ask="typeof Player + typeof Pane", input=0)

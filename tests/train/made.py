@@ -4,6 +4,8 @@ import torch
 
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
+from anyorder.models.markov import MarkovSizes, MarkovTransformer
+from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
 from anyorder.models.parallel import (
     CTCTransformer,
     DAGTransformer,
@@ -29,6 +31,7 @@ def rows(count: int = 40, *, seed: int = 0) -> Rows:
         tuple(sources),
         tuple([token + 1 for token in row] for row in sources),
         tuple([1] * len(row) for row in sources),
+        tuple([*range(len(row))] for row in sources),
     )
 
 
@@ -47,7 +50,7 @@ def seq2seq() -> Seq2Seq:
     )
 
 
-def length_based() -> LengthTransformer:
+def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:
     torch.manual_seed(1)
     return LengthTransformer(
         LengthSizes(
@@ -55,11 +58,34 @@ def length_based() -> LengthTransformer:
             target_vocab=10,
             bos=1,
             longest=12,
+            window=window,
+            encoder_layers=1,
+            decoder_layers=decoder_layers,
+            width=WIDTH,
+        )
+    )
+
+
+def markov(order: int = 2) -> MarkovTransformer:
+    torch.manual_seed(1)
+    return MarkovTransformer(
+        MarkovSizes(
+            source_vocab=10,
+            target_vocab=10,
+            bos=1,
+            eos=2,
+            order=order,
+            longest=12,
             encoder_layers=1,
             decoder_layers=1,
             width=WIDTH,
         )
     )
+
+
+def masked_lm() -> MaskedLM:
+    torch.manual_seed(1)
+    return MaskedLM(MaskedLMSizes(source_vocab=10, target_vocab=10, encoder_layers=1, width=WIDTH))
 
 
 def fertile(most: int = 4) -> FertilityTransformer:
@@ -76,7 +102,9 @@ def fertile(most: int = 4) -> FertilityTransformer:
     )
 
 
-def parallel(kind: type[CTCTransformer] | type[DAGTransformer]) -> CTCTransformer | DAGTransformer:
+def parallel(
+    kind: type[CTCTransformer] | type[DAGTransformer], window: int | None = None
+) -> CTCTransformer | DAGTransformer:
     torch.manual_seed(1)
     return kind(
         ParallelSizes(
@@ -84,6 +112,7 @@ def parallel(kind: type[CTCTransformer] | type[DAGTransformer]) -> CTCTransforme
             target_vocab=10,
             blank=3,
             spread=2,
+            window=window,
             encoder_layers=1,
             decoder_layers=1,
             width=WIDTH,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from anyorder.data.mixtures import TrainedOn
+from anyorder.data.mixtures import Reversed, TrainedOn
 from anyorder.data.own import OwnPairs
 from anyorder.data.pairs import Example
 from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator, is_ours, opened
-from anyorder.train.distill import distill
+from anyorder.train.distill import distill, never_learnt
 from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import Paradigm, paradigms
 from anyorder.train.recipe import Recipe
@@ -162,3 +162,26 @@ def test_a_folder_of_another_version_or_damaged_is_named(
     weights.write_bytes(weights.read_bytes()[:-9])
     with pytest.raises(ValueError, match="is damaged, or its files do not belong together"):
         opened(tmp_path)
+
+
+def test_a_backward_teacher_writes_sources_for_real_targets(own: OwnPairs, tmp_path: Path) -> None:
+    back = Reversed(own)
+    teacher = fit(back, small("autoregressive"), RECIPE, tmp_path / "back")
+    examples, path = back.splits().train[:12], tmp_path / "reverse.jsonl"
+    options = {"decoder": "left-to-right", "max_new_tokens": 6, "reverse": True}
+    assert distill(teacher, examples, path, **options) == 12  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(line["target"] for line in lines) == sorted(e.source for e in examples)
+    read = [line["target"] for line in lines]
+    written = translate(teacher, read, decoder="left-to-right", max_new_tokens=6)
+    assert [line["source"] for line in lines] == written
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    distill(teacher, examples, path, **options)  # type: ignore[arg-type]
+    assert path.read_bytes() == whole
+    with pytest.raises(ValueError, match="or in another way"):
+        distill(teacher, examples, path, decoder="left-to-right", max_new_tokens=6)
+    distill(teacher, examples, tmp_path / "n.jsonl", **options, never=written)  # type: ignore[arg-type]
+    kept = [json.loads(line) for line in (tmp_path / "n.jsonl").read_text().splitlines()]
+    assert {line["source"] for line in kept} == {""}
+    assert not never_learnt(own) & {example.source for example in own.splits().train}

@@ -11,6 +11,7 @@ from anyorder.data.own import OwnPairs
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.objectives.ctc import CTC
+from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.train.earlier import Earlier
 from anyorder.train.fit import fit
@@ -83,6 +84,31 @@ def test_another_kind_or_size_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         fit(own, other, RECIPE, tmp_path / "m", begin_from=folder)
+
+
+def test_a_masked_language_model_lends_its_layers_and_units(own: OwnPairs, tmp_path: Path) -> None:
+    texts = replace(
+        paradigms()["masked-lm"], encoder_layers=1, width=WIDTH, objective=MaskedTexts(share=0.3)
+    )
+    lm = fit(own, texts, RECIPE, tmp_path / "lm")
+    assert not lm.writes
+    assert (tmp_path / "lm/source.json").read_bytes() == (tmp_path / "lm/target.json").read_bytes()
+    for name in ("ctc", "vanilla", "dag"):
+        small = replace(paradigms()[name], encoder_layers=1, decoder_layers=1, width=WIDTH)
+        made = fit(own, small, STILL, tmp_path / name, begin_from=tmp_path / "lm")
+        weights, lent = made.net.state_dict(), lm.net.state_dict()
+        assert made.units.encode("7 und 9") == lm.units.encode("7 und 9")
+        for side in ("source", "target"):
+            assert torch.equal(weights[f"{side}.table.weight"], lent["words.table.weight"])
+        for stack in ("encoder", "decoder"):
+            middle = "layers.0.middle.0.weight"
+            assert torch.equal(weights[f"{stack}.{middle}"], lent[f"encoder.{middle}"])
+    again = fit(own, texts, STILL, tmp_path / "again", begin_from=tmp_path / "lm")
+    assert same(again, lm)
+    with pytest.raises(ValueError, match="1 layers to lend, not 2"):
+        fit(
+            own, replace(SMALL, decoder_layers=2), STILL, tmp_path / "m", begin_from=tmp_path / "lm"
+        )
 
 
 def test_other_units_and_no_model_are_refused(own: OwnPairs, folder: Path, tmp_path: Path) -> None:

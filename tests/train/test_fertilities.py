@@ -49,7 +49,9 @@ def test_every_pair_has_fertilities_that_sum_to_its_target() -> None:
     bare, held_out = (replace(rows(30, seed=seed), fertilities=None) for seed in (0, 1))
     for given in with_fertilities(SURE, bare, held_out):
         assert given.fertilities is not None
-        for source, target, fertility in zip(*vars(given).values(), strict=True):
+        for source, target, fertility in zip(
+            given.sources, given.targets, given.fertilities, strict=True
+        ):
             assert len(fertility) == len(source)
             assert sum(fertility) == len(target)
     assert with_fertilities(SURE, bare, bare)[0].fertilities == rows(30).fertilities

@@ -5,6 +5,7 @@
     loss_B = log_partition(chain) - path_score(chain, target_BN)
     path_BN, score_B = viterbi(chain)
     logp_BNV, best_BNV = log_marginals(chain), max_marginals(chain)
+    best_BTVV = max_marginals_of_moves(chain)
 
 `parallel=True` replaces the walk over N cells by O(log N) products of V x V matrices (a tree or an
 associative scan): fewer steps in sequence, more work, B N V^3 numbers in memory. It is meant for a
@@ -98,22 +99,36 @@ def max_marginals(chain: Chain, *, parallel: bool = False) -> Float[Tensor, "B N
     return _through(chain, _largest, parallel).where(chain.real_BN[..., None], -torch.inf)
 
 
+def max_marginals_of_moves(chain: Chain, *, parallel: bool = False) -> Float[Tensor, "B T V V"]:
+    """The score of the best sequence with value i in cell n and j in cell n + 1; -inf in padding.
+
+    Source: Deng & Rush 2020 (arXiv:2006.01112), section 3: what order m + 1 prunes by.
+
+    >>> chain = Chain(torch.zeros(1, 2, 2), torch.eye(2)[None, None], torch.tensor([2]))
+    >>> max_marginals_of_moves(chain).tolist()
+    [[[[1.0, 0.0], [0.0, 1.0]]]]
+    """
+    before_BNV, after_BNV = _sides(chain, _largest, parallel)
+    ends_BTV = chain.emit_BNV[:, 1:] + after_BNV[:, 1:]
+    best_BTVV = before_BNV[:, :-1, :, None] + chain.moves_BTVV + ends_BTV[:, :, None]
+    return best_BTVV.where(chain.real_BN[:, 1:, None, None], -torch.inf)
+
+
 @torch.no_grad()
 def viterbi(
     chain: Chain, *, parallel: bool = False
 ) -> tuple[Int[Tensor, "B N"], Float[Tensor, " B"]]:
     """The best sequence of each row, 0 in padding cells, and its score.
 
-    `parallel` takes the best value of every cell from the max-marginals: where several sequences
-    are equally good it may mix them.
+    Of sequences that are equally good, `parallel` may take another one.
 
     >>> emit_BNV = torch.tensor([[[0.0, 2.0], [0.0, 0.0]]])
     >>> viterbi(Chain(emit_BNV, torch.eye(2)[None, None], torch.tensor([2])))[0].tolist()
     [[1, 1]]
     """
     if parallel:
-        path_BN = max_marginals(chain, parallel=True).argmax(-1)
-        return path_BN.where(chain.real_BN, 0), _total(chain, _largest, True)
+        path_BN, score_B = _from_the_top(chain)
+        return path_BN.where(chain.real_BN, 0), score_B.where(chain.count_B > 0, 0.0)
     moves = chain.moves_BTVV.unbind(1)
     score_BV = chain.emit_BNV[:, 0]
     back: list[Tensor] = []
@@ -158,16 +173,48 @@ def _total(chain: Chain, total: Total, parallel: bool) -> Tensor:
     return total(end_BV, 1).where(chain.count_B > 0, 0.0)
 
 
+def _from_the_top(chain: Chain) -> tuple[Tensor, Tensor]:
+    """The best sequence and its score, in O(log N) steps: neighbouring steps are joined, with the
+    best value between them, until one is left; then its ends are known, and so, from the top down,
+    are the values between.
+    """
+    first_BV, V = chain.emit_BNV[:, 0], chain.emit_BNV.shape[2]
+    if chain.emit_BNV.shape[1] == 1:
+        return first_BV.argmax(1, keepdim=True), first_BV.amax(1)
+    step_BTVV, between = _steps(chain), []
+    while (T := step_BTVV.shape[1]) > 1:
+        left_BTVV, right_BTVV = step_BTVV[:, : T - 1 : 2], step_BTVV[:, 1::2]
+        best = (left_BTVV[..., None] + right_BTVV[..., None, :, :]).max(-2)
+        between.append(best.indices)
+        step_BTVV = torch.cat([best.values, step_BTVV[:, T - T % 2 :]], 1)
+    best = (first_BV[:, :, None] + step_BTVV[:, 0]).flatten(1).max(1)
+    path_BX = torch.stack([best.indices // V, best.indices % V], 1)
+    row_B1 = torch.arange(len(path_BX), device=path_BX.device)[:, None]
+    for middle_BTVV in reversed(between):
+        T = middle_BTVV.shape[1]
+        at_T = torch.arange(T, device=path_BX.device)
+        middle_BT = middle_BTVV[row_B1, at_T, path_BX[:, :T], path_BX[:, 1 : T + 1]]
+        pairs_BT2 = torch.stack([path_BX[:, :T], middle_BT], 2)
+        path_BX = torch.cat([pairs_BT2.flatten(1), path_BX[:, T:]], 1)
+    return path_BX, best.values
+
+
 def _through(chain: Chain, total: Total, parallel: bool) -> Tensor:
     """The sum over the sequences that pass through each value of each cell."""
+    before_BNV, after_BNV = _sides(chain, total, parallel)
+    return before_BNV + after_BNV
+
+
+def _sides(chain: Chain, total: Total, parallel: bool) -> tuple[Tensor, Tensor]:
+    """The sums over all beginnings, the cell itself included, and over all ends without it."""
     if not parallel or chain.emit_BNV.shape[1] == 1:
-        return _forward(chain, total) + _backward(chain, total)
+        return _forward(chain, total), _backward(chain, total)
     first_BV = chain.emit_BNV[:, 0]
     before_BTVV, after_BTVV = _scans(_steps(chain), total)
     before_BTV = total(first_BV[:, None, :, None] + before_BTVV, 2)
     after_BTV = total(after_BTVV, 3)
     before_BNV = torch.cat([first_BV[:, None], before_BTV], 1)
-    return before_BNV + torch.cat([after_BTV, torch.zeros_like(first_BV)[:, None]], 1)
+    return before_BNV, torch.cat([after_BTV, torch.zeros_like(first_BV)[:, None]], 1)
 
 
 def _forward(chain: Chain, total: Total) -> Tensor:

@@ -2,6 +2,7 @@
 
     edits_B = distance(source_BN, source_B, target_BM, target_B)
     steps = script(source_BN, source_B, target_BM, target_B)      # which edits, and where
+    steps.deleted(N), steps.inserted(N)                           # the same, cell by cell
     wrong_B = hamming(a_BN, b_BN, count_B)                        # cells that differ
 
 Source: Levenshtein 1966; Wagner & Fischer 1974.
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 
@@ -37,6 +38,30 @@ class Script:
     source_BS: Int[Tensor, "B S"]
     target_BS: Int[Tensor, "B S"]
     count_B: Int[Tensor, " B"]
+
+    def deleted(self, cells: int) -> Bool[Tensor, "B N"]:
+        """Which of the source's `cells` are deleted.
+
+        >>> cat, at = torch.tensor([[3, 1, 20]]), torch.tensor([[1, 20]])
+        >>> script(cat, torch.tensor([3]), at, torch.tensor([2])).deleted(3).tolist()
+        [[True, False, False]]
+        """
+        return self._counted(Edit.DELETE, cells)[:, :cells] > 0
+
+    def inserted(self, cells: int) -> Int[Tensor, "B G"]:
+        """How many tokens are inserted before each of the source's `cells`, and behind them all.
+
+        >>> at, cats = torch.tensor([[1, 20]]), torch.tensor([[3, 1, 20, 19]])
+        >>> script(at, torch.tensor([2]), cats, torch.tensor([4])).inserted(2).tolist()
+        [[1, 0, 1]]
+        """
+        return self._counted(Edit.INSERT, cells)
+
+    def _counted(self, kind: Edit, cells: int) -> Int[Tensor, "B G"]:
+        """How many edits of this kind there are at each cell of the source, and behind them all."""
+        found_BS = (self.edit_BS == kind).long()
+        none_BG = found_BS.new_zeros(len(found_BS), cells + 1)
+        return none_BG.scatter_add(1, self.source_BS.where(found_BS > 0, 0), found_BS)
 
 
 def distance(

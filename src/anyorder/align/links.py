@@ -2,6 +2,7 @@
 
     both = symmetrised(sources, targets)             # both[k][i, j]: source i and target j belong
     both = symmetrised(sources, targets, join=intersection)
+    TwoWays.fit(sources, targets).links(others, others_targets)   # learnt once, asked often
     fertility_S = fertility(links_T, len(source))    # how many target tokens come from each
 
 Source: Och & Ney 2003, section 4 (refined methods); growing over diagonals Koehn et al. 2003;
@@ -10,12 +11,13 @@ Shapes: S source tokens, T target tokens.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from anyorder.align.word_pairs import Ids
-from anyorder.align.words import Aligner
+from anyorder.align.words import Aligner, WordModel
 
 Links = Bool[np.ndarray, "S T"]
 # Links of a model of targets given sources, and of one of sources given targets
@@ -72,6 +74,37 @@ def grow_diag_final_and(forward_ST: Links, backward_ST: Links) -> Links:
     return in_ST
 
 
+@dataclass(frozen=True)
+class TwoWays:
+    """Models of targets given sources, and of sources given targets, learnt from the same pairs."""
+
+    forward: WordModel
+    backward: WordModel
+
+    @staticmethod
+    def fit(
+        sources: Sequence[Ids], targets: Sequence[Ids], *, aligner: Aligner | None = None
+    ) -> "TwoWays":
+        """Learn both. Raises ValueError as `Aligner.fit` does."""
+        aligner = aligner or Aligner()
+        return TwoWays(aligner.fit(sources, targets), aligner.fit(targets, sources))
+
+    def links(
+        self,
+        sources: Sequence[Ids],
+        targets: Sequence[Ids],
+        *,
+        join: Join = grow_diag_final_and,
+    ) -> list[Links]:
+        """What the two say of each pair, also of others than they were learnt from."""
+        forward = self.forward.links(sources, targets)
+        backward = self.backward.links(targets, sources)
+        return [
+            join(linked(to_T, len(from_S)), linked(from_S, len(to_T)).T)
+            for to_T, from_S in zip(forward, backward, strict=True)
+        ]
+
+
 def symmetrised(
     sources: Sequence[Ids],
     targets: Sequence[Ids],
@@ -84,13 +117,7 @@ def symmetrised(
     >>> [links.sum().item() for links in symmetrised([[1, 2], [2, 1]], [[5, 6], [6, 5]])]
     [2, 2]
     """
-    aligner = aligner or Aligner()
-    forward = aligner.fit(sources, targets).links(sources, targets)
-    backward = aligner.fit(targets, sources).links(targets, sources)
-    return [
-        join(linked(to_T, len(from_S)), linked(from_S, len(to_T)).T)
-        for to_T, from_S in zip(forward, backward, strict=True)
-    ]
+    return TwoWays.fit(sources, targets, aligner=aligner).links(sources, targets, join=join)
 
 
 def linked(links_T: Int[np.ndarray, " T"], sources: int) -> Links:

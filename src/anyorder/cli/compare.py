@@ -10,7 +10,6 @@ import typer
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
-    NewTokens,
     Precision,
     Threads,
     decoder_of,
@@ -60,13 +59,46 @@ Models = Annotated[
         show_default=False,
     ),
 ]
-Pairs = Annotated[int, typer.Option(min=1, help="With --task: how many test pairs.")]
-Repeats = Annotated[int, typer.Option(min=1, help="Runs of each; the median counts.")]
+Pairs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="With --task: how many test pairs; left out: 500.", show_default=False
+    ),
+]
+Repeats = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Runs of each; the median counts. Left out: 1, and with --task 5 of each source that "
+        "the page shows.",
+        show_default=False,
+    ),
+]
+NewTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-new-tokens",
+        "-n",
+        min=1,
+        help="Tokens to write at most; left out: 128, and with --task 200.",
+        show_default=False,
+    ),
+]
 Page = Annotated[Path, typer.Option(help="The page in which every text can be replayed.")]
 Traces = Annotated[Path, typer.Option(help="The folder for the traces.")]
 Figures = Annotated[
     Path | None, typer.Option(help="Write the figures as JSON, too.", show_default=False)
 ]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How much is asked of each model of a task."""
+
+    pairs: int
+    max_new_tokens: int
+    repeats: int
+    threads: int | None
 
 
 @dataclass(frozen=True)
@@ -86,54 +118,73 @@ def compare(
     task: TaskName = None,
     model: Models = None,
     decoder: Specs = None,
-    max_new_tokens: NewTokens = 128,
+    max_new_tokens: NewTokens = None,
     precision: Precision = "auto",
-    repeats: Repeats = 1,
+    repeats: Repeats = None,
     chat: Chat = None,
     threads: Threads = None,
     html: Page = Path("compare.html"),
     traces: Traces = Path("traces"),
     json: Figures = None,
-    pairs: Pairs = 500,
+    pairs: Pairs = None,
 ) -> int:
     """Compare decoders on your own prompts, or models on a task.
 
     Left to right is always there: the others are measured against it. What was measured is shown
     and written even if you stop it with Ctrl-C.
     """
-    for path in (html, json):
-        if path is not None:
-            may_write(path)
     if task is not None:
-        return _on_task(task, model or [], pairs, json, alone=prompts is None and not decoder)
-    if prompts is None or len(model or ()) > 1:
+        _apart(prompts=prompts, decoder=decoder, precision=precision, chat=chat)
+    elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
+    elif pairs is not None:
+        raise typer.BadParameter("--pairs are those of a --task; prompts are all run")
+    for path in filter(None, (html, json)):
+        may_write(path)
     may_write_into(traces)
-    lines, broken = prompt_file.read(prompts)
-    complain(*broken)
-    if not lines:
-        raise ValueError(f"{prompts} has no prompt that could be run")
+    if prompts is None:
+        wishes = Wishes(pairs or 500, max_new_tokens or 200, repeats or 5, threads)
+        return _on_task(str(task), model or [], wishes, html=html, traces=traces, json=json)
+    lines, broken = _read(prompts)
     specs = dict.fromkeys(decoder or DECODERS)  # a draft model is loaded once for each
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
     chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
     lm = loaded(*(model or ["smollm2"]), precision=precision, threads=threads)
-    fits, too_long = _fitting(lm, prompts, lines, max_new_tokens, chat)
-    complain(*too_long)
-    if not fits:
-        raise ValueError(f"{prompts} has no prompt that {lm.name} could continue")
-    job = Job(lm, chosen, fits, max_new_tokens, repeats, chat)
+    fits, too_long = _fitting(lm, prompts, lines, max_new_tokens or 128, chat)
+    job = Job(lm, chosen, fits, max_new_tokens or 128, repeats or 1, chat)
     problems = run(job, html=html, traces=traces, json=json)
     return 1 if broken or too_long or problems else 0
 
 
-def _on_task(task: str, models: list[str], pairs: int, json: Path | None, *, alone: bool) -> int:
-    if not alone:
-        raise typer.BadParameter("--task has its own pairs and decoders; leave the others out")
+def _read(path: Path) -> tuple[list[prompt_file.Line], list[str]]:
+    """The lines of a file of prompts, and a sentence, which is said, for each that is broken."""
+    lines, broken = prompt_file.read(path)
+    complain(*broken)
+    if not lines:
+        raise ValueError(f"{path} has no prompt that could be run")
+    return lines, broken
+
+
+def _apart(**given: object) -> None:
+    """Raises BadParameter for options that have no meaning beside --task."""
+    own = (None, [], "auto", "float32")  # left out, or what it is anyway
+    strange = ", ".join(f"--{name}" for name, value in given.items() if value not in own)
+    if strange:
+        raise typer.BadParameter(
+            "--task has its own pairs, decoders and precision, and no chat; leave the others out: "
+            f"{strange}"
+        )
+
+
+def _on_task(
+    task: str, models: list[str], wishes: Wishes, *, html: Path, traces: Path, json: Path | None
+) -> int:
     with waiting("Starting ..."):
         from anyorder.cli import tasks
-    tasks.compare(task, [Path(each) for each in models], pairs=pairs, json=json)
-    return 0
+    folders = [Path(each) for each in models]
+    problems = tasks.compare(task, folders, wishes, html=html, traces=traces, json=json)
+    return 1 if problems else 0
 
 
 def run(job: Job, *, html: Path, traces: Path, json: Path | None) -> list[str]:
@@ -160,7 +211,7 @@ def _fitting(
     max_new_tokens: int,
     chat: bool | None,
 ) -> tuple[dict[str, str], list[str]]:
-    """The prompts that the model can continue, and a sentence for each of the others."""
+    """The prompts that the model can continue, and a sentence, which is said, for each other."""
 
     fits: dict[str, str] = {}
     problems: list[str] = []
@@ -170,6 +221,9 @@ def _fitting(
             fits[line.name] = line.prompt
         except ValueError as error:
             problems.append(f"{path}, line {line.number}: {error}")
+    complain(*problems)
+    if not fits:
+        raise ValueError(f"{path} has no prompt that {lm.name} could continue")
     return fits, problems
 
 

@@ -6,7 +6,7 @@ be written does not cost the others.
 
 import json as jsons
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from anyorder.measure.compare import Comparison, same_text
 from anyorder.measure.machine import machine, versions
 from anyorder.show.page import Group, compare_page
 from anyorder.show.page import Run as Replay
+from anyorder.trace import Trace
 
 if TYPE_CHECKING:
     from anyorder.cli.compare import Job
@@ -33,39 +34,41 @@ def write(
         out().print(table(done, job))
     finally:  # a pipe that nobody reads does not cost the files
         problems = _write_figures(done, job, json) if json else []
-        problems += _write_page(done, job, html)
-        problems += _write_traces(done, traces)
+        problems += write_page(page(done, job), html)
+        runs = [(f"{run.prompt}-{run.decoder}", run.output.trace) for run in done.runs]
+        problems += write_traces(runs, traces)
     return problems
 
 
 def _write_figures(done: Comparison, job: "Job", path: Path) -> list[str]:
     figures = jsons.dumps(report(done, job), indent=2, ensure_ascii=False) + "\n"
-    return _attempt(path, lambda: path.write_text(figures, encoding="utf-8"))
+    return attempt(path, lambda: path.write_text(figures, encoding="utf-8"))
 
 
-def _write_page(done: Comparison, job: "Job", path: Path) -> list[str]:
-    text = page(done, job)
-    problems = _attempt(path, lambda: path.write_text(text, encoding="utf-8"))
+def write_page(text: str, path: Path) -> list[str]:
+    """Write a page, and say so; a sentence if it could not be written."""
+    problems = attempt(path, lambda: path.write_text(text, encoding="utf-8"))
     if not problems:
         remark(f"{path}: open it in a browser to replay every text, call by call")
     return problems
 
 
-def _write_traces(done: Comparison, folder: Path) -> list[str]:
-    problems = _attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+def write_traces(named: Iterable[tuple[str, Trace]], folder: Path) -> list[str]:
+    """Write each trace into a file of that name, and say so; a sentence for each that was not."""
+    problems = attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
     if problems:
         return problems
     taken: set[str] = set()
     path = folder
-    for run in done.runs:
-        path = folder / f"{file_name(f'{run.prompt}-{run.decoder}', taken)}.jsonl"
-        problems += _attempt(path, partial(run.output.trace.save, path))
+    for name, trace in named:
+        path = folder / f"{file_name(name, taken)}.jsonl"
+        problems += attempt(path, partial(trace.save, path))
     if not problems:
         remark(f"{folder}: a trace of every text, to watch with `anyorder replay {path}`")
     return problems
 
 
-def _attempt(path: Path, act: Callable[[], object]) -> list[str]:
+def attempt(path: Path, act: Callable[[], object]) -> list[str]:
     """Do it; what went wrong, if something did."""
     try:
         act()

@@ -11,6 +11,13 @@ Teacher = Annotated[Path, typer.Argument(help="The folder of a trained model.")]
 TaskName = Annotated[str, typer.Argument(help="The task, or file, that it was trained on.")]
 Out = Annotated[Path, typer.Option("--out", help="The file of pairs to write (.jsonl).")]
 Spec = Annotated[str, typer.Option("--decoder", "-d", help="See `anyorder decoders`.")]
+Reverse = Annotated[
+    bool,
+    typer.Option(
+        "--reverse",
+        help="The teacher was trained with `train --reverse`: it writes sources for the targets.",
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch", min=1, help="Sources at a time.")]
 
 
@@ -20,20 +27,24 @@ def distill(
     out: Out = Path("distilled.jsonl"),
     decoder: Spec = "beam:width=4",
     batch: BatchSize = 64,
+    reverse: Reverse = False,
 ) -> None:
-    """Let a trained model write the targets that others learn.
+    """Let a trained model write the targets that others learn; or, with --reverse, the sources.
 
     Train on them with `anyorder train TASK --train-on FILE`. What was written before you stop it
     is kept: the same command goes on from there.
     """
     with waiting("Starting ..."):
+        from anyorder.data.mixtures import Reversed
         from anyorder.data.tasks import task as task_of
         from anyorder.models.translator import Translator, is_ours, opened
         from anyorder.train.distill import distill as run
+        from anyorder.train.distill import never_learnt
     if not is_ours(teacher):
         raise ValueError(f"{teacher} is no folder of a model that `anyorder train` wrote")
     model: Translator = opened(teacher)
-    examples = task_of(task).splits().train
+    own = task_of(task)
+    examples = (Reversed(own) if reverse else own).splits().train
     with progress() as bar:
         line = bar.add_task("translating", total=len(examples))
         count = run(
@@ -42,6 +53,8 @@ def distill(
             out,
             decoder=decoder,
             batch=batch,
+            reverse=reverse,
+            never=never_learnt(own) if reverse else (),
             on_progress=lambda done, _: bar.update(line, completed=done),
         )
     remark(f"{count} pairs in {out}: `anyorder train {task} --train-on {out}` learns from them")

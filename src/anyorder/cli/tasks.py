@@ -1,69 +1,169 @@
 """Models of a task side by side: how good they are, how quick alone, how many a second at best.
 
-compare(task, [Path("pronounce-ctc")], pairs=500, json=None)
+compare(task, [Path("pronounce-ctc")], wishes, html=Path("compare.html"), traces=..., json=None)
 """
 
 import json as jsons
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from rich.table import Table
 
-from anyorder.cli.screen import out, progress, remark
+from anyorder.cli.comparison import attempt, write_page, write_traces
+from anyorder.cli.screen import complain, out, progress, remark
+from anyorder.cli.task_page import contestants, middling, page, replayed
 from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
-from anyorder.measure.translation import speeds, translate
+from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.models.shipped import shipped
 from anyorder.models.translator import KINDS, Translator, is_ours, opened
+from anyorder.show.page import Group
 
 if TYPE_CHECKING:
+    from anyorder.cli.compare import Wishes
     from anyorder.data.pairs import Example
 
 Row = dict[str, float | str]
 
 
-def compare(name: str, folders: Sequence[Path], *, pairs: int, json: Path | None) -> None:
-    """Judge every model on the task's test pairs, each with every decoder that suits it.
+def compare(
+    name: str,
+    folders: Sequence[Path],
+    wishes: "Wishes",
+    *,
+    html: Path,
+    traces: Path,
+    json: Path | None,
+) -> list[str]:
+    """Judge every model on the task's test pairs, each with every decoder that suits it; a sentence
+    for each file that could not be written.
 
-    No folders: the models of the task that come with the library. Raises ValueError where there
-    are none, and for a folder that is no model.
+    No folders: the models of the task that come with the library. Whatever ends it, what was
+    measured is shown and written. Raises ValueError where there are no models, and for a folder
+    that is none.
     """
+    if wishes.threads is not None:
+        torch.set_num_threads(wishes.threads)
     task = task_of(name)
     models = [_opened(folder) for folder in folders or _shipped(name)]
-    with progress() as bar:
-        line = bar.add_task("reading the pairs", total=None)
-        examples = task.splits().test[:pairs]
-        todo = [(model, each) for model in models for each in KINDS[model.kind].decoders]
-        rows: list[Row] = []
-        for done, (model, decoder) in enumerate(todo):
-            words = f"{model.name}, {decoder}"
-            bar.update(line, completed=done, total=len(todo) + 1, description=words)
-            rows.append(row(model, decoder, task, examples))
-        bar.update(line, completed=len(todo), description="speeds, all in turns")
-        _time(rows, todo, examples)
-    out().print(table(rows))
-    remark(f"{len(examples)} test pairs; ms: a source alone; /s: at the best batch; greedy choice")
-    if json is not None:
-        facts = {"task": name, "machine": machine(), "versions": versions(), "rows": rows}
-        json.write_text(jsons.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    done = Found(name, wishes, json)
+    try:
+        with progress() as bar:
+            line = bar.add_task("reading the pairs", total=None)
+            _measure(done, task, models, partial(bar.update, line))
+    finally:
+        problems = done.leave(html, traces)
+        complain(*problems)
+    return problems
 
 
-def row(model: Translator, decoder: str, task: Task, examples: "Sequence[Example]") -> Row:
+@dataclass
+class Found:
+    """What was measured so far: rows of figures, and groups of the page. Rows are kept in the file
+    of figures as they come.
+    """
+
+    task: str
+    wishes: "Wishes"
+    json: Path | None
+    pairs: int = 0
+    rows: list[Row] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+
+    def keep(self) -> list[str]:
+        """Write the rows, if they are wanted as JSON; a sentence if they could not be written."""
+        path = self.json
+        if path is None:
+            return []
+        facts = {"task": self.task, "machine": machine(), "versions": versions()}
+        text = jsons.dumps(facts | {"rows": self.rows}, indent=1) + "\n"
+        return attempt(path, lambda: path.write_text(text, encoding="utf-8"))
+
+    def leave(self, html: Path, traces: Path) -> list[str]:
+        """Show the table, write every file; a sentence for each that could not be written."""
+        if not self.rows:
+            return []
+        try:
+            out().print(table(self.rows))
+            told = "ms: a source alone; /s: at the best batch; greedy choice"
+            remark(f"{self.pairs} test pairs; {told}")
+        finally:  # a pipe that nobody reads does not cost the files
+            problems = self.keep()
+            if self.groups:
+                problems += write_page(page(self.task, self.groups, self.wishes), html)
+                runs = [
+                    (f"{g.name}-{run.decoder}", run.trace) for g in self.groups for run in g.runs
+                ]
+                problems += write_traces(runs, traces)
+        return problems
+
+
+def _measure(
+    done: Found, task: Task, models: "Sequence[Translator]", tell: Callable[..., None]
+) -> None:
+    """Quality row by row, then the speeds of all, then the sources of the page."""
+    examples = task.splits().test[: done.wishes.pairs]
+    done.pairs, most = len(examples), done.wishes.max_new_tokens
+    todo = [(i, each) for i, model in enumerate(models) for each in KINDS[model.kind].decoders]
+    notes: dict[tuple[int, str], str] = {}
+    tell(total=len(todo) + 1)
+    for i, decoder in todo:
+        tell(description=f"{models[i].name}, {decoder}")
+        done.rows.append(row(models[i], decoder, task, examples, max_new_tokens=most))
+        notes[i, decoder] = noted(done.rows[-1])
+        done.keep()
+        tell(advance=1)
+    tell(description="speeds, all in turns")
+    _time(done.rows, [(models[i], decoder) for i, decoder in todo], examples, max_new_tokens=most)
+    done.keep()
+    runners = contestants(models, notes, done.task)
+    tell(description="the page", advance=1)
+    for group in replayed(runners, middling(examples, models), done.wishes):
+        done.groups.append(group)
+
+
+def row(
+    model: Translator,
+    decoder: str,
+    task: Task,
+    examples: "Sequence[Example]",
+    *,
+    max_new_tokens: int = 200,
+) -> Row:
     """What a model and a decoder make of the pairs."""
-    texts = translate(model, [example.source for example in examples], decoder=decoder)
+    sources = [example.source for example in examples]
+    texts = translate(model, sources, decoder=decoder, max_new_tokens=max_new_tokens)
     return {"model": model.name, "decoder": decoder, **task.scores(texts, examples)}
 
 
 def _time(
-    rows: list[Row], readers: "Sequence[tuple[Translator, str]]", examples: "Sequence[Example]"
+    rows: list[Row],
+    readers: "Sequence[tuple[Translator, str]]",
+    examples: "Sequence[Example]",
+    *,
+    max_new_tokens: int,
 ) -> None:
     """Add to each row how fast its model is with its decoder."""
-    named = {str(number): reader for number, reader in enumerate(readers)}
-    found = speeds(named, [example.source for example in examples], timed=100)
+    named = {str(number): Reading(*reader) for number, reader in enumerate(readers)}
+    sources = [example.source for example in examples]
+    found = speeds(named, sources, timed=100, max_new_tokens=max_new_tokens)
     for each, speed in zip(rows, found.values(), strict=True):
         each |= {"calls": speed.calls, "ms": speed.latency, "/s": speed.throughput}
+
+
+def noted(row: Row) -> str:
+    """The scores of a row in a few words.
+
+    >>> noted({"model": "a", "decoder": "b", "edit_rate": 0.25})
+    'edit rate 0.25'
+    """
+    scores = ((name, x) for name, x in row.items() if not isinstance(x, str))
+    return ", ".join(f"{name.replace('_', ' ')} {x:.3g}" for name, x in scores)
 
 
 def table(rows: Sequence[Row]) -> Table:

@@ -37,6 +37,9 @@ TrainOn = Annotated[
 Own = Annotated[
     bool, typer.Option("--own", help="With --train-on: learn the task's own pairs, too.")
 ]
+Reverse = Annotated[
+    bool, typer.Option("--reverse", help="From targets to sources: for `distill --reverse`.")
+]
 BeginFrom = Annotated[
     Path | None,
     typer.Option(
@@ -59,6 +62,7 @@ def train(
     precision: Precision = "bfloat16",
     train_on: TrainOn = None,
     own: Own = False,
+    reverse: Reverse = False,
     begin_from: BeginFrom = None,
     show: List = False,
 ) -> None:
@@ -86,25 +90,25 @@ def train(
         precision=precision,
         check_every=max(1, min(250, steps // 20)),
     )
-    where = folder or Path(f"{Path(task).stem}-{paradigm}")
+    where = folder or Path(f"{Path(task).stem}{'-reversed' * reverse}-{paradigm}")
     pairs = tuple(map(str, train_on or ()))
-    _trained(_task(task, pairs, own=own), paradigm, recipe, where, begin_from)
-    remark(f"written to {where}: try `anyorder generate ... --model {where}`")
+    _trained(_task(task, pairs, own=own, reverse=reverse), paradigm, recipe, where, begin_from)
 
 
-def _task(name: str, files: tuple[str, ...], *, own: bool) -> "Task":
-    from anyorder.data.mixtures import TrainedOn
+def _task(name: str, files: tuple[str, ...], *, own: bool, reverse: bool) -> "Task":
+    from anyorder.data.mixtures import Reversed, TrainedOn
     from anyorder.data.tasks import task as task_of
 
     if own and not files:
         raise ValueError("--own goes with --train-on: without it, a task's own pairs are all")
-    return TrainedOn(task_of(name), files, own) if files else task_of(name)
+    task = Reversed(task_of(name)) if reverse else task_of(name)
+    return TrainedOn(task, files, own) if files else task
 
 
 def _trained(
     task: "Task", paradigm: str, recipe: "Recipe", folder: Path, begin_from: Path | None
 ) -> None:
-    """Train with a bar in the terminal, then score the held-out test pairs."""
+    """Train with a bar in the terminal, then score the held-out test pairs, if the model writes."""
     from anyorder.measure.translation import translate
     from anyorder.train.fit import fit
     from anyorder.train.paradigms import paradigms
@@ -127,8 +131,12 @@ def _trained(
         )
     for sentence in getattr(task, "remarks", ()):
         remark(sentence)
+    if not translator.writes:
+        remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
+        return
     with waiting("Testing ..."):
         test = task.splits().test[:1000]
         scores = task.scores(translate(translator, [each.source for each in test]), test)
     for name, value in scores.items():
         out().print(f"{name:24} {value:.4g}", markup=False)
+    remark(f"written to {folder}: try `anyorder generate ... --model {folder}`")

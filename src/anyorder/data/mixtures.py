@@ -1,13 +1,16 @@
-"""A task whose training pairs are others: a teacher's, or a mixture of its own and a teacher's.
+"""A task whose training pairs are others, a teacher's, say; and a task that is turned round.
 
     task = TrainedOn(Translate("de"), ("distilled.jsonl",))               # the teacher's alone
     task = TrainedOn(Translate("de"), ("distilled.jsonl",), own=True)     # and its own
+    task = Instead(Translate("de"), examples, "words")                    # pairs at hand
+    task = Reversed(Translate("de"))                                      # from German
 
 Held-out and test pairs stay those of the task, and so do the units: they come of its own pairs.
+A reversed task has all its pairs turned round, those that are tested, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from anyorder.data.own import Fields, OwnPairs
@@ -52,3 +55,83 @@ class TrainedOn:
     def scores(self, hypotheses: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
         """As the task scores them."""
         return self.task.scores(hypotheses, examples)
+
+
+@dataclass(frozen=True)
+class Instead:
+    """`examples` for training; those whose source is tested are left out. `called`: what they are,
+    for the name.
+    """
+
+    task: Task
+    examples: tuple[Example, ...] = field(repr=False)
+    called: str
+
+    @property
+    def name(self) -> str:
+        """The task's, with what is learnt."""
+        return f"{self.task.name} (trained on {self.called})"
+
+    def splits(self) -> Splits:
+        """Held-out and test pairs are the task's."""
+        splits = self.task.splits()
+        kept = {example.source for example in chain(splits.valid, splits.test)}
+        train = (example for example in self.examples if example.source not in kept)
+        return replace(splits, train=tuple(train))
+
+    def units(self, train: Sequence[Example]) -> tuple[TextUnits, TextUnits]:
+        """The units of the task's own pairs."""
+        return self.task.units(self.task.splits().train)
+
+    def scores(self, hypotheses: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+        """As the task scores them."""
+        return self.task.scores(hypotheses, examples)
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """From targets to sources: what teaches a backward model."""
+
+    task: Task
+
+    @property
+    def name(self) -> str:
+        """The task's, marked."""
+        return f"{self.task.name} reversed"
+
+    def splits(self) -> Splits:
+        """All pairs turned round. A text that is tested is not learnt, though its pair was."""
+        splits = self.task.splits()
+        valid, test = turned(splits.valid), turned(splits.test)
+        kept = {example.source for example in chain(valid, test)}
+        train = (example for example in turned(splits.train) if example.source not in kept)
+        return Splits(tuple(train), valid, test)
+
+    def units(self, train: Sequence[Example]) -> tuple[TextUnits, TextUnits]:
+        """The task's own, sides exchanged."""
+        source, target = self.task.units(self.task.splits().train)
+        return target, source
+
+    def scores(self, hypotheses: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+        """As the task scores them."""
+        return self.task.scores(hypotheses, examples)
+
+
+def turned(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Each target as a source, in its group: one example for all sources that it stands for.
+
+    >>> turned([Example("a", ("x", "y"), "1"), Example("b", ("x",), "1")])[0]
+    Example(source='x', targets=('a', 'b'), group='1')
+    """
+    found: dict[tuple[str, str], dict[str, None]] = {}  # an inner dict is a set with an order
+    for example in examples:
+        for target in example.targets:
+            found.setdefault((target, example.group), {})[example.source] = None
+    return tuple(Example(text, tuple(of), group) for (text, group), of in found.items())
+
+
+def own_pairs(task: Task) -> tuple[Example, ...]:
+    """The training pairs of the task itself, whatever it is trained on."""
+    if isinstance(task, TrainedOn | Instead):
+        return own_pairs(task.task)
+    return task.splits().train

@@ -7,7 +7,7 @@ near to a test pair is never trained on. Knows nothing of tokens or files.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -40,8 +40,10 @@ def split(examples: Sequence[Example], *, valid: float, test: float) -> Splits:
     """Share out whole groups: about a part `valid` and a part `test` of them, the rest to train.
 
     A group goes by u = `place(name)`: to test if u < test, to valid if u < test + valid.
-    Each part that is asked for gets one group at least, and so does training. Raises ValueError
-    for parts that leave nothing to train on, and for too few groups.
+    Each part that is asked for gets one group at least, and so does training. Training pairs keep
+    their order; those that are held out are shuffled by name, so that the first hundred of them are
+    drawn from all. Raises ValueError for parts that leave nothing to train on, and for too few
+    groups.
 
     >>> pairs = [Example(str(i), ("x",), str(i)) for i in range(1000)]
     >>> parts = split(pairs, valid=0.1, test=0.2)
@@ -66,9 +68,14 @@ def split(examples: Sequence[Example], *, valid: float, test: float) -> Splits:
     rank = {group: i for i, group in enumerate(order)}
     return Splits(
         train=tuple(e for e in examples if rank[e.group] >= tests + valids),
-        valid=tuple(e for e in examples if tests <= rank[e.group] < tests + valids),
-        test=tuple(e for e in examples if rank[e.group] < tests),
+        valid=_shuffled(e for e in examples if tests <= rank[e.group] < tests + valids),
+        test=_shuffled(e for e in examples if rank[e.group] < tests),
     )
+
+
+def _shuffled(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """In an order that follows from each pair alone."""
+    return tuple(sorted(examples, key=lambda e: place(f"{e.group}\n{e.source}")))
 
 
 def place(group: str) -> float:

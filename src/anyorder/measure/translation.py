@@ -1,7 +1,7 @@
 """How fast translators are: latency alone, throughput in batches; and what they write.
 
     texts = translate(translator, sources, decoder="ctc-greedy")
-    found = speeds({"ctc": (ctc, None), "dag": (dag, "dag-beam")}, sources)
+    found = speeds({"ctc": Reading(ctc), "dag": Reading(dag, "dag-beam")}, sources)
     found["ctc"].latency, found["ctc"].throughput
 
 Latency is the median time of one source alone, throughput the targets a second at the best batch.
@@ -13,6 +13,7 @@ Source: Kasai et al. 2021 (arXiv:2006.10369), section 3.1: speed at batch 1 and 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
@@ -24,7 +25,39 @@ from anyorder.meter import Cost
 from anyorder.models.translator import Translator
 from anyorder.trace import Trace, fold
 
-Reader = tuple[Translator, Decoder | str | None]  # None: the decoder that suits it best
+
+@runtime_checkable
+class Reader(Protocol):
+    """What can be timed: ours, or an engine beside it."""
+
+    def reads(self, source: str) -> bool:
+        """Whether it can read this source."""
+        ...
+
+    def write(self, sources: Sequence[str], max_new_tokens: int) -> Cost:
+        """Translate a batch, greedily; what that cost, from ids to ids."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A translator with one of its decoders (None: the one that suits it best).
+
+    Raises ValueError for a decoder with models of another vocabulary.
+    """
+
+    translator: Translator
+    decoder: Decoder | str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoder", _decoder(self.translator, self.decoder))
+
+    def reads(self, source: str) -> bool:
+        return self.translator.reads(source)
+
+    def write(self, sources: Sequence[str], max_new_tokens: int) -> Cost:
+        decoder = _decoder(self.translator, self.decoder)
+        return _run(self.translator, decoder, sources, max_new_tokens).cost
 
 
 @dataclass(frozen=True)
@@ -71,22 +104,21 @@ def speeds(
     timed: int = 60,
     batches: Sequence[int] = (16, 64, 256),
 ) -> dict[str, Speed]:
-    """The speed of each translator with its decoder: the first `timed` sources give the latency,
-    all of them the throughput. Raises ValueError where one can read none of them.
+    """How fast each reader is: the first `timed` sources give the latency, all of them the
+    throughput. Raises ValueError where one can read none of them.
     """
-    chosen = {name: (model, _decoder(model, made)) for name, (model, made) in readers.items()}
-    short = [source for source in sources if all(m.reads(source) for m, _ in chosen.values())]
+    short = [source for source in sources if all(r.reads(source) for r in readers.values())]
     if not short:
         raise ValueError("the models can read none of the sources: they are too long, or empty")
-    alone: dict[str, list[Cost]] = {name: [] for name in chosen}
+    alone: dict[str, list[Cost]] = {name: [] for name in readers}
     for number, source in enumerate([*short[:1], *short[:timed]]):
-        for name, (model, decoder) in chosen.items():
-            cost = _run(model, decoder, [source], max_new_tokens).cost
+        for name, reader in readers.items():
+            cost = reader.write([source], max_new_tokens)
             if number:  # the first call sets things up
                 alone[name].append(cost)
     short.sort(key=len)
     sizes = sorted({min(batch, len(short)) for batch in batches})
-    by_batch = [_throughputs(chosen, short, batch, max_new_tokens) for batch in sizes]
+    by_batch = [_throughputs(readers, short, batch, max_new_tokens) for batch in sizes]
     found: dict[str, Speed] = {}
     for name, costs in alone.items():
         best = max(range(len(sizes)), key=lambda at, name=name: by_batch[at][name])
@@ -100,7 +132,7 @@ def speeds(
 
 
 def _throughputs(
-    readers: Mapping[str, tuple[Translator, Decoder]],
+    readers: Mapping[str, Reader],
     sources: Sequence[str],
     batch: int,
     max_new_tokens: int,
@@ -108,9 +140,8 @@ def _throughputs(
     """Sources a second, `batch` of them at once."""
     seconds = dict.fromkeys(readers, 0.0)
     for at in range(0, len(sources), batch):
-        for name, (model, decoder) in readers.items():
-            trace = _run(model, decoder, sources[at : at + batch], max_new_tokens)
-            seconds[name] += trace.cost.seconds
+        for name, reader in readers.items():
+            seconds[name] += reader.write(sources[at : at + batch], max_new_tokens).seconds
     return {name: len(sources) / spent for name, spent in seconds.items()}
 
 

@@ -2,7 +2,8 @@
 
 A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
 Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
-V vocabulary, P cells of a path, N canvas cells, L lengths, F fertilities, R chosen rows.
+V vocabulary, P cells of a path, N canvas cells, K spans of one cell, L lengths, F fertilities, I
+numbers of inserted cells, R chosen rows.
 """
 
 from collections.abc import Sequence
@@ -124,6 +125,50 @@ class ParallelModel(Protocol):
 
 
 @runtime_checkable
+class ExitModel(ParallelModel, Protocol):
+    """A parallel model whose cells may leave its layers early."""
+
+    def exiting(self, entropy: float) -> ParallelModel:
+        """The same model, whose cells leave at the first layer with less `entropy` (nats)."""
+        ...
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Fills the open cells of texts, known ones read from both sides; a masked language model."""
+
+    def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
+        """Log-probabilities of every cell, given those that are not open."""
+        ...
+
+
+@runtime_checkable
+class EditModel(Denoiser, Protocol):
+    """Says what to delete from a text, where to insert, and what; made as a `CTCModel` is.
+
+    The canvas that it is asked about holds texts alone: an open cell is a place that was inserted
+    and holds no token yet, and what stands behind a text is padding. The first cell begins a text.
+    """
+
+    @property
+    def room_B(self) -> Int[Tensor, " B"]:
+        """Cells that a text of each row may have at most, the first one included."""
+        ...
+
+    def deletions(self, canvas: Canvas) -> Float[Tensor, "B N 2"]:
+        """Log-probabilities of each token being kept, or deleted."""
+        ...
+
+    def insertions(self, canvas: Canvas) -> Float[Tensor, "B N I"]:
+        """Log-probabilities of 0, 1, ... cells being inserted after each cell."""
+        ...
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "EditModel":
+        """The model of these rows, in this order; a row may be named twice."""
+        ...
+
+
+@runtime_checkable
 class FertilityModel(Protocol):
     """Predicts how many target cells each source token becomes, and fills them; made as a
     `CTCModel` is.
@@ -146,6 +191,36 @@ class FertilityModel(Protocol):
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "FertilityModel":
         """The model of these rows, in this order; a row may be named twice."""
+        ...
+
+
+@runtime_checkable
+class MarkovModel(Protocol):
+    """Says what follows after any few tokens, wherever they stand; made as a `CTCModel` is."""
+
+    @property
+    def bos(self) -> int:
+        """The token that every span begins with, before the tokens of its own."""
+        ...
+
+    @property
+    def eos(self) -> int:
+        """The token that ends a target."""
+        ...
+
+    @property
+    def order(self) -> int:
+        """How many tokens a span may have after `bos`."""
+        ...
+
+    def lengths(self) -> Float[Tensor, "B L"]:
+        """Log-probabilities of a target having 1, 2, ... cells, the one that ends it included."""
+        ...
+
+    def after(self, read_BNKT: Int[Tensor, "B N K T"]) -> Float[Tensor, "B N K V"]:
+        """Log-probabilities of what follows after each span of T - 1 tokens, whose first token
+        stands in cell n.
+        """
         ...
 
 

@@ -7,10 +7,12 @@
 An unknown cell begins as the source token that stands at its place, were both texts equally long
 (uniform copy); a known one as its token. A target's first cell is `bos`, always known.
 Source: Gu et al. 2018 (arXiv:1711.02281), section 3; Qian et al. 2021 (arXiv:2008.07905).
-Shapes: B rows, S source cells, N canvas cells, L lengths, V target vocabulary, C channels.
+Shapes: B rows, S source cells, N canvas cells, M decoder cells, X cells of all rows,
+L lengths, V target vocabulary, C channels.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 from anyorder.canvas import Canvas
 from anyorder.models.parallel import Begun, CellTransformer, LengthSizes
 from anyorder.models.sources import OfSources, padded
+from anyorder.nets.early_exit import Climbed
 from anyorder.nets.layers import Memory
 
 
@@ -27,7 +30,7 @@ class LengthTransformer(CellTransformer):
     """Vanilla parallel translation: length from the mean of the source's states."""
 
     def __init__(self, sizes: LengthSizes) -> None:
-        super().__init__(sizes)
+        super().__init__(sizes, window=sizes.window)
         self.sizes = sizes
         self.length = nn.Linear(sizes.width.channels, sizes.longest)
 
@@ -47,9 +50,7 @@ class LengthTransformer(CellTransformer):
 
     def length_logps(self, memory: Memory) -> Float[Tensor, "B L"]:
         """Log-probabilities of a target having 1, 2, ... cells, the first one included."""
-        sees_BS1 = memory.sees_B1S.transpose(1, 2)
-        mean_BC = (memory.states_BSC * sees_BS1).sum(1) / sees_BS1.sum(1)
-        return self.length(mean_BC).float().log_softmax(-1)
+        return length_logps(self.length, memory)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "SourceLengths":
         """A model of what these sources become. Raises ValueError for an empty source."""
@@ -74,13 +75,23 @@ class SourceLengths(OfSources[LengthTransformer]):
 
     def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
         """Log-probabilities of every cell, given those that hold a token."""
+        return self.told(self.net.features(self.begun(canvas)), canvas)
+
+    def begun(self, canvas: Canvas) -> Begun:
+        """What the decoder starts from: copies of the source, and the tokens that are known."""
         count_B = canvas.length_B.clamp_min(1)
-        N = canvas.tokens_BN.shape[1]
         begun = self.net.begin(self.source_BS, self.source_B, self.memory, count_B)
         W = begun.x_BMC.shape[1]
-        begun = self.net.glanced(begun, canvas.tokens_BN[:, :W], canvas.held_BN[:, :W])
-        logp_BNV = self.net.logps(self.net.features(begun))
-        return torch.nn.functional.pad(logp_BNV, (0, 0, 0, N - W))
+        return self.net.glanced(begun, canvas.tokens_BN[:, :W], canvas.held_BN[:, :W])
+
+    def told(self, features_BMC: Float[Tensor, "B M C"], canvas: Canvas) -> Float[Tensor, "B N V"]:
+        """Features as log-probabilities of the canvas's cells, which may be more."""
+        missing = canvas.tokens_BN.shape[1] - features_BMC.shape[1]
+        return torch.nn.functional.pad(self.net.logps(features_BMC), (0, 0, 0, missing))
+
+    def exiting(self, entropy: float) -> "SourceExits":
+        """The same model, whose cells leave the decoder when they have less `entropy` (nats)."""
+        return SourceExits(self, entropy)
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "SourceLengths":
         """These rows, in this order; a row may be named twice."""
@@ -88,3 +99,48 @@ class SourceLengths(OfSources[LengthTransformer]):
         memory = Memory(self.memory.states_BSC[rows_R], self.memory.sees_B1S[rows_R])
         chosen.__dict__["memory"] = memory  # what a cached property would compute
         return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class SourceExits:
+    """Satisfies `ParallelModel`: a model whose cells leave the decoder at the first layer that is
+    sure enough. Source: Li et al. 2022 (arXiv:2210.13304), section 3.3, hard exits.
+    """
+
+    plain: SourceLengths
+    entropy: float
+
+    @property
+    def bos(self) -> int:
+        return self.plain.bos
+
+    def lengths(self) -> Float[Tensor, "B L"]:
+        """As the plain model has them."""
+        return self.plain.lengths()
+
+    def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:
+        """Log-probabilities of every cell, of the layer at which it leaves."""
+        return self.plain.told(self._climbed(canvas).states_BMC, canvas)
+
+    def layers(self, canvas: Canvas) -> Int[Tensor, "B M"]:
+        """How many layers each cell passes; none for padding, the last of which is left out."""
+        return self._climbed(canvas).layer_BM
+
+    def select(self, rows_R: Int[Tensor, " R"]) -> "SourceExits":
+        """These rows, in this order; a row may be named twice."""
+        return SourceExits(self.plain.select(rows_R), self.entropy)
+
+    def _climbed(self, canvas: Canvas) -> Climbed:
+        net = self.plain.net
+
+        def leave(_number: int, normed_XC: Tensor, _row_X: Tensor, _cell_X: Tensor) -> Tensor:
+            return torch.special.entr(net.logps(normed_XC).exp()).sum(-1) < self.entropy
+
+        return net.climbed(self.plain.begun(canvas), leave)
+
+
+def length_logps(head: nn.Linear, memory: Memory) -> Float[Tensor, "B L"]:
+    """Log-probabilities of lengths 1, 2, ..., read from the mean of the source's states."""
+    sees_BS1 = memory.sees_B1S.transpose(1, 2)
+    mean_BC = (memory.states_BSC * sees_BS1).sum(1) / sees_BS1.sum(1)
+    return head(mean_BC).float().log_softmax(-1)

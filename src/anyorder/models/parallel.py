@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.models.sources import OfSources, padded
+from anyorder.nets.early_exit import Climbed, Leave, climb, ramps
 from anyorder.nets.layers import EncoderDecoder, Memory, Width, sees_of
 from anyorder.units.special import BLANK, EOS
 
@@ -27,7 +28,7 @@ from anyorder.units.special import BLANK, EOS
 @dataclass(frozen=True, kw_only=True)
 class ParallelSizes:
     """Sizes of the network; `spread`: decoder cells for each source cell; `blank`: see CTC;
-    `eos` ends the targets of a graph."""
+    `eos` ends the targets of a graph; `window`: see `nets.local_attention` (None: plain)."""
 
     source_vocab: int
     target_vocab: int
@@ -36,6 +37,7 @@ class ParallelSizes:
     encoder_layers: int = 6
     decoder_layers: int = 6
     spread: int = 3
+    window: int | None = None
     width: Width = field(default_factory=Width)
     max_length: int = 1024
 
@@ -47,7 +49,7 @@ class ParallelSizes:
 @dataclass(frozen=True, kw_only=True)
 class LengthSizes:
     """Sizes of a network that predicts how long its targets are: up to `longest` cells, the one
-    that begins them included.
+    that begins them included; `window`: see `nets.local_attention` (None: plain).
     """
 
     source_vocab: int
@@ -56,6 +58,7 @@ class LengthSizes:
     encoder_layers: int = 6
     decoder_layers: int = 6
     longest: int = 256
+    window: int | None = None
     width: Width = field(default_factory=Width)
     max_length: int = 1024
 
@@ -104,6 +107,16 @@ class CellTransformer(EncoderDecoder):
         sees_B1M = sees_of(begun.count_B, begun.x_BMC.shape[1])
         return self.decoder(self.target.placed(begun.x_BMC), sees_B1M, begun.memory)
 
+    def climbed(self, begun: Begun, leave: Leave) -> Climbed:
+        """The same, but each cell of the layer at which it leaves (see `nets.early_exit`)."""
+        sees_B1M = sees_of(begun.count_B, begun.x_BMC.shape[1])
+        return climb(self.decoder, self.target.placed(begun.x_BMC), sees_B1M, begun.memory, leave)
+
+    def ramps(self, begun: Begun) -> list[Float[Tensor, "B M C"]]:
+        """All cells after each layer; the last are the features."""
+        sees_B1M = sees_of(begun.count_B, begun.x_BMC.shape[1])
+        return ramps(self.decoder, self.target.placed(begun.x_BMC), sees_B1M, begun.memory)
+
     def logps(self, features: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
         """Features as log-probabilities, in float32 at the least."""
         logits = F.linear(features, self.target.table.weight)
@@ -114,7 +127,7 @@ class SplitTransformer(CellTransformer):
     """The cells are the states of the source, each split into `spread`."""
 
     def __init__(self, sizes: ParallelSizes) -> None:
-        super().__init__(sizes)
+        super().__init__(sizes, window=sizes.window)
         self.sizes = sizes
         self.split = nn.Linear(sizes.width.channels, sizes.spread * sizes.width.channels)
 
@@ -165,23 +178,29 @@ class DAGTransformer(SplitTransformer):
         return DAGLattice(self.logps(x_BMC), self.links(x_BMC, begun.count_B), begun.count_B)
 
     def links(
-        self, x_BMC: Float[Tensor, "B M C"], count_B: Int[Tensor, " B"]
+        self,
+        x_BMC: Float[Tensor, "B M C"],
+        count_B: Int[Tensor, " B"],
+        *,
+        bound_BM: Int[Tensor, "B M"] | None = None,
     ) -> Float[Tensor, "B M M"]:
         """Log-probabilities of going from one vertex to another; -inf to the left and beyond the
-        end. The last vertex goes nowhere.
+        end. The last vertex goes nowhere. `bound_BM`: the last one that may be reached from each.
         """
-        with torch.autocast(x_BMC.device.type, enabled=False):  # rows must sum to 1
-            return self._links(x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC, count_B)
+        M, device = x_BMC.shape[1], x_BMC.device
+        open_BMM = torch.ones(M, M, dtype=torch.bool, device=device).triu(1) & sees_of(count_B, M)
+        if bound_BM is not None:
+            open_BMM &= torch.arange(M, device=device) <= bound_BM[..., None]
+        with torch.autocast(device.type, enabled=False):  # rows must sum to 1
+            return self._links(x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC, open_BMM)
 
-    def _links(self, x_BMC: Tensor, count_B: Tensor) -> Tensor:
-        H, M = self.sizes.width.heads, x_BMC.shape[1]
+    def _links(self, x_BMC: Tensor, open_BMM: Tensor) -> Tensor:
+        H = self.sizes.width.heads
         query, key = (
             layer(x_BMC).unflatten(-1, (H, -1)).transpose(1, 2).float()
             for layer in (self.query, self.key)
         )
         score_BHMM = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        right_MM = torch.ones(M, M, dtype=torch.bool).triu(1)
-        open_BMM = right_MM & sees_of(count_B, M)
         none_BM1 = ~open_BMM.any(-1, keepdim=True)
         # not -inf: the gradient of a sum over heads that are all -inf is no number
         score_BHMM = score_BHMM.masked_fill(~(open_BMM | none_BM1)[:, None], -1e30)

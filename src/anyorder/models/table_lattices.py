@@ -4,9 +4,10 @@
     model.ctc()                                  # the lattice of a source follows from its tokens
     TableDAG(seed=7, sources=((3, 4), (5,)), vocab_size=6).dag()
 
-Shapes: B rows, M cells, V vocabulary.
+Shapes: B rows, M or N cells, K spans of one cell, T tokens of a span, V vocabulary.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
 import torch
@@ -108,6 +109,46 @@ class TableParallel:
 
 
 @dataclass(frozen=True)
+class TableExits:
+    """Satisfies `ExitModel`: three tables for three layers; a cell is that of the first layer with
+    less `entropy`, else of the last.
+    """
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+    bos: int = 0
+    entropy: float = 0.0
+
+    def lengths(self) -> Tensor:
+        """As the last layer has them."""
+        return self._layer(2).lengths()
+
+    def fill(self, canvas: Canvas) -> Tensor:
+        """Normal logits, of the layer at which a cell leaves."""
+        logp_BNV = self._layer(2).fill(canvas)
+        for number in (1, 0):
+            earlier_BNV = self._layer(number).fill(canvas)
+            sure_BN = torch.special.entr(earlier_BNV.exp()).sum(-1) < self.entropy
+            logp_BNV = torch.where(sure_BN[..., None], earlier_BNV, logp_BNV)
+        return logp_BNV
+
+    def select(self, rows_R: Tensor) -> "TableExits":
+        """These rows, in this order."""
+        return replace(self, sources=tuple(self.sources[row] for row in rows_R.tolist()))
+
+    def exiting(self, entropy: float) -> "TableExits":
+        """The same tables, read with another entropy."""
+        return replace(self, entropy=entropy)
+
+    def _layer(self, number: int) -> TableParallel:
+        return TableParallel(
+            self.seed + number, self.sources, self.vocab_size, self.spread, self.bos
+        )
+
+
+@dataclass(frozen=True)
 class TableFertility:
     """Satisfies `FertilityModel`: up to `spread` cells a source token; logits follow from both."""
 
@@ -139,6 +180,43 @@ class TableFertility:
     def select(self, rows_R: Tensor) -> "TableFertility":
         """These rows, in this order."""
         return replace(self, sources=tuple(self.sources[row] for row in rows_R.tolist()))
+
+
+@dataclass(frozen=True)
+class TableMarkov:
+    """Satisfies `MarkovModel`: lengths of up to `spread` cells more than the source has tokens, and
+    one more; logits follow from the source, the cell and the span. The last token is the end.
+    """
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+    bos: int = 0
+    order: int = 4
+
+    @property
+    def eos(self) -> int:
+        return self.vocab_size - 1
+
+    def lengths(self) -> Tensor:
+        """Normal logits, the same number for all rows."""
+        rows = [
+            torch.randn(7 + self.spread, generator=_chance(self.seed, source), dtype=torch.float64)
+            for source in self.sources
+        ]
+        for row, source in zip(rows, self.sources, strict=True):
+            row[len(source) + self.spread + 1 :] = -torch.inf
+        return torch.stack(rows).log_softmax(-1)
+
+    def after(self, read_BNKT: Tensor) -> Tensor:
+        """Normal logits, drawn anew for every span."""
+        B, N, K, _ = read_BNKT.shape
+        logits_BNKV = torch.empty(B, N, K, self.vocab_size, dtype=torch.float64)
+        for b, n, k in itertools.product(range(B), range(N), range(K)):
+            facts = (n, *read_BNKT[b, n, k].tolist(), -1, *self.sources[b])
+            logits_BNKV[b, n, k].normal_(0.0, 3.0, generator=_chance(self.seed, facts))
+        return logits_BNKV.log_softmax(-1)
 
 
 def _chance(seed: int, source: tuple[int, ...]) -> Generator:

@@ -21,6 +21,8 @@ from anyorder import __version__
 from anyorder.canvas import Canvas
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
+from anyorder.models.markov import MarkovSizes, MarkovTransformer
+from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
 from anyorder.models.parallel import (
     CTCTransformer,
     DAGTransformer,
@@ -36,8 +38,16 @@ from anyorder.units.text import TextUnits
 from anyorder.units.training import load_units, save_units
 
 FORMAT = 1  # of the folder; another number is another way to write it
-Net = Seq2Seq | LengthTransformer | FertilityTransformer | CTCTransformer | DAGTransformer
-Sizes = Seq2SeqSizes | LengthSizes | FertilitySizes | ParallelSizes
+Net = (
+    Seq2Seq
+    | LengthTransformer
+    | FertilityTransformer
+    | CTCTransformer
+    | DAGTransformer
+    | MarkovTransformer
+    | MaskedLM
+)
+Sizes = Seq2SeqSizes | LengthSizes | FertilitySizes | ParallelSizes | MarkovSizes | MaskedLMSizes
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,10 @@ KINDS: Mapping[str, Kind] = {
     "dag": Kind(
         DAGTransformer, ParallelSizes, ("dag-lookahead", "dag-greedy", "dag-viterbi", "dag-beam")
     ),
+    "markov": Kind(
+        MarkovTransformer, MarkovSizes, ("cascade:order=0", "cascade:order=1", "cascade:order=2")
+    ),
+    "masked-lm": Kind(MaskedLM, MaskedLMSizes, ("parallel",)),  # its `read` says why none does
 }
 
 
@@ -84,6 +98,11 @@ class Translator:
     def kind(self) -> str:
         """Its name in `KINDS`."""
         return next(name for name, kind in KINDS.items() if type(self.net) is kind.net)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it makes targets of sources, and not only lends its weights to one that does."""
+        return not isinstance(self.net, MaskedLM)
 
     @property
     def decoder(self) -> str:

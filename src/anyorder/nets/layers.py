@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from anyorder.nets.dropout import Dropout
+from anyorder.nets.local_attention import AroundPeak, scores_of
 
 KeysValues = tuple[Float[Tensor, "B H E D"], Float[Tensor, "B H E D"]]
 
@@ -52,14 +53,18 @@ class Memory:
 
 
 class Attention(nn.Module):
-    """Multi-head attention over keys and values that the caller may keep."""
+    """Multi-head attention over keys and values that the caller may keep.
 
-    def __init__(self, width: Width) -> None:
+    `window`: how many keys on each side of the best one are looked at once more, see `AroundPeak`.
+    """
+
+    def __init__(self, width: Width, *, window: int | None = None) -> None:
         super().__init__()
         self.heads = width.heads
         self.query = nn.Linear(width.channels, width.channels)
         self.key_value = nn.Linear(width.channels, 2 * width.channels)
         self.out = nn.Linear(width.channels, width.channels)
+        self.near = None if window is None else AroundPeak(width.channels // width.heads, window)
 
     def keys_values(self, x_BSC: Float[Tensor, "B S C"]) -> KeysValues:
         """Keys and values of what can be seen."""
@@ -71,24 +76,35 @@ class Attention(nn.Module):
         self, x_BTC: Float[Tensor, "B T C"], keys_values: KeysValues, sees: Tensor | None
     ) -> Float[Tensor, "B T C"]:
         """What each cell finds: softmax(q k / sqrt(D)) v over the keys that it sees."""
-        query_BHTD = self.query(x_BTC).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        found_BHTD = F.scaled_dot_product_attention(
-            query_BHTD,
-            *keys_values,
-            attn_mask=None if sees is None else sees[:, None],
-        )
+        query_BHTD, sees = self._queries(x_BTC), None if sees is None else sees[:, None]
+        if self.near is None:
+            found_BHTD = F.scaled_dot_product_attention(query_BHTD, *keys_values, attn_mask=sees)
+        else:
+            found_BHTD = self.near(query_BHTD, *keys_values, sees)
         return self.out(found_BHTD.transpose(1, 2).flatten(2))
+
+    def weights(
+        self, x_BTC: Float[Tensor, "B T C"], keys_values: KeysValues, sees: Tensor | None
+    ) -> Float[Tensor, "B H T E"]:
+        """How much each cell takes of each key, for those who want to look inside."""
+        query_BHTD, sees = self._queries(x_BTC), None if sees is None else sees[:, None]
+        if self.near is not None:
+            return self.near.weights(query_BHTD, keys_values[0], sees)
+        return scores_of(query_BHTD, keys_values[0], sees).softmax(-1)
+
+    def _queries(self, x_BTC: Tensor) -> Tensor:
+        return self.query(x_BTC).unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class Layer(nn.Module):
     """Attention to its own cells, to the source if `cross`, then the feed-forward part."""
 
-    def __init__(self, width: Width, *, cross: bool) -> None:
+    def __init__(self, width: Width, *, cross: bool, window: int | None = None) -> None:
         super().__init__()
         C = width.channels
         self.own_norm, self.own = nn.LayerNorm(C), Attention(width)
         self.cross_norm = nn.LayerNorm(C) if cross else None
-        self.cross = Attention(width) if cross else None
+        self.cross = Attention(width, window=window) if cross else None
         self.middle_norm = nn.LayerNorm(C)
         self.middle = nn.Sequential(
             nn.Linear(C, width.middle), nn.ReLU(), nn.Linear(width.middle, C)
@@ -102,8 +118,21 @@ class Layer(nn.Module):
         source: tuple[KeysValues, Tensor] | None,
     ) -> Float[Tensor, "B T C"]:
         """`own` gives the keys, values and mask for normed cells; `source` those of the source."""
+        return self.beyond(self.among(x_BTC, own), source)
+
+    def among(
+        self,
+        x_BTC: Float[Tensor, "B T C"],
+        own: Callable[[Tensor], tuple[KeysValues, Tensor | None]],
+    ) -> Float[Tensor, "B T C"]:
+        """The first part: attention to its own cells."""
         normed = self.own_norm(x_BTC)
-        x_BTC = x_BTC + self.drop(self.own(normed, *own(normed)))
+        return x_BTC + self.drop(self.own(normed, *own(normed)))
+
+    def beyond(
+        self, x_BTC: Float[Tensor, "B T C"], source: tuple[KeysValues, Tensor] | None
+    ) -> Float[Tensor, "B T C"]:
+        """The other parts: attention to the source, and the feed-forward part."""
         if self.cross is not None and self.cross_norm is not None:
             assert source is not None, "a decoder layer looks at a source"
             x_BTC = x_BTC + self.drop(self.cross(self.cross_norm(x_BTC), *source))
@@ -111,13 +140,16 @@ class Layer(nn.Module):
 
 
 class Stack(nn.Module):
-    """Layers one above the other, and a norm at the end."""
+    """Layers one above the other, and a norm at the end; `window` of the look at the source."""
 
-    def __init__(self, width: Width, *, layers: int, cross: bool = False) -> None:
+    def __init__(
+        self, width: Width, *, layers: int, cross: bool = False, window: int | None = None
+    ) -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f"a stack has 1 layer or more, not {layers}")
-        self.layers = nn.ModuleList(Layer(width, cross=cross) for _ in range(layers))
+        made = (Layer(width, cross=cross, window=window) for _ in range(layers))
+        self.layers = nn.ModuleList(made)
         self.norm = nn.LayerNorm(width.channels)
 
     def forward(
@@ -197,14 +229,17 @@ class Sizes(Protocol):
 
 
 class EncoderDecoder(nn.Module):
-    """Embeddings, encoder and decoder; what the decoder's cells are, each subclass says."""
+    """Embeddings, encoder and decoder; what the decoder's cells are, each subclass says.
 
-    def __init__(self, sizes: Sizes) -> None:
+    `window`: see `Attention`; the decoder's, of the source.
+    """
+
+    def __init__(self, sizes: Sizes, *, window: int | None = None) -> None:
         super().__init__()
         self.source = Embedding(sizes.source_vocab, sizes.width)
         self.target = Embedding(sizes.target_vocab, sizes.width)
         self.encoder = Stack(sizes.width, layers=sizes.encoder_layers)
-        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True)
+        self.decoder = Stack(sizes.width, layers=sizes.decoder_layers, cross=True, window=window)
 
     def encode(self, source_BS: Int[Tensor, "B S"], source_B: Int[Tensor, " B"]) -> Memory:
         """The states of the source."""

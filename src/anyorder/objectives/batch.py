@@ -18,7 +18,8 @@ from torch import Generator, Tensor
 class Batch:
     """Pairs of token rows, padded on the right; targets have no token that begins or ends them.
 
-    `fertility_BS`: how many target tokens come from each source token, where an objective asks.
+    Where an objective asks: `fertility_BS`, how many target tokens come from each source token;
+    `origin_BN`, the place in the source that each target token comes from (-1: none).
     """
 
     source_BS: Int[Tensor, "B S"]
@@ -26,6 +27,7 @@ class Batch:
     target_BN: Int[Tensor, "B N"]
     target_B: Int[Tensor, " B"]
     fertility_BS: Int[Tensor, "B S"] | None = None
+    origin_BN: Int[Tensor, "B N"] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,13 @@ class Objective(Protocol):
         ...
 
     def __call__(self, model: Any, batch: Batch, *, progress: float, rng: Generator) -> Loss: ...
+
+
+@runtime_checkable
+class ReadsWhatItWrites(Protocol):
+    """An objective that reads targets as sources: both sides must have one vocabulary."""
+
+    @property
+    def one_vocabulary(self) -> bool:
+        """True; an objective that reads sources alone does not have it."""
+        ...

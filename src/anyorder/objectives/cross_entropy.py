@@ -5,14 +5,15 @@
     sum over cells of  -(1 - s) log p(y_n) - s mean_v log p(v)
 
 Source: Vaswani et al. 2017 (arXiv:1706.03762), section 5.4.
-Shapes: B rows, N target cells, V vocabulary.
+Shapes: B rows, N target cells (one more than a target has tokens), V vocabulary.
 """
 
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Generator
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor
 
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.batch import Batch, Loss
@@ -34,11 +35,7 @@ class CrossEntropy:
         return CrossEntropy(smoothing=0.0)
 
     def __call__(self, model: Seq2Seq, batch: Batch, *, progress: float, rng: Generator) -> Loss:
-        B, N = batch.target_BN.shape
-        read_BN = torch.cat([torch.full((B, 1), model.bos), batch.target_BN], 1)
-        write_BN = torch.cat([batch.target_BN, torch.zeros(B, 1, dtype=torch.long)], 1)
-        write_BN[torch.arange(B), batch.target_B] = model.eos
-        real_BN = torch.arange(N + 1) <= batch.target_B[:, None]
+        read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         logits_BNV = model(batch.source_BS, batch.source_B, read_BN)
         total = F.cross_entropy(
             logits_BNV[real_BN].float(),
@@ -47,3 +44,16 @@ class CrossEntropy:
             reduction="sum",
         )
         return Loss(total, int(real_BN.sum()))
+
+
+def shifted(
+    batch: Batch, bos: int, eos: int
+) -> tuple[Int[Tensor, "B N"], Int[Tensor, "B N"], Bool[Tensor, "B N"]]:
+    """What is read, `bos` first; what is to be written after each cell, `eos` last; which cells
+    are no padding.
+    """
+    B, N = batch.target_BN.shape
+    read_BN = torch.cat([torch.full((B, 1), bos), batch.target_BN], 1)
+    write_BN = torch.cat([batch.target_BN, torch.zeros(B, 1, dtype=torch.long)], 1)
+    write_BN[torch.arange(B), batch.target_B] = eos
+    return read_BN, write_BN, torch.arange(N + 1) <= batch.target_B[:, None]

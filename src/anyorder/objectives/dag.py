@@ -34,7 +34,7 @@ class DAG(LatticeLikelihood):
         B, N = batch.target_BN.shape
         target_BN = torch.cat([batch.target_BN, torch.zeros(B, 1, dtype=torch.long)], 1)
         target_BN[torch.arange(B), batch.target_B] = model.sizes.eos
-        return replace(batch, target_BN=target_BN, target_B=batch.target_B + 1)
+        return replace(batch, target_BN=target_BN, target_B=batch.target_B + 1, origin_BN=None)
 
     def likelihood(
         self, lattice: DAGLattice, target_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"]

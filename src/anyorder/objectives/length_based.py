@@ -7,7 +7,7 @@
 What is shown carries no loss. `Masked` is for decoders that refine (mask-predict).
 Source: Gu et al. 2018 (arXiv:1711.02281), section 3; glancing Qian et al. 2021 (arXiv:2008.07905),
 section 3; masked Ghazvininejad et al. 2019 (arXiv:1904.09324), section 2.2.
-Shapes: B rows, N target cells with the one that begins them.
+Shapes: B rows, N target cells with the one that begins them, X cells of all rows, V vocabulary.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from anyorder.corrupt.glancing import Glancing, glanced
@@ -43,16 +43,21 @@ class LengthBased:
     def __call__(
         self, model: LengthTransformer, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
+        show = self.show(model, progress, rng)
+        return written(model, batch, show).loss(self.smoothing, self.length_weight)
+
+    def show(self, model: LengthTransformer, progress: float, rng: Generator) -> Show:
+        """What chooses the cells that are shown: with glancing, some of those that are wrong."""
         ratio = self.glancing.ratio(progress) if self.glancing else 0.0
 
-        def show(begun: Begun, target_BN: Tensor, open_BN: Tensor) -> Tensor:
+        def shown(begun: Begun, target_BN: Tensor, open_BN: Tensor) -> Tensor:
             if not ratio:
                 return torch.zeros_like(open_BN)
             with torch.no_grad():
                 wrong_BN = model.logps(model.features(begun)).argmax(-1) != target_BN
             return glanced(wrong_BN, ratio=ratio, open_BM=open_BN, rng=rng)
 
-        return cells_loss(model, batch, show, self.smoothing, self.length_weight)
+        return shown
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,33 @@ class Masked:
     def __call__(
         self, model: LengthTransformer, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
-        def show(begun: Begun, target_BN: Tensor, open_BN: Tensor) -> Tensor:
-            return shown_by_chance(open_BN, rng)
+        show = self.show(model, progress, rng)
+        return written(model, batch, show).loss(self.smoothing, self.length_weight)
 
-        return cells_loss(model, batch, show, self.smoothing, self.length_weight)
+    def show(self, model: LengthTransformer, progress: float, rng: Generator) -> Show:
+        """What chooses the cells that are shown: chance."""
+        return lambda begun, target_BN, open_BN: shown_by_chance(open_BN, rng)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model says of the cells that are not shown (`open_BN`, X in all rows), the tokens that
+    they should hold, the cross entropy of all lengths, and how many rows are too long.
+    """
+
+    logp_XV: Float[Tensor, "X V"]
+    token_X: Int[Tensor, " X"]
+    open_BN: Bool[Tensor, "B N"]
+    lengths: Float[Tensor, ""]
+    too_long: float
+
+    def loss(self, smoothing: float, length_weight: float) -> Loss:
+        """Cross entropy of the cells, and `length_weight` times that of the lengths."""
+        total = F.cross_entropy(
+            self.logp_XV, self.token_X, label_smoothing=smoothing, reduction="sum"
+        )
+        notes = {"too long": self.too_long}
+        return Loss(total + length_weight * self.lengths, len(self.token_X), notes)
 
 
 def shown_by_chance(open_BN: Bool[Tensor, "B N"], rng: Generator) -> Bool[Tensor, "B N"]:
@@ -84,10 +112,32 @@ def shown_by_chance(open_BN: Bool[Tensor, "B N"], rng: Generator) -> Bool[Tensor
     return (lots_BN.argsort(-1).argsort(-1) < shown_B1) & open_BN
 
 
-def cells_loss(
-    model: LengthTransformer, batch: Batch, show: Show, smoothing: float, length_weight: float
-) -> Loss:
-    """Cross entropy of all cells that are not shown, and `length_weight` times that of lengths."""
+@dataclass(frozen=True)
+class Asked:
+    """Cells that are to be written (`open_BN`), the beginning without them, all targets; and of the
+    lengths what `Written` has.
+    """
+
+    begun: Begun
+    target_BN: Int[Tensor, "B N"]
+    open_BN: Bool[Tensor, "B N"]
+    lengths: Float[Tensor, ""]
+    too_long: float
+
+    def written(self, logp_XV: Float[Tensor, "X V"]) -> Written:
+        """With what a model says of these cells."""
+        token_X = self.target_BN[self.open_BN]
+        return Written(logp_XV, token_X, self.open_BN, self.lengths, self.too_long)
+
+
+def written(model: LengthTransformer, batch: Batch, show: Show) -> Written:
+    """What the model makes of all cells that `show` does not show it."""
+    made = asked(model, batch, show)
+    return made.written(model.logps(model.features(made.begun)[made.open_BN]))
+
+
+def asked(model: LengthTransformer, batch: Batch, show: Show) -> Asked:
+    """The cells that `show` does not show the model."""
     target_BN, open_BN, fits_B = framed(batch, model.sizes.bos, model.sizes.longest)
     count_B = batch.target_B + 1
     memory = model.encode(batch.source_BS, batch.source_B)
@@ -97,11 +147,8 @@ def cells_loss(
     begun = model.glanced(blank, target_BN, first_BN)
     shown_BN = show(begun, target_BN, open_BN)
     begun, open_BN = model.glanced(begun, target_BN, shown_BN), open_BN & ~shown_BN
-    logp_XV = model.logps(model.features(begun)[open_BN])
-    total = F.cross_entropy(logp_XV, target_BN[open_BN], label_smoothing=smoothing, reduction="sum")
     lengths = F.nll_loss(model.length_logps(memory)[fits_B], count_B[fits_B] - 1, reduction="sum")
-    notes = {"too long": float((~fits_B).sum())}
-    return Loss(total + length_weight * lengths, int(open_BN.sum()), notes)
+    return Asked(begun, target_BN, open_BN, lengths, float((~fits_B).sum()))
 
 
 def framed(

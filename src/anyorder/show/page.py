@@ -21,7 +21,10 @@ from typing import Any, Final
 from anyorder.meter import Cost
 from anyorder.trace import Trace
 
-SCRIPTS: Final = ("trace.js", "tree.js", "pane.js", "controls.js", "player.js", "results.js")
+SCRIPTS: Final = (
+    *("trace.js", "tree.js", "lattice.js", "pane.js"),
+    *("controls.js", "player.js", "results.js"),
+)
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
 
 
@@ -31,7 +34,8 @@ class Run:
 
     `cost` is the measured one (None: what the trace itself cost), `baseline` the decoder that the
     speed-up refers to (None: the first of the prompt), `same_text` whether it wrote the baseline's
-    text (None: not compared), `note` a few words beside its name, `row` the trace's row.
+    text (None: not compared), `note` a few words beside its name, `row` the trace's row. `work` is
+    what speed-ups count against the seconds (None: the tokens that were written).
     """
 
     decoder: str
@@ -41,6 +45,7 @@ class Run:
     same_text: bool | None = None
     note: str = ""
     row: int = 0
+    work: int | None = None
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -53,6 +58,7 @@ class Run:
             "tokens_per_second": cost.tokens_per_second,
             "same_text": self.same_text,
             "note": self.note,
+            "work": cost.tokens if self.work is None else self.work,
         }
 
 
@@ -70,10 +76,12 @@ def compare_page(
     facts: Mapping[str, object],
     *,
     title: str = "One text, many ways to write it",
+    asked: str = "prompt",
 ) -> str:
     """One self-contained HTML file: a table of results, and the player below it.
 
-    `facts` stand under the title (model, precision, threads, ...), in their order.
+    `facts` stand under the title (model, precision, threads, ...), in their order. `asked` is what
+    a text was written from.
     Errors: ValueError if there is no group, or a group has no run.
 
     >>> from anyorder.canvas import Canvas
@@ -88,6 +96,7 @@ def compare_page(
     script = '"use strict";\n' + "".join(part(name) for name in (*SCRIPTS, "page.js"))
     return Template(part("page.html")).substitute(
         title=escape(title),
+        asked=escape(asked),
         policy=_policy(script, css),
         css=css,
         facts="".join(

@@ -19,7 +19,8 @@ Ids = Sequence[int]
 
 @dataclass(frozen=True)
 class Rows:
-    """Pairs as token ids, and the fertilities of the sources where they are known.
+    """Pairs as token ids; where they are known, the fertilities of the sources, and the places in
+    the source that target tokens come from (-1: none).
 
     Raises ValueError where there are no pairs, or a side of one is empty.
     """
@@ -27,6 +28,7 @@ class Rows:
     sources: tuple[Ids, ...]
     targets: tuple[Ids, ...]
     fertilities: tuple[Ids, ...] | None = None
+    origins: tuple[Ids, ...] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.sources) == len(self.targets), "pairs have two sides"
@@ -37,9 +39,11 @@ class Rows:
         """Some pairs as one block."""
         source_BS, source_B = padded([self.sources[i] for i in chosen])
         target_BN, target_B = padded([self.targets[i] for i in chosen])
-        found = self.fertilities
-        fertility_BS = None if found is None else padded([found[i] for i in chosen])[0]
-        return Batch(source_BS, source_B, target_BN, target_B, fertility_BS)
+        fertility_BS, origin_BN = (
+            None if found is None else padded([found[i] for i in chosen])[0]
+            for found in (self.fertilities, self.origins)
+        )
+        return Batch(source_BS, source_B, target_BN, target_B, fertility_BS, origin_BN)
 
 
 def plan(rows: Rows, *, cells: int, seed: int, number: int) -> list[list[int]]:

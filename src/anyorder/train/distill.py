@@ -1,18 +1,23 @@
 """Sequence-level distillation: a teacher translates the training sources, a pupil learns that.
 
     distill(teacher, task.splits().train, Path("distilled.jsonl"), decoder="beam:width=4")
+    backward = Reversed(task).splits().train      # for a teacher of Reversed(task)
+    distill(teacher, backward, Path("reverse.jsonl"), reverse=True, never=never_learnt(task))
 
 A line a source, in order of length; a run that was stopped goes on after its last whole line.
+With `reverse` a teacher of the other direction writes sources for real targets: the targets keep
+their rare words, which a forward teacher avoids.
 Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu et al. 2018
-(arXiv:1711.02281), section 3.4.
+(arXiv:1711.02281), section 3.4; reverse distillation Ding et al. 2021 (arXiv:2106.00903).
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from anyorder.data.pairs import Example
+from anyorder.data.tasks import Task
 from anyorder.decode.run import Decoder
 from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator
@@ -26,31 +31,43 @@ def distill(
     decoder: Decoder | str = "beam:width=4",
     batch: int = 64,
     max_new_tokens: int = 200,
+    reverse: bool = False,
+    never: Collection[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write what the teacher makes of each source; how many lines there are at the end.
 
-    Where it writes nothing the target is empty, and nobody learns from it. Raises ValueError where
-    `path` holds the work of another run.
+    `reverse`: what it makes is the source of a line, and what it read the target. Where it writes
+    nothing, or one of the texts in `never`, that side is empty, and nobody learns from the line.
+    Raises ValueError where `path` holds the work of another run.
     """
+    given, made = ("target", "source") if reverse else ("source", "target")
     order = sorted(range(len(examples)), key=lambda i: (len(examples[i].source), i))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _same_teacher(path, [_mark(teacher), str(decoder), max_new_tokens])
-    done = _done(path, [examples[i] for i in order])
+    job = [_mark(teacher), str(decoder), max_new_tokens, *(["reverse"] if reverse else [])]
+    _same_teacher(path, job)
+    done = _done(path, [examples[i] for i in order], given)
     with path.open("a", encoding="utf-8") as file:
         for at in range(done, len(order), batch):
             part = [examples[i] for i in order[at : at + batch]]
             sources = [example.source for example in part]
-            targets = translate(
+            written = translate(
                 teacher, sources, decoder=decoder, max_new_tokens=max_new_tokens, batch=batch
             )
-            for example, target in zip(part, targets, strict=True):
-                line = {"source": example.source, "target": target, "group": example.group}
+            for example, text in zip(part, written, strict=True):
+                line = {given: example.source, made: "" if text in never else text}
+                line |= {"group": example.group}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             if on_progress:
                 on_progress(min(at + batch, len(order)), len(order))
     return len(order)
+
+
+def never_learnt(task: Task) -> frozenset[str]:
+    """What no model of the task may learn from: the sources of its held-out and test pairs."""
+    splits = task.splits()
+    return frozenset(example.source for example in (*splits.valid, *splits.test))
 
 
 def _mark(teacher: Translator) -> str:
@@ -72,14 +89,14 @@ def _same_teacher(path: Path, job: list[str | int]) -> None:
     beside.write_text(json.dumps(job) + "\n", encoding="utf-8")
 
 
-def _done(path: Path, examples: Sequence[Example]) -> int:
+def _done(path: Path, examples: Sequence[Example], given: str) -> int:
     """Whole lines that an earlier run has left; one that was cut short is taken away."""
     if not path.is_file():
         return 0
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     lines = whole.decode("utf-8").split("\n")[:-1]  # texts may hold other ends of lines
-    sources = [_source(line) for line in lines]
+    sources = [_read(line, given) for line in lines]
     if sources != [example.source for example in examples[: len(sources)]]:
         raise ValueError(f"{path} holds other pairs; name another file, or remove it")
     if len(whole) < len(content):
@@ -87,9 +104,9 @@ def _done(path: Path, examples: Sequence[Example]) -> int:
     return len(sources)
 
 
-def _source(line: str) -> str | None:
-    """The source of a line; None for a line that is not ours."""
+def _read(line: str, given: str) -> str | None:
+    """What the teacher read for a line; None for a line that is not ours."""
     try:
-        return json.loads(line)["source"]
+        return json.loads(line)[given]
     except (ValueError, KeyError, TypeError):
         return None

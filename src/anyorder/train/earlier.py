@@ -2,7 +2,7 @@
 
 earlier = Earlier(Path("my-ctc"))
 earlier.lend_units(folder)                    # the same tokens mean the same
-earlier.lend_weights(net)
+earlier.lend_weights(net)                     # all of them, or of a masked language model what fits
 earlier.mark                                  # which weights these were
 """
 
@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
@@ -55,8 +56,14 @@ class Earlier:
                 )
 
     def lend_weights(self, net: Net) -> None:
-        """Give a network all weights. ValueError for another kind of network, or other sizes."""
+        """Give a network all weights; a masked language model lends its layers and embedding.
+
+        Raises ValueError for another kind of network, or other sizes.
+        """
         other = self.translator.net
+        if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
+            other.lend(net, net.sizes)
+            return
         if type(net) is not type(other):
             kind = next(name for name, kind in KINDS.items() if kind.net is type(net))
             raise ValueError(

@@ -14,12 +14,16 @@ from pathlib import Path
 
 import torch
 
+from anyorder.data.joint import joint
+from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator
+from anyorder.objectives.batch import Objective, ReadsWhatItWrites
 from anyorder.train.batches import Rows
 from anyorder.train.earlier import Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
+from anyorder.train.lexicon import LearnsWords, with_words
 from anyorder.train.loop import OnStep, Trained, train
 from anyorder.train.paradigms import Paradigm
 from anyorder.train.plot import plot
@@ -40,40 +44,58 @@ def fit(
 ) -> Translator:
     """Train on a task's pairs and write the model into `folder`.
 
-    `begin_from`: the folder of an earlier model of the same kind and sizes, whose weights it begins
-    with, and whose units it has. Raises ValueError as `train` does, for an earlier model that does
-    not fit, and where the folder holds a run of another task, paradigm or recipe.
+    `begin_from`: the folder of an earlier model of the same kind and sizes, or of a masked language
+    model, whose weights it begins with, and whose units it has. Raises ValueError as `train` does,
+    for an earlier model that does not fit, and where the folder holds a run of another task,
+    paradigm or recipe.
     """
     earlier = Earlier(begin_from) if begin_from else None
+    one = isinstance(paradigm.objective, ReadsWhatItWrites)
+    task = joint(task) if one else task
     splits = task.splits()
     folder.mkdir(parents=True, exist_ok=True)
     job = [task.name, _digest(splits), repr(paradigm), repr(recipe)]
     _same_job(folder / "training" / "job.json", job + ([earlier.mark] if earlier else []))
     if earlier:
         earlier.lend_units(folder)
-    source_units, units = _units(task, splits.train, folder)
+    source_units, units = _units(task, splits.train, folder, one=one)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = paradigm.net(source_vocab=source_units.vocab_size, target_vocab=units.vocab_size)
     if earlier:
         earlier.lend_weights(net)
-    options = {"longest": net.sizes.max_length, "on_remark": on_remark}
-    train_rows, held_out = (
-        rows_of(part, source_units, units, **options) for part in (splits.train, splits.valid)
-    )
-    if isinstance(paradigm.objective, LearnsFertilities):
-        train_rows, held_out = with_fertilities(paradigm.objective.aligner, train_rows, held_out)
     translator = Translator(
         net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder
     )
-    trained = train(
-        net, paradigm.objective, train_rows, held_out, recipe, folder / "training", on_step=on_step
-    )
+    prepared = _prepared(paradigm.objective, task, splits, translator, on_remark)
+    trained = train(net, *prepared, recipe, folder / "training", on_step=on_step)
     translator.save(folder)
     plot(folder / "training")
     if on_remark:
         _tell(trained, on_remark)
     return translator
+
+
+def _prepared(
+    objective: Objective,
+    task: Task,
+    splits: Splits,
+    translator: Translator,
+    on_remark: Callable[[str], None] | None,
+) -> tuple[Objective, Rows, Rows]:
+    """The pairs to learn and to hold out, with what the objective asks for beside them."""
+    units = (translator.source_units, translator.units)
+    rows, held_out = (
+        rows_of(part, *units, longest=translator.longest, on_remark=on_remark)
+        for part in (splits.train, splits.valid)
+    )
+    if isinstance(objective, LearnsFertilities):
+        rows, held_out = with_fertilities(objective.aligner, rows, held_out)
+    if isinstance(objective, LearnsWords):
+        raw = rows_of(own_pairs(task), *units, longest=translator.longest)
+        sources = translator.source_units.vocab_size
+        objective, rows = with_words(objective, raw, rows, sources=sources)
+    return objective, rows, held_out
 
 
 def rows_of(
@@ -115,13 +137,22 @@ def _tell(trained: Trained, on_remark: Callable[[str], None]) -> None:
         )
 
 
-def _units(task: Task, examples: Sequence[Example], folder: Path) -> tuple[TextUnits, TextUnits]:
-    """The units of the folder, or new ones, kept there."""
+def _units(
+    task: Task, examples: Sequence[Example], folder: Path, *, one: bool
+) -> tuple[TextUnits, TextUnits]:
+    """The units of the folder, or new ones, kept there. Raises ValueError for those of an earlier
+    model that has two vocabularies, where there must be one.
+    """
     source, target = folder / "source.json", folder / "target.json"
     if not (source.is_file() and target.is_file()):
         made = task.units(examples)
         save_units(made[0], source)
         save_units(made[1], target)
+    if one and source.read_bytes() != target.read_bytes():
+        raise ValueError(
+            "this paradigm reads and writes the same texts, and the model that it is to begin from "
+            "has a vocabulary for each side: leave that model out"
+        )
     return load_units(source), load_units(target)
 
 

@@ -7,21 +7,30 @@ Shapes do not appear here.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 
 from anyorder.corrupt.glancing import Glancing
-from anyorder.models.translator import Net, built
+from anyorder.corrupt.spans import Spans
+from anyorder.models.translator import KINDS, Net, built
 from anyorder.nets.layers import Width
 from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
+from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
+from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
+from anyorder.objectives.lexical_choice import LexicalChoice
+from anyorder.objectives.markov import Markov
+from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.units.special import BLANK, BOS, EOS
 
+# The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
+INFILLING = Infilling(Spans(share=0.35, most=6, shortest=2, apart=2), glancing=Glancing(0.2, 0.2))
+REFINED = "mask-predict:candidates=5"
 WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights, 13 MB
 
 
@@ -49,6 +58,8 @@ class Paradigm:
             "decoder_layers": self.decoder_layers,
             "width": asdict(self.width),
         }
+        if "decoder_layers" not in KINDS[self.kind].sizes.__dataclass_fields__:
+            del sizes["decoder_layers"]  # a network without a decoder
         return built(self.kind, {**sizes, **self.more})
 
 
@@ -60,19 +71,52 @@ def paradigms() -> Mapping[str, Paradigm]:
         "objective": CrossEntropy(),
         "more": {"bos": BOS, "eos": EOS},
     }
-    cells = {"encoder_layers": 3, "decoder_layers": 3, "kind": "parallel", "more": {"bos": BOS}}
     fertile = {"encoder_layers": 3, "decoder_layers": 3, "kind": "fertility"}
     split = {"encoder_layers": 3, "decoder_layers": 3, "more": {"blank": BLANK, "spread": 3}}
     return {
         "deep-shallow": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
-        "vanilla": Paradigm(objective=LengthBased(), **cells),
-        "glancing": Paradigm(objective=LengthBased(Glancing(0.5, 0.3)), **cells),
+        **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
-        "masked": Paradigm(objective=Masked(), decoder="mask-predict:candidates=5", **cells),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
+        "ctc-context-aware": _with(Paradigm(kind="ctc", objective=CTC(), **split), window=2),
         "ctc-glancing": Paradigm(kind="ctc", objective=CTC(Glancing(0.5, 0.3)), **split),
         "nmla": Paradigm(kind="ctc", objective=NonMonotonic(), **split),
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
         "dag-glancing": Paradigm(kind="dag", objective=DAG(Glancing(0.5, 0.1)), **split),
+        "dag-infilling": Paradigm(kind="dag", objective=INFILLING, **split),
+        "markov": Paradigm(
+            kind="markov",
+            objective=Markov(),
+            encoder_layers=3,
+            decoder_layers=3,
+            more={"bos": BOS, "eos": EOS, "order": 2},
+            decoder="cascade:order=2",
+        ),
+        "masked-lm": Paradigm(
+            kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
+        ),
     }
+
+
+def _by_length() -> dict[str, Paradigm]:
+    """Those that predict the length, and then as many cells."""
+    cells = {"encoder_layers": 3, "decoder_layers": 3, "kind": "parallel", "more": {"bos": BOS}}
+    return {
+        "vanilla": Paradigm(objective=LengthBased(), **cells),
+        "glancing": Paradigm(objective=LengthBased(Glancing(0.5, 0.3)), **cells),
+        "masked": Paradigm(objective=Masked(), **cells, decoder=REFINED),
+        "masked-lexical": Paradigm(objective=LexicalChoice(), **cells, decoder=REFINED),
+        "context-aware": _with(Paradigm(objective=LengthBased(), **cells), window=2),
+        "elmer-pretraining": Paradigm(
+            objective=LayerPermutation(), decoder="early-exit", **{**cells, "decoder_layers": 6}
+        ),
+        "elmer": Paradigm(
+            objective=OffRamps(), decoder="early-exit", **{**cells, "decoder_layers": 6}
+        ),
+    }
+
+
+def _with(paradigm: Paradigm, **more: int) -> Paradigm:
+    """The same, with more sizes."""
+    return replace(paradigm, more={**paradigm.more, **more})

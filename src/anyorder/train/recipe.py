@@ -3,9 +3,9 @@
 Recipe(steps=3000, cells=4096, schedule=InverseRoot(peak=2e-3, warmup=400))
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from anyorder.train.schedule import InverseRoot, Schedule
+from anyorder.train.schedule import InverseRoot, Schedule, Until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +37,10 @@ class Recipe:
             raise ValueError(f"steps, cells and the like are 1 or more: {self}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"training runs in float32 or bfloat16, not in {self.precision}")
+
+    def until(self, steps: int) -> "Recipe":
+        """Its first `steps` steps, for an objective that does not change on the way: the model is
+        what a training by this recipe has then, without a mean of snapshots.
+        """
+        schedule = Until(schedule=self.schedule, steps=self.steps)
+        return replace(self, steps=steps, schedule=schedule, average=1)

@@ -50,3 +50,20 @@ class Cosine:
         done = (step + 1 - self.warmup) / max(steps - self.warmup, 1)
         falling = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         return self.peak * (self.last + (1 - self.last) * falling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Until:
+    """Those of a training of `steps` steps, of which fewer are made: what it has when it is
+    stopped there is what the whole one had on the way.
+    """
+
+    schedule: Schedule
+    steps: int
+
+    def __call__(self, step: int, steps: int) -> float:
+        """
+        >>> Until(schedule=Cosine(peak=1.0, warmup=1, last=0.0), steps=3)(1, 2)
+        0.5
+        """
+        return self.schedule(step, self.steps)

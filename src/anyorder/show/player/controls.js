@@ -2,9 +2,9 @@
 
      layControls(player); layKeys(player);           buttons, time line, prompts; the keyboard
      layStrip(pane, (share) => ...)                  dragging in a pane's time strip
-     new Card(element, () => panes)                  hover or focus a cell to read of it */
+     new Card(element, () => panes)                  hover or focus a cell or site to read of it */
 
-const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
+const SPEEDS = [0.01, 0.03, 0.1, 0.25, 0.5, 1, 2, 4];
 
 function layControls(player) {
   const { part } = player;
@@ -20,7 +20,10 @@ function layControls(player) {
     player.changed();
   });
   part("speed").append(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === 1)));
-  part("speed").addEventListener("change", (event) => (player.speed = Number(event.target.value)));
+  part("speed").addEventListener("change", (event) => {
+    player.speed = Number(event.target.value);
+    player.hasSpeed = true; // the reader's own choice stays
+  });
   player.groups.forEach((group, n) => {
     const button = make("button", "", group.name);
     button.type = "button";
@@ -41,7 +44,7 @@ function layKeys(player) {
   document.addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
-    if (target.classList.contains("cell") && event.key !== " ") {
+    if (target.matches(".cell, .site") && event.key !== " ") {
       moveFocus(target, event);
       return;
     }
@@ -58,9 +61,9 @@ function spelled(token) {
   return JSON.stringify(token).slice(1, -1).replaceAll(" ", "␣");
 }
 
-/** One cell of a text is a stop for the tab key; arrows go on from there. */
+/** One cell of a text (one site of a lattice) is a stop for the tab key; arrows go on from there. */
 function moveFocus(cell, event) {
-  const cells = [...cell.parentElement.querySelectorAll(".cell:not(.pad)")];
+  const cells = [...cell.parentElement.querySelectorAll(".cell:not(.pad), .site")];
   const here = cells.indexOf(cell);
   const there = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: cells.length - 1 };
   const next = cells[there[event.key]];
@@ -97,7 +100,7 @@ class Card {
     this.element.hidden = true;
     element.append(this.element);
     const enter = (event) => {
-      const cell = event.target.closest?.(".cell");
+      const cell = event.target.closest?.(".cell, .site");
       if (cell) this.show(cell);
       else if (event.type === "pointerover") this.hide();
     };
@@ -106,24 +109,41 @@ class Card {
     element.addEventListener("focusout", () => this.hide());
     element.addEventListener("pointerleave", () => this.hide());
     addEventListener("scroll", () => this.hide(), { passive: true });
+    element.addEventListener("scroll", () => this.refresh(), { passive: true, capture: true }); // inner
     addEventListener("keydown", (event) => event.key === "Escape" && this.hide());
   }
 
   show(cell) {
     this.hide();
-    const pane = this.panes().find((one) => one.text.contains(cell));
-    const told = pane && pane.about(Number(cell.dataset.cell));
+    const pane = this.panes().find((one) => one.element.contains(cell));
+    const isSite = cell.classList.contains("site");
+    const told = pane && (isSite ? pane.lattice.about(Number(cell.dataset.site)) : pane.about(Number(cell.dataset.cell)));
     if (!told) return;
     this.cell = cell;
     cell.setAttribute("aria-describedby", "card");
-    for (const other of this.panes()) other.cells[cell.dataset.cell]?.classList.add("pointed");
+    this.point(pane, cell, isSite);
     const token = told.token ? make("code", "", spelled(told.token)) : "";
-    const id = told.token ? make("span", "id", `token ${told.id}`) : "";
+    const id = told.token ? make("span", "id", told.id) : "";
     const lines = told.lines.map((line) => make("p", "", line));
     lines[0].prepend(make("i", `swatch ${told.origin}`));
-    this.element.replaceChildren(make("p", "said", token, id), ...lines);
+    const choices = told.choices ? [choiceList(told.choices)] : [];
+    this.element.replaceChildren(make("p", "said", token, id), ...lines, ...choices);
     this.element.hidden = false;
     this.place(cell.getClientRects()[0] || cell.getBoundingClientRect());
+  }
+
+  /** Mark what belongs to a cell: the same place in all texts; or what a site became, in its own. */
+  point(pane, cell, isSite) {
+    cell.classList.add("pointed");
+    if (isSite) {
+      pane.cells[pane.lattice.cellOf(Number(cell.dataset.site))]?.classList.add("pointed");
+      return;
+    }
+    const n = Number(cell.dataset.cell);
+    for (const other of this.panes()) {
+      other.cells[n]?.classList.add("pointed");
+      for (const site of other.lattice?.sitesOf(n) ?? []) site.classList.add("pointed");
+    }
   }
 
   /** Below the cell, or above it where there is no room. */
@@ -147,4 +167,16 @@ class Card {
   refresh() {
     if (this.cell) this.show(this.cell);
   }
+}
+
+/** What a cell might have held, the likeliest first: words, a bar, a figure; a sign at the chosen. */
+function choiceList(choices) {
+  const rows = choices.map(({ words, p, chosen }) => {
+    const bar = make("i");
+    bar.style.width = `${100 * p}%`;
+    const row = make("li", chosen ? "chosen" : "", make("code", "", words), make("span", "track", bar), make("b", "", percent(p)));
+    if (chosen) row.prepend(make("span", "tick", "✓"));
+    return row;
+  });
+  return make("ol", "choices", ...rows);
 }

@@ -1,4 +1,5 @@
-/* One decoder's side of the player: its figures, its time strip, its text, its draft tree.
+/* One decoder's side of the player: its figures, its time strip, its text, its draft tree or its
+   lattice.
 
      const pane = new Pane(run)          run: {decoder, figures, row, trace}; trace of readTrace
      pane.scale(longest, unit)           the common clock: its length, in "seconds" or "calls"
@@ -41,6 +42,12 @@ function reel(trace, row) {
   return { frames, sums };
 }
 
+/** How many cells of a frame matter: room that was left over in the end is not drawn. */
+function inUse(cells, end) {
+  const last = cells.findLastIndex((cell, n) => cell.status >= DRAFT || end[n]?.status === OPEN);
+  return last + 1;
+}
+
 class Pane {
   constructor(run) {
     this.run = run;
@@ -66,6 +73,20 @@ class Pane {
     const drafts = this.frames.map((frame) => frame.draft).filter((draft) => draft);
     this.branches = Math.max(0, ...drafts.map(branchCount)); // of the widest draft tree
     if (drafts.length) this.element.classList.add("drafts");
+    this.lattice = this.ownLattice();
+    if (this.lattice) {
+      this.element.classList.add("latticed");
+      this.element.append(this.lattice.element);
+    }
+  }
+
+  /** The view of the row's lattice, or null where the trace has none. */
+  ownLattice() {
+    const { trace, row } = this.run;
+    const entry = (trace.facts.lattice || [])[row];
+    if (!entry || !entry.cells.length) return null;
+    const text = this.frames[this.last].cells.slice(entry.begin).map((cell) => cell.token);
+    return new LatticeView({ ...entry, text }, (token) => this.piece(token));
   }
 
   get last() {
@@ -85,7 +106,7 @@ class Pane {
   /** Lay one element per cell, and leave room for the whole text so that nothing jumps. */
   layText() {
     const end = this.frames[this.last].cells;
-    const width = Math.max(...this.frames.map((frame) => frame.cells.length));
+    const width = Math.max(...this.frames.map(({ cells }) => inUse(cells, end)));
     const given = leading(end, (cell) => cell.origin === "given");
     this.hidden = !this.expanded && given > 16 ? given - 8 : 0;
     this.cells = Array.from({ length: width }, (_, n) => {
@@ -145,7 +166,8 @@ class Pane {
 
   /** A word in the strip where a shorter run ends. */
   ending() {
-    const whole = this.sums[this.last].seconds.toFixed(2);
+    const { seconds } = this.sums[this.last];
+    const whole = seconds.toFixed(digitsOf(seconds));
     const word = make("span", "ending", this.unit === "seconds" ? `done in ${whole} s` : "done");
     word.style.left = `${(100 * this.at[this.last]) / this.longest}%`;
     return word;
@@ -173,6 +195,7 @@ class Pane {
     });
     this.paintTree(number);
     this.element.classList.toggle("finished", number === this.last);
+    this.element.classList.toggle("begun", number > 0);
   }
 
   paintTicks(number, at) {
@@ -181,7 +204,7 @@ class Pane {
     const seconds = this.unit === "seconds" ? Math.min(at, this.at[this.last]) : sum.seconds;
     this.tick("calls", sum.calls);
     if (this.sums[this.last].drafts) this.tick("draft calls", sum.drafts);
-    this.tick("seconds", seconds.toFixed(2));
+    this.tick("seconds", seconds.toFixed(digitsOf(this.sums[this.last].seconds)));
     this.tick("tokens", sum.tokens);
     this.tick("per call", per.toFixed(2));
   }
@@ -229,8 +252,13 @@ class Pane {
       lines.push(`written by call ${sum.calls}, at ${sum.seconds.toFixed(3)} s`);
     }
     const token = cell.origin === "open" ? "" : this.piece(cell.token);
-    return { origin: cell.origin, token, id: cell.token, lines };
+    return { origin: cell.origin, token, id: `token ${cell.token}`, lines };
   }
+}
+
+/** Decimals of seconds: what is over in less than one is told in thousandths. */
+function digitsOf(seconds) {
+  return seconds < 1 ? 3 : 2;
 }
 
 function percent(p) {

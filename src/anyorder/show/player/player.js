@@ -8,8 +8,10 @@
    cell to cell. `player.changed` is called when other runs or another moment are shown. */
 
 const MOST_PANES = 4;
+const SHORT_PROMPT = 240; // characters that are shown without being asked for
 const MOST_BRANCHES = 8; // of a draft tree that are seen without scrolling
 const STEPS_PER_SECOND = 8; // of the clock that counts steps
+const SHORTEST = 2; // seconds that playing takes at least, if it can be slowed down for it
 
 class Player {
   constructor(element, groups) {
@@ -19,6 +21,7 @@ class Player {
     this.unit = "seconds";
     this.at = 0;
     this.speed = 1;
+    this.hasSpeed = false; // whether someone chose it
     this.playing = false;
     this.prompt = 0;
     this.shown = []; // runs, a pane each
@@ -42,12 +45,24 @@ class Player {
       .map((one) => (typeof one === "number" ? this.runs[one] : this.runs.find((r) => r.decoder === one)))
       .filter((run) => run);
     this.shown = (found.length ? found : this.runs.slice(0, 2)).slice(0, MOST_PANES);
-    this.part("prompt-text").textContent = this.groups[this.prompt].prompt;
+    const words = this.groups[this.prompt].prompt;
+    this.part("prompt-text").textContent = words;
+    this.part("prompt-text").parentElement.open = words.length <= SHORT_PROMPT;
     this.part("prompts").querySelectorAll("button").forEach((button, n) => {
       button.setAttribute("aria-pressed", `${n === this.prompt}`);
     });
     this.layPanes();
+    this.paceOut();
     this.jump(at);
+  }
+
+  /** What is over in a blink is played slower, until someone chooses a speed. */
+  paceOut() {
+    if (this.hasSpeed) return;
+    const longest = Math.max(0, ...this.panes.map((pane) => pane.sums[pane.last].seconds));
+    const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? SPEEDS[0];
+    this.speed = longest ? slow : 1;
+    this.part("speed").value = `${this.speed}`;
   }
 
   /** One pane per shown run, on a clock as long as the longest. */
@@ -111,8 +126,9 @@ class Player {
     this.at = Math.min(Math.max(0, at), this.end);
     this.panes.forEach((pane) => pane.show(this.at));
     const line = this.part("line");
-    const said = this.unit === "seconds" ? `${this.at.toFixed(2)} s` : `step ${Math.floor(this.at)}`;
-    const whole = this.unit === "seconds" ? `${this.end.toFixed(2)} s` : `${this.end}`;
+    const digits = digitsOf(this.end);
+    const said = this.unit === "seconds" ? `${this.at.toFixed(digits)} s` : `step ${Math.floor(this.at)}`;
+    const whole = this.unit === "seconds" ? `${this.end.toFixed(digits)} s` : `${this.end}`;
     line.value = this.at;
     line.setAttribute("aria-valuetext", said);
     line.style.setProperty("--share", `${this.end ? (100 * this.at) / this.end : 100}%`);

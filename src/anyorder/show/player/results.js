@@ -3,21 +3,21 @@
      drawResults(table, groups, choose)      choose(prompt, decoder) is called for a clicked figure
 
    Rates are sums of tokens over sums of seconds, never means of rates; a speed-up is the ratio of
-   two rates over the same prompts. */
+   two rates over the same prompts: of tokens, or of whatever the run's `work` counts. */
 
 const FIGURES = ["Tokens/s", "Calls", "Tokens per call"];
 
-/** Tokens per second of several runs together. */
-function rateOf(runs) {
+/** Tokens (or work) per second of several runs together. */
+function rateOf(runs, counted = "tokens") {
   const sum = (name) => runs.reduce((total, run) => total + run.figures[name], 0);
-  return sum("seconds") ? sum("tokens") / sum("seconds") : 0;
+  return sum("seconds") ? sum(counted) / sum("seconds") : 0;
 }
 
 /** How much faster runs are than their baselines; `groups` are theirs. */
 function speedupOf(runs, groups) {
   const bases = runs.map((run, n) => groups[n].runs.find((one) => one.decoder === run.baseline));
-  const base = bases.every((one) => one) ? rateOf(bases) : 0;
-  return base ? rateOf(runs) / base : null;
+  const base = bases.every((one) => one) ? rateOf(bases, "work") : 0;
+  return base ? rateOf(runs, "work") / base : null;
 }
 
 /** What a decoder did over all prompts on which it ran. */
@@ -45,6 +45,7 @@ function drawResults(table, groups, choose) {
   const most = Math.max(1, ...rows.map((row) => row.speedup || 0));
   const best = Math.max(...rows.map((row) => row.speedup || 0));
   const prompts = groups.length > 1 ? groups : [];
+  table.classList.toggle("untold", rows.every((row) => !row.told)); // no column of dashes
   table.replaceChildren(
     make("thead", "", ...headings(prompts)),
     make("tbody", "", ...rows.map((row) => resultRow(row, most, best, prompts, choose)))
@@ -56,7 +57,7 @@ function headings(prompts) {
     heading("Decoder", ""),
     ...FIGURES.map((name) => heading(name, "number")),
     heading("Speed-up", ""),
-    heading("Same text", ""),
+    heading("Same text", "same"),
   ];
   const rest = prompts.map((group, n) => heading(group.name, n ? "number each" : "number each from"));
   return [make("tr", "", ...first, ...rest)];

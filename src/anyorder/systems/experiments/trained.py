@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol, runtime_checkable
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
-from anyorder.measure.translation import speeds, translate
+from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.school import LAPTOP, NARROW, TINY, School, Way
@@ -23,11 +25,20 @@ from anyorder.systems.system import Numbers, Part
 from anyorder.train.recipe import Recipe
 
 
+@runtime_checkable
+class Scores(Protocol):
+    """More numbers that say how good texts are (see `systems.experiments.words`)."""
+
+    def __call__(
+        self, texts: Sequence[str], examples: Sequence[Example], train: Sequence[Example]
+    ) -> dict[str, float]: ...
+
+
 @dataclass(frozen=True)
 class Trained:
     """Ways by the rows that they belong to. A seed stands for weights, order and dropout.
 
-    Metrics: those of the task, over `test` pairs that were held out (None: all); `calls` and
+    Metrics: those of the task, and `also`, over `test` pairs held out (None: all); `calls` and
     `latency_ms` of one source alone, `per_second` at the best batch. Speeds are those of the
     machine at that moment: compare them within one result.
     """
@@ -37,6 +48,7 @@ class Trained:
     recipe: Recipe = LAPTOP
     width: Width = NARROW
     test: int | None = 2000
+    also: tuple[Scores, ...] = ()
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         found: list[Part] = []
@@ -50,19 +62,23 @@ class Trained:
 
     def quality(self, bench: Bench, name: str, seed: int) -> Numbers:
         """Train, if that was not done before, and score what is written of the test pairs."""
-        with self._school(bench, seed) as school:
+        with self.school(bench, seed) as school:
             way = self.ways[name]
             translator, decoder = school.translator(way), school.decoder(way)
-            examples = school.task.splits().test[: 5 if bench.quick else self.test]
+            splits = school.task.splits()
+            examples = splits.test[: 5 if bench.quick else self.test]
             sources = [example.source for example in examples]
             texts = translate(translator, sources, decoder=decoder, max_new_tokens=school.longest)
-            return {name: self.task.scores(texts, examples)}
+            scores = dict(self.task.scores(texts, examples))
+            for more in self.also:
+                scores |= more(texts, examples, splits.train)
+            return {name: scores}
 
     def speed(self, bench: Bench, seed: int) -> Numbers:
         """How fast the models of all ways are, in turns."""
-        with self._school(bench, seed) as school:
+        with self.school(bench, seed) as school:
             readers = {
-                name: (school.translator(way), school.decoder(way))
+                name: Reading(school.translator(way), school.decoder(way))
                 for name, way in self.ways.items()
             }
             examples = school.task.splits().test[: bench.reduced(512, 5)]
@@ -78,7 +94,8 @@ class Trained:
         }
 
     @contextmanager
-    def _school(self, bench: Bench, seed: int) -> Iterator[School]:
+    def school(self, bench: Bench, seed: int) -> Iterator[School]:
+        """Where the models of a seed are trained; a quick one vanishes afterwards."""
         with TemporaryDirectory() as scratch:  # a quick run leaves nothing behind
             yield School(
                 task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else self.task,

@@ -1,0 +1,142 @@
+"""Our autoregressive translator in CTranslate2: the same weights, another engine.
+
+    engine = CTranslate2.of(translator, precision="int8", threads=2, folder=tmp)
+    engine.targets([[4, 5, 6], [7]], most=50)    # ids, greedily
+
+Tokens are named by their ids. Needs `pip install ctranslate2`.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anyorder.meter import Cost
+from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.translator import Translator
+from anyorder.nets.layers import Attention, Embedding, Layer, Stack, waves
+
+try:
+    import ctranslate2
+    from ctranslate2.specs import TransformerSpec
+except ImportError:  # an optional peer
+    ctranslate2 = None
+
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True)
+class CTranslate2:
+    """A translator that CTranslate2 runs. Satisfies `measure.translation.Reader`."""
+
+    translator: Translator
+    engine: Any
+
+    @staticmethod
+    def of(translator: Translator, *, precision: str, threads: int, folder: Path) -> "CTranslate2":
+        """Write the weights in CTranslate2's format into `folder` and open them.
+
+        Raises ValueError for a network that is not autoregressive, ImportError without the peer.
+        """
+        if ctranslate2 is None:
+            raise ImportError("CTranslate2 is not here: pip install ctranslate2")
+        net = translator.net
+        if not isinstance(net, Seq2Seq):
+            raise ValueError(f"{translator.name} is not autoregressive: CTranslate2 can't run it")
+        spec = converted(net)
+        spec.validate()
+        spec.optimize(quantization=None if precision == "float32" else precision)
+        folder.mkdir(parents=True, exist_ok=True)
+        spec.save(str(folder))
+        options = {"compute_type": precision, "inter_threads": 1, "intra_threads": threads}
+        return CTranslate2(translator, ctranslate2.Translator(str(folder), device="cpu", **options))
+
+    def reads(self, source: str) -> bool:
+        return self.translator.reads(source)
+
+    def write(self, sources: Sequence[str], max_new_tokens: int) -> Cost:
+        """Translate a batch greedily; a call for each token of the longest target."""
+        ids = [self.translator.source_units.encode(source) for source in sources]
+        begun = time.perf_counter()
+        found = self.targets(ids, max_new_tokens)
+        seconds = time.perf_counter() - begun
+        return Cost(calls=1 + max(map(len, found)), seconds=seconds, tokens=sum(map(len, found)))
+
+    def targets(self, sources: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+        """The ids of the targets, greedily, all sources in one batch."""
+        words = [[str(token) for token in source] for source in sources]
+        found = self.engine.translate_batch(words, beam_size=1, max_decoding_length=most)
+        return [[int(token) for token in each.hypotheses[0]] for each in found]
+
+    def texts(self, sources: Sequence[str], most: int) -> list[str]:
+        """The targets of many sources."""
+        ids = [self.translator.source_units.encode(source) for source in sources]
+        return [self.translator.units.decode(target) for target in self.targets(ids, most)]
+
+
+def converted(net: Seq2Seq) -> Any:
+    """The network as CTranslate2's specification."""
+    sizes = net.sizes
+    layers, heads = (sizes.encoder_layers, sizes.decoder_layers), sizes.width.heads
+    spec = TransformerSpec.from_config(layers, heads, pre_norm=True)  # feed-forward: ReLU
+    _embed(spec.encoder.embeddings[0], spec.encoder, net.source, sizes.max_length)
+    _embed(spec.decoder.embeddings, spec.decoder, net.target, sizes.max_length)
+    _stack(spec.encoder, net.encoder)
+    _stack(spec.decoder, net.decoder)
+    spec.decoder.projection.weight = _array(net.target.table.weight)
+    spec.register_source_vocabulary([str(i) for i in range(sizes.source_vocab)])
+    spec.register_target_vocabulary([str(i) for i in range(sizes.target_vocab)])
+    spec.config.bos_token = spec.config.decoder_start_token = str(sizes.bos)
+    spec.config.eos_token, spec.config.unk_token = str(sizes.eos), "0"
+    spec.config.add_source_bos = spec.config.add_source_eos = False
+    return spec
+
+
+def _embed(table: Any, place: Any, ours: Embedding, longest: int) -> None:
+    weight = ours.table.weight
+    table.weight, place.scale_embeddings = _array(weight), True  # times sqrt(channels), as ours
+    places_1R = torch.arange(longest)[None]
+    place.position_encodings.encodings = _array(waves(places_1R, weight.shape[1])[0])
+
+
+def _stack(spec: Any, ours: Stack) -> None:
+    for into, layer in zip(spec.layer, ours.each, strict=True):
+        _layer(into, layer)
+    _norm(spec.layer_norm, ours.norm)
+
+
+def _layer(spec: Any, ours: Layer) -> None:
+    own = spec.self_attention
+    _norm(own.layer_norm, ours.own_norm)
+    query, both = ours.own.query, ours.own.key_value
+    own.linear[0].weight = np.concatenate([_array(query.weight), _array(both.weight)])
+    own.linear[0].bias = np.concatenate([_array(query.bias), _array(both.bias)])
+    _linear(own.linear[1], ours.own.out)
+    if ours.cross is not None:
+        _cross(spec.attention, ours.cross, ours.cross_norm)
+    _norm(spec.ffn.layer_norm, ours.middle_norm)
+    _linear(spec.ffn.linear_0, ours.middle[0])
+    _linear(spec.ffn.linear_1, ours.middle[2])
+
+
+def _cross(spec: Any, ours: Attention, norm: Any) -> None:
+    _norm(spec.layer_norm, norm)
+    for into, layer in zip(spec.linear, (ours.query, ours.key_value, ours.out), strict=True):
+        _linear(into, layer)
+
+
+def _linear(spec: Any, ours: Any) -> None:
+    spec.weight, spec.bias = _array(ours.weight), _array(ours.bias)
+
+
+def _norm(spec: Any, ours: Any) -> None:
+    spec.gamma, spec.beta = _array(ours.weight), _array(ours.bias)
+
+
+def _array(weight: Tensor) -> np.ndarray:
+    return weight.detach().float().numpy()

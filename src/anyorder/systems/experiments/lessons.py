@@ -1,0 +1,88 @@
+"""What models of a measurement learn from, beside the task's own pairs and a teacher's.
+
+    Way("masked", lessons=TAUGHT)
+    Way("masked", lessons=Words(TAUGHT))                          # pairs of words found in those
+    Way("masked", lessons=Together((TAUGHT, TaughtBack(TEACHER))))
+
+What a school trains for a lesson (a backward teacher) has the seed 0, like every teacher.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from anyorder.data.granules import granules
+from anyorder.data.mixtures import Instead, Reversed, TrainedOn
+from anyorder.data.pairs import Example
+from anyorder.data.tasks import Task
+from anyorder.systems.experiments.school import Lessons, School, Taught, Way
+from anyorder.train.distill import distill, never_learnt
+
+TEACHER: Final = Way("deep-shallow")
+TAUGHT: Final = Taught(TEACHER)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The pairs of words that stand in pairs of sentences (see `data.granules`)."""
+
+    of: Lessons
+
+    def task(self, school: School) -> Task:
+        found = granules(self.of.task(school).splits().train)
+        return Instead(school.task, found.words, "its words")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The pairs of phrases that stand in pairs of sentences (see `data.granules`)."""
+
+    of: Lessons
+
+    def task(self, school: School) -> Task:
+        found = granules(self.of.task(school).splits().train)
+        return Instead(school.task, found.phrases or found.words, "its phrases")
+
+
+@dataclass(frozen=True)
+class TaughtBack:
+    """Real targets, with what a teacher of the other direction makes of them as sources."""
+
+    teacher: Way = TEACHER
+    decoder: str = "beam:width=4"
+
+    def task(self, school: School) -> Task:
+        own = school.steps is not None  # a teacher of few steps may write nothing
+        return TrainedOn(school.task, (str(self.file(school)),), own=own)
+
+    def file(self, school: School) -> Path:
+        """The pairs, written if they were not before."""
+        turned = Reversed(school.task)
+        back = replace(school, task=turned, recipe=replace(school.recipe, seed=0))
+        translator = back.translator(self.teacher)
+        mark = hashlib.sha256(self.decoder.encode()).hexdigest()[:8]
+        path = back.folder(self.teacher) / f"taught-back-{mark}.jsonl"
+        distill(
+            translator,
+            turned.splits().train,
+            path,
+            decoder=self.decoder,
+            max_new_tokens=school.longest,
+            reverse=True,
+            never=never_learnt(school.task),
+        )
+        return path
+
+
+@dataclass(frozen=True)
+class Together:
+    """The pairs of several lessons, one after the other."""
+
+    lessons: tuple[Lessons, ...]
+
+    def task(self, school: School) -> Task:
+        every: list[Example] = []
+        for each in self.lessons:
+            every += each.task(school).splits().train
+        return Instead(school.task, tuple(every), f"{len(self.lessons)} lessons together")

@@ -1,0 +1,74 @@
+"""The page of a task: which models, which sources, and the figures of each."""
+
+from pathlib import Path
+
+import pytest
+
+from anyorder.cli.compare import Wishes
+from anyorder.cli.task_page import contestants, middling, page, replayed
+from anyorder.data.pairs import Example
+from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.translator import Translator
+from anyorder.units.special import EOS
+from anyorder.units.training import letters
+from tests.train.made import parallel, seq2seq
+
+UNITS = letters(["abcdef"])
+WISHES = Wishes(pairs=3, max_new_tokens=6, repeats=3, threads=None)
+
+
+def models() -> list[Translator]:
+    nets = (parallel(CTCTransformer), parallel(DAGTransformer), seq2seq())
+    names = ("letters-ctc", "letters-dag", "teacher")
+    return [Translator(n, UNITS, UNITS, m, (EOS,)) for n, m in zip(nets, names, strict=True)]
+
+
+def examples(*sources: str) -> list[Example]:
+    return [Example(source, (source[::-1], source), source) for source in sources]
+
+
+def test_those_that_write_left_to_right_come_first() -> None:
+    found = contestants(models(), {(0, "ctc-beam"): "exact 1"}, "letters")
+    assert [each.name for each in found] == [
+        "teacher · left-to-right",
+        "teacher · beam:width=4",
+        "ctc · ctc-greedy",
+        "ctc · ctc-beam",
+        "dag · dag-lookahead",
+        "dag · dag-beam",
+    ]
+    assert [each.note for each in found] == ["", "", "", "exact 1", "", ""]
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    names = [each.name for each in contestants([models()[0]] * 2, {}, "letters")]
+    assert len(set(names)) == 4
+
+
+def test_sources_are_of_middle_length_and_every_model_reads_them() -> None:
+    many = examples("", "a", *["abcd"] * 3, *["abcde"] * 3, "abcdef" * 9, "abcdef" * 400)
+    chosen = middling(many, models(), 4)
+    assert len(chosen) == 4
+    assert {example.source for example in chosen} <= {"abcd", "abcde"}
+    assert middling(examples("", "abcdef" * 400), models()) == []
+    assert middling(examples("ab"), models()) == examples("ab")
+
+
+def test_a_group_has_a_run_for_each_and_its_speed_up_counts_the_source() -> None:
+    groups = list(replayed(contestants(models(), {}, "x"), examples("abc", "fedc" * 7), WISHES))
+    assert [group.name for group in groups] == ["abc", "fedcfedcfedcfedcf…"]
+    assert groups[0].prompt == "abc\n\nReference: cba\nReference: abc"
+    for group in groups:
+        assert len(group.runs) == 6
+        for run in group.runs:
+            assert run.figures["work"] == 1
+            assert run.figures["seconds"] == run.trace.cost.seconds > 0
+            assert run.same_text is None
+            assert ("lattice" in run.trace.facts) == ("teacher" not in run.decoder)
+    html = page("letters", groups, WISHES)
+    assert "time of teacher · left-to-right" in html
+
+
+def test_without_a_source_there_is_no_page(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a page needs"):
+        page("letters", list(replayed([], [], WISHES)), WISHES)
