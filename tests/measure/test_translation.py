@@ -1,13 +1,14 @@
 """Speeds are measured of all translators in turns, and of what they read alike."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure import translation
-from anyorder.measure.translation import Reading, speeds
+from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.systems.experiments.school import TINY, School, Way
@@ -47,3 +48,20 @@ def test_every_translator_meets_every_source_in_turns(
 def test_nothing_to_read_is_told(readers: dict[str, Translator]) -> None:
     with pytest.raises(ValueError, match="read none of the sources"):
         speeds({"ctc": Reading(readers["ctc"])}, ["", "x" * 5000])
+
+
+def test_what_does_not_end_is_no_whole_text(tmp_path: Path) -> None:
+    task = CopyOrReverse(length=3, alphabet=5, pairs=50)
+    width = Width(channels=16, heads=2, middle=32)
+    model = School(task, width, replace(TINY, steps=80), tmp_path, None).translator(
+        Way("deep-shallow")
+    )
+    sources = [example.source for example in task.splits().train]
+    cut = translate(model, sources, max_new_tokens=3)
+    whole = translate(model, sources, max_new_tokens=3, whole=True)
+    ended = [len(model.units.encode(text)) < 3 for text in cut]  # before there was no room for it
+    assert whole == [text if end else "" for text, end in zip(cut, ended, strict=True)]
+    assert any(cut)
+    assert not all(ended)
+    long = translate(model, sources, max_new_tokens=20, whole=True)
+    assert sum(map(bool, long)) > sum(map(bool, whole))

@@ -97,7 +97,9 @@ def test_a_pupil_learns_what_the_teacher_of_the_first_seed_writes(tmp_path: Path
     sources = [example.source for example in lessons.splits().train]
     own = {example.source: example.targets for example in TASK.splits().train}
     assert sorted(sources) == sorted(own)
-    texts = translate(first.translator(taught.teacher), sources[:9], decoder="beam:width=4")
+    texts = translate(
+        first.translator(taught.teacher), sources[:9], decoder="beam:width=4", whole=True
+    )
     assert [example.targets for example in lessons.splits().train[:9]] == [(t,) for t in texts]
     both = Taught(Way("deep-shallow"), own=True).task(first).splits().train
     assert len(both) == 2 * len(sources)

@@ -79,10 +79,12 @@ def translate(
     decoder: Decoder | str | None = None,
     max_new_tokens: int = 200,
     batch: int = 64,
+    whole: bool = False,
 ) -> list[str]:
     """The targets of many sources, greedily, `batch` at a time; sources of like length together.
 
-    A source that is empty, or longer than the model reads, has the target "".
+    A source that is empty, or longer than the model reads, has the target "", and, if `whole` ones
+    are asked for, so has one whose target did not end within `max_new_tokens`.
     """
     chosen = _decoder(translator, decoder)
     readable = [i for i, source in enumerate(sources) if translator.reads(source)]
@@ -91,7 +93,8 @@ def translate(
     for at in range(0, len(order), batch):
         part = order[at : at + batch]
         trace = _run(translator, chosen, [sources[i] for i in part], max_new_tokens)
-        for i, text in zip(part, _texts(translator, fold(trace)), strict=True):
+        most = max_new_tokens if whole else None
+        for i, text in zip(part, _texts(translator, fold(trace), most), strict=True):
             texts[i] = text
     return texts
 
@@ -161,6 +164,8 @@ def _run(
     return run(decoder, model, canvas, sampler, Stops(translator.eos_ids))
 
 
-def _texts(translator: Translator, canvas: Canvas) -> list[str]:
-    """What stands after the first cell of each row."""
-    return [translator.units.decode(canvas.row(b)[1:]) for b in range(len(canvas.tokens_BN))]
+def _texts(translator: Translator, canvas: Canvas, most: int | None) -> list[str]:
+    """What stands after the first cell of each row; "" for what has `most` tokens and no end."""
+    rows = [canvas.row(b)[1:] for b in range(len(canvas.tokens_BN))]
+    cut = [len(row) == most and row[-1] not in translator.eos_ids for row in rows]
+    return ["" if c else translator.units.decode(row) for c, row in zip(cut, rows, strict=True)]

@@ -38,7 +38,8 @@ def distill(
     """Write what the teacher makes of each source; how many lines there are at the end.
 
     `reverse`: what it makes is the source of a line, and what it read the target. Where it writes
-    nothing, or one of the texts in `never`, that side is empty, and nobody learns from the line.
+    nothing, one of the texts in `never`, or something that does not end within `max_new_tokens`,
+    that side is empty, and nobody learns from the line.
     Raises ValueError where `path` holds the work of another run.
     """
     given, made = ("target", "source") if reverse else ("source", "target")
@@ -52,7 +53,12 @@ def distill(
             part = [examples[i] for i in order[at : at + batch]]
             sources = [example.source for example in part]
             written = translate(
-                teacher, sources, decoder=decoder, max_new_tokens=max_new_tokens, batch=batch
+                teacher,
+                sources,
+                decoder=decoder,
+                max_new_tokens=max_new_tokens,
+                batch=batch,
+                whole=True,
             )
             for example, text in zip(part, written, strict=True):
                 line = {given: example.source, made: "" if text in never else text}
