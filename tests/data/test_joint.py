@@ -2,6 +2,7 @@
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.joint import Joint, joint
+from anyorder.data.mixtures import Reversed, TrainedOn
 from anyorder.data.own import OwnPairs
 from anyorder.data.tasks import Task
 
@@ -29,3 +30,21 @@ def test_a_task_with_one_alphabet_keeps_it():
     train = task.splits().train
     row = train[0].source
     assert Joint(task).units(train)[0].encode(row) == task.units(train)[0].encode(row)
+
+
+def test_what_is_learnt_instead_has_the_vocabulary_of_the_tasks_own_pairs(tmp_path):
+    path, other = tmp_path / "mine.tsv", tmp_path / "taught.tsv"
+    path.write_text("".join(f"open file {n}\tÖffnen Sie {n}\n" for n in range(40)))
+    own = OwnPairs(str(path), vocabulary=400)
+    source = own.splits().train[0].source
+    other.write_text(f"{source}\tganz anderes\n")
+    task = joint(TrainedOn(own, (str(other),)))
+    assert joint(task) == task
+    one, same = task.units(task.splits().train)
+    assert one is same
+    plain, _ = Joint(own).units(own.splits().train)
+    for text in (source, "Öffnen Sie 3"):
+        assert one.encode(text) == plain.encode(text)
+    back = joint(Reversed(own))
+    assert isinstance(back, Reversed)
+    assert back.units(back.splits().train)[0].encode(source) == plain.encode(source)

@@ -50,7 +50,7 @@ def compare(
     if wishes.threads is not None:
         torch.set_num_threads(wishes.threads)
     task = task_of(name)
-    models = [_opened(folder) for folder in folders or _shipped(name)]
+    models = [_opened(folder) for folder in folders or _shipped(task.name)]
     done = Found(name, wishes, json)
     try:
         with progress() as bar:

@@ -5,8 +5,9 @@ source_units, units = task.units(task.splits().train)      # the same
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from anyorder.data.mixtures import Instead, Reversed, TrainedOn
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.units.text import TextUnits
@@ -38,6 +39,10 @@ class Joint:
         return self.task.scores(hypotheses, examples)
 
 
-def joint(task: Task) -> Joint:
-    """The task with one vocabulary, be it that it had one already."""
+def joint(task: Task) -> Task:
+    """The task with one vocabulary, be it that it had one already. What is trained on other pairs
+    has the vocabulary of its own ones still.
+    """
+    if isinstance(task, TrainedOn | Instead | Reversed):
+        return replace(task, task=joint(task.task))
     return task if isinstance(task, Joint) else Joint(task)

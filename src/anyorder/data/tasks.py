@@ -49,6 +49,7 @@ class Task(Protocol):
 
 TASKS: Final[Mapping[str, Callable[[], Task]]] = {
     "pronounce": Pronounce,
+    "translate": Translate,  # English to German
     "translate-en-de": lambda: Translate("de"),
     "translate-en-fr": lambda: Translate("fr"),
     "copy-or-reverse": CopyOrReverse,
