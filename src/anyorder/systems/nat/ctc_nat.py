@@ -4,10 +4,12 @@ anyorder reproduce ctc-nat
 """
 
 from anyorder.data.pronounce import Pronounce
+from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.ctc import CTCBeam, CTCGreedy
 from anyorder.models.parallel import CTCTransformer
 from anyorder.objectives.ctc import CTC
-from anyorder.systems.claims import Claim, Less
+from anyorder.systems.claims import Claim, Less, More
+from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -39,6 +41,16 @@ SYSTEM = System(
                 "deep-shallow": Way("deep-shallow"),
             },
         ),
+        Trained(
+            Translate("de"),
+            {
+                "en-de: ctc-nat": Way("ctc"),
+                "en-de: vanilla-nat": Way("vanilla"),
+                "en-de, distilled: ctc-nat": Way("ctc", lessons=TAUGHT),
+                "en-de, distilled: vanilla-nat": Way("vanilla", lessons=TAUGHT),
+                "en-de: deep-shallow": TEACHER,
+            },
+        ),
     ),
     claims=(
         Claim(
@@ -56,6 +68,14 @@ SYSTEM = System(
         Claim(
             "It makes no more than 10 % more errors than the autoregressive model.",
             Less("phoneme_error_rate", than="deep-shallow", times=1.1),
+        ),
+        Claim(
+            "It translates better than a parallel model that predicts the length, from raw data.",
+            More("bleu", than="en-de: vanilla-nat", of="en-de: ctc-nat"),
+        ),
+        Claim(
+            "From distilled data, too.",
+            More("bleu", than="en-de, distilled: vanilla-nat", of="en-de, distilled: ctc-nat"),
         ),
     ),
     minutes=60,

@@ -5,15 +5,15 @@ anyorder reproduce fertility-nat
 
 from anyorder.align.words import Aligner
 from anyorder.data.pronounce import Pronounce
+from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage, NoisyParallel
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.objectives.fertility import Fertility
-from anyorder.systems.claims import Claim, Less
+from anyorder.systems.claims import Claim, Less, More
+from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
 from anyorder.systems.experiments.school import Rescored, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-
-TEACHER = Way("deep-shallow")
 
 SYSTEM = System(
     number=11,
@@ -50,6 +50,13 @@ SYSTEM = System(
                 "deep-shallow": TEACHER,
             },
         ),
+        Trained(
+            Translate("de"),
+            {
+                "en-de: fertility-nat": Way("fertility"),
+                "en-de, distilled: fertility-nat": Way("fertility", lessons=TAUGHT),
+            },
+        ),
     ),
     claims=(
         Claim(
@@ -61,6 +68,15 @@ SYSTEM = System(
             Less("phoneme_error_rate", than="fertility-nat", of="fertility-nat, teacher"),
         ),
         Claim("It is quicker than the teacher.", Less("latency_ms", than="deep-shallow")),
+        Claim(
+            "It translates better after distillation: at least a fifth more BLEU.",
+            More(
+                "bleu",
+                than="en-de: fertility-nat",
+                times=1.2,
+                of="en-de, distilled: fertility-nat",
+            ),
+        ),
     ),
     minutes=60,
 )

@@ -15,6 +15,7 @@ from anyorder.objectives.dag import DAG
 from anyorder.objectives.infilling import Infilling
 from anyorder.systems.claims import AtMost, Claim, Less, More
 from anyorder.systems.experiments.graph_beam import NGramBeam
+from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -65,6 +66,14 @@ SYSTEM = System(
                 "dag, no pre-training": Way("dag-glancing"),
             },
         ),
+        Trained(
+            Translate("de"),
+            {
+                "en-de: dag": Way("dag-glancing"),
+                "en-de, distilled: dag": Way("dag-glancing", lessons=TAUGHT),
+                "en-de: deep-shallow": TEACHER,
+            },
+        ),
     ),
     claims=(
         Claim(
@@ -81,6 +90,11 @@ SYSTEM = System(
             More("bleu", than="dag, no pre-training"),
         ),
         Claim("One call writes the whole target.", AtMost("calls", 1.0)),
+        Claim(
+            "From raw data it translates nearly as well as the autoregressive model: 0.9 of its "
+            "BLEU.",
+            More("bleu", than="en-de: deep-shallow", times=0.9, of="en-de: dag"),
+        ),
     ),
     minutes=60,
 )
