@@ -43,7 +43,10 @@ def test_the_text_of_the_paper_has_six_spans_of_fifteen_tokens() -> None:
 def test_every_place_can_be_taken() -> None:
     spans, rng = Spans(share=0.5, most=2, shortest=2, apart=1), Generator().manual_seed(0)
     drawn = Counter(tuple(span.start for span in spans.draw(8, rng)) for _ in range(3000))
-    assert set(drawn) == {(a, b) for a in range(4) for b in range(a + 3, 7)}
+    places = {(a, b) for a in range(4) for b in range(a + 3, 7)}
+    assert set(drawn) == places
+    even = 3000 / len(places)
+    assert all(abs(count - even) < 5 * even**0.5 for count in drawn.values()), "evenly"
     assert Spans().draw(1, rng) == [range(1)]
 
 

@@ -12,7 +12,7 @@ from anyorder.data.own import OwnPairs
 from anyorder.decode.one_shot.dag import DAGBeam
 from anyorder.measure.translation import translate
 from anyorder.nets.layers import Width
-from anyorder.systems.experiments.graph_beam import NGramBeam
+from anyorder.systems.experiments.decoders import NGramBeam
 from anyorder.systems.experiments.school import TINY, School, Way
 from anyorder.train.earlier import Earlier
 from anyorder.train.fit import fit

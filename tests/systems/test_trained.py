@@ -12,7 +12,10 @@ from anyorder.decode.one_shot.fertility import NoisyParallel
 from anyorder.measure.translation import translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.school import NARROW, TINY, Fluent, Rescored, School, Taught, Way
+from anyorder.systems.experiments import school as school_module
+from anyorder.systems.experiments.decoders import Fluent, Rescored
+from anyorder.systems.experiments.lessons import Together, Words
+from anyorder.systems.experiments.school import NARROW, TINY, School, Taught, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.train.schedule import InverseRoot
 
@@ -63,6 +66,28 @@ def test_another_recipe_is_another_model() -> None:
         school.folder(Way("ctc", lessons=Taught(Way("deep-shallow"), own=True))),
     ]
     assert len({school.folder(ctc), *others}) == 10
+
+
+def test_another_teacher_is_another_pupil(monkeypatch: pytest.MonkeyPatch) -> None:
+    school = School(TASK, EXPERIMENT.width, TINY, None, None)
+    taught = Taught(Way("deep-shallow"))
+    pupils = Way("ctc", lessons=taught), Way("ctc", lessons=Together((taught, Words(taught))))
+    before = [school.folder(pupil) for pupil in (*pupils, Way("ctc"))]
+    deeper = replace(school_module.paradigms()["deep-shallow"], encoder_layers=2)
+    known = {**school_module.paradigms(), "deep-shallow": deeper}
+    monkeypatch.setattr(school_module, "paradigms", lambda: known)
+    after = [school.folder(pupil) for pupil in (*pupils, Way("ctc"))]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, False, True]
+
+
+def test_each_seed_may_have_a_teacher_of_its_own(tmp_path: Path) -> None:
+    schools = [
+        School(TASK, EXPERIMENT.width, replace(TINY, seed=seed), tmp_path, steps=4)
+        for seed in (0, 1)
+    ]
+    one, other = Taught(Way("deep-shallow")), Taught(Way("deep-shallow"), own_seed=True)
+    assert one.file(schools[0]) == one.file(schools[1]) == other.file(schools[0])
+    assert other.file(schools[1]) != one.file(schools[1])
 
 
 def test_a_second_training_begins_with_the_weights_of_the_first(tmp_path: Path) -> None:

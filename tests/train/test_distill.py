@@ -167,7 +167,7 @@ def test_a_folder_of_another_version_or_damaged_is_named(
 
 def test_a_backward_teacher_writes_sources_for_real_targets(own: OwnPairs, tmp_path: Path) -> None:
     back = Reversed(own)
-    longer = replace(RECIPE, steps=300, check_every=300)  # less writes without an end, and that is not learnt
+    longer = replace(RECIPE, steps=300, check_every=300)  # a text without an end is not learnt
     teacher = fit(back, small("autoregressive"), longer, tmp_path / "back")
     examples, path = back.splits().train[:12], tmp_path / "reverse.jsonl"
     options = {"decoder": "left-to-right", "max_new_tokens": 20, "reverse": True}

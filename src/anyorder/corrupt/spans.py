@@ -45,8 +45,11 @@ class Spans:
         outside = length - inside
         count = max(1, min(self.most, inside // self.shortest, outside // self.apart + 1))
         spare = outside - self.apart * (count - 1)
-        lots = torch.randint(count + 1, (spare,), generator=rng)
-        gaps = [gap + self.apart for gap in lots.bincount(minlength=count + 1).tolist()]
+        # stars and bars: a row of `spare` tokens and `count` spans, in any order equally likely
+        bars = torch.randperm(spare + count, generator=rng)[:count].sort().values - torch.arange(
+            count
+        )
+        gaps = (bars.diff(prepend=bars.new_zeros(1)) + self.apart).tolist()
         begin = -self.apart  # before the first span there need be nothing
         found: list[range] = []
         for n in range(count):

@@ -6,7 +6,8 @@
 
 Latency is the median time of one source alone, throughput the targets a second at the best batch.
 Both begin at the ids of the source and end at the ids of the target: tokenizers take no part. All
-translators take turns at every source and every batch, so that they meet the same machine.
+translators take turns at every source and every batch, each time in another order, so that they
+meet the same machine.
 Source: Kasai et al. 2021 (arXiv:2006.10369), section 3.1: speed at batch 1 and the largest batch.
 """
 
@@ -62,13 +63,19 @@ class Reading:
 
 @dataclass(frozen=True)
 class Speed:
-    """`calls` a source alone, `latency` in milliseconds, `throughput` in sources a second with
-    `batch` of them at once.
+    """`calls`, and `cells` that they read, a source alone; `latency` in milliseconds, `throughput`
+    in sources a second with `batch` of them at once, the median of several passes.
+
+    `latency_spread` is the range of the middle half of the sources, `throughput_spread` that of
+    all passes, in the same units.
     """
 
     calls: float
+    cells: float
     latency: float
+    latency_spread: float
     throughput: float
+    throughput_spread: float
     batch: int
 
 
@@ -106,46 +113,73 @@ def speeds(
     max_new_tokens: int = 200,
     timed: int = 60,
     batches: Sequence[int] = (16, 64, 256),
+    passes: int = 3,
 ) -> dict[str, Speed]:
     """How fast each reader is: the first `timed` sources give the latency, all of them the
-    throughput. Raises ValueError where one can read none of them.
+    throughput, `passes` times over. Raises ValueError where one can read none of them.
     """
     short = [source for source in sources if all(r.reads(source) for r in readers.values())]
     if not short:
         raise ValueError("the models can read none of the sources: they are too long, or empty")
-    alone: dict[str, list[Cost]] = {name: [] for name in readers}
-    for number, source in enumerate([*short[:1], *short[:timed]]):
-        for name, reader in readers.items():
-            cost = reader.write([source], max_new_tokens)
-            if number:  # the first call sets things up
-                alone[name].append(cost)
+    single = [[source] for source in (*short[:1], *short[:timed])]
+    alone = {
+        name: costs[1:]  # the first call sets things up
+        for name, costs in _in_turns(readers, single, max_new_tokens).items()
+    }
     short.sort(key=len)
     sizes = sorted({min(batch, len(short)) for batch in batches})
-    by_batch = [_throughputs(readers, short, batch, max_new_tokens) for batch in sizes]
-    found: dict[str, Speed] = {}
-    for name, costs in alone.items():
-        best = max(range(len(sizes)), key=lambda at, name=name: by_batch[at][name])
-        found[name] = Speed(
-            calls=statistics.fmean(cost.calls for cost in costs),
-            latency=1e3 * statistics.median(cost.seconds for cost in costs),
-            throughput=by_batch[best][name],
-            batch=sizes[best],
-        )
-    return found
+    by_batch = {size: _throughputs(readers, short, size, passes, max_new_tokens) for size in sizes}
+    return {
+        name: _speed(costs, {size: found[name] for size, found in by_batch.items()})
+        for name, costs in alone.items()
+    }
+
+
+def _speed(alone: Sequence[Cost], by_batch: Mapping[int, Sequence[float]]) -> Speed:
+    """Of the costs of single sources, and of the throughput of each pass by the size of batches."""
+    best = max(by_batch, key=lambda size: statistics.median(by_batch[size]))
+    seconds = [cost.seconds for cost in alone]
+    low, _, high = statistics.quantiles(seconds) if len(seconds) > 1 else seconds * 3
+    return Speed(
+        calls=statistics.fmean(cost.calls for cost in alone),
+        cells=statistics.fmean(cost.cells for cost in alone),
+        latency=1e3 * statistics.median(seconds),
+        latency_spread=1e3 * (high - low),
+        throughput=statistics.median(by_batch[best]),
+        throughput_spread=max(by_batch[best]) - min(by_batch[best]),
+        batch=best,
+    )
 
 
 def _throughputs(
     readers: Mapping[str, Reader],
     sources: Sequence[str],
     batch: int,
+    passes: int,
     max_new_tokens: int,
-) -> dict[str, float]:
-    """Sources a second, `batch` of them at once."""
-    seconds = dict.fromkeys(readers, 0.0)
-    for at in range(0, len(sources), batch):
-        for name, reader in readers.items():
-            seconds[name] += reader.write(sources[at : at + batch], max_new_tokens).seconds
-    return {name: len(sources) / spent for name, spent in seconds.items()}
+) -> dict[str, list[float]]:
+    """Sources a second of each pass, `batch` of them at once."""
+    parts = [sources[at : at + batch] for at in range(0, len(sources), batch)]
+    costs = _in_turns(readers, [parts[0], *parts * passes], max_new_tokens)
+    return {
+        name: [
+            len(sources) / sum(cost.seconds for cost in made[1 + at : 1 + at + len(parts)])
+            for at in range(0, len(parts) * passes, len(parts))
+        ]
+        for name, made in costs.items()
+    }
+
+
+def _in_turns(
+    readers: Mapping[str, Reader], batches: Sequence[Sequence[str]], max_new_tokens: int
+) -> dict[str, list[Cost]]:
+    """The costs of each batch; with every batch another reader is the first."""
+    names, costs = list(readers), {name: list[Cost]() for name in readers}
+    for number, batch in enumerate(batches):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            costs[name].append(readers[name].write(batch, max_new_tokens))
+    return costs
 
 
 def _decoder(translator: Translator, decoder: Decoder | str | None) -> Decoder:

@@ -7,17 +7,15 @@
 What a school trains for a lesson (a backward teacher) has the seed 0, like every teacher.
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from anyorder.data.granules import granules
-from anyorder.data.mixtures import Instead, Reversed, TrainedOn
+from anyorder.data.mixtures import Instead, TrainedOn
 from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
 from anyorder.systems.experiments.school import Lessons, School, Taught, Way
-from anyorder.train.distill import distill, never_learnt
 
 TEACHER: Final = Way("deep-shallow")
 TAUGHT: Final = Taught(TEACHER)
@@ -58,21 +56,7 @@ class TaughtBack:
 
     def file(self, school: School) -> Path:
         """The pairs, written if they were not before."""
-        turned = Reversed(school.task)
-        back = replace(school, task=turned, recipe=replace(school.recipe, seed=0))
-        translator = back.translator(self.teacher)
-        mark = hashlib.sha256(self.decoder.encode()).hexdigest()[:8]
-        path = back.folder(self.teacher) / f"taught-back-{mark}.jsonl"
-        distill(
-            translator,
-            turned.splits().train,
-            path,
-            decoder=self.decoder,
-            max_new_tokens=school.longest,
-            reverse=True,
-            never=never_learnt(school.task),
-        )
-        return path
+        return school.taught(self.teacher, self.decoder, reverse=True)
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,26 @@
     school.translator(Way("ctc"))
     Way("nmla", begins_with=Way("ctc"), recipe=FINE)      # a second training, after the first
     Way("ctc", lessons=Taught(Way("deep-shallow")))       # on what a teacher made of the sources
-    Way("ctc", decoder=Fluent(width=8))                   # a decoder that learns, too
+    Way("ctc", decoder=Fluent(width=8))                   # a decoder that learns (`decoders`)
 
 A model is kept in the cache folder under the hash of all that it follows from, and a training that
 was stopped goes on.
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from anyorder.data.mixtures import TrainedOn
+from anyorder.data.mixtures import Reversed, TrainedOn
 from anyorder.data.tasks import Task
-from anyorder.decode.one_shot.ctc_fluency import CTCFluency
-from anyorder.decode.one_shot.fertility import NoisyParallel
 from anyorder.decode.run import Decoder
 from anyorder.folders import cache_dir
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.nets.layers import Width
-from anyorder.train.distill import distill
+from anyorder.train.distill import distill, never_learnt
 from anyorder.train.fit import fit
-from anyorder.train.fluency import learn_fluency
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import Cosine, InverseRoot
@@ -64,12 +62,13 @@ class Raw:
 class Taught:
     """What another model makes of the sources (see `train.distill`); `own` adds the own pairs.
 
-    All seeds have the teacher of seed 0.
+    All seeds have the teacher of seed 0, unless each has a teacher of its `own_seed`.
     """
 
     teacher: "Way"
     own: bool = False
     decoder: str = "beam:width=4"
+    own_seed: bool = False
 
     def task(self, school: "School") -> Task:
         own = self.own or school.steps is not None  # a teacher of few steps may write nothing
@@ -77,13 +76,7 @@ class Taught:
 
     def file(self, school: "School") -> Path:
         """The pairs, written if they were not before."""
-        first = replace(school, recipe=replace(school.recipe, seed=0))
-        translator = first.translator(self.teacher)
-        mark = hashlib.sha256(self.decoder.encode()).hexdigest()[:8]
-        path = first.folder(self.teacher) / f"taught-{mark}.jsonl"
-        train = school.task.splits().train
-        distill(translator, train, path, decoder=self.decoder, max_new_tokens=school.longest)
-        return path
+        return school.taught(self.teacher, self.decoder, own_seed=self.own_seed)
 
 
 @dataclass(frozen=True)
@@ -99,33 +92,6 @@ class Way:
     begins_with: "Way | None" = None
     recipe: Recipe | None = None
     lessons: Lessons = field(default_factory=Raw)
-
-
-@dataclass(frozen=True)
-class Fluent:
-    """CTC beams with a language model and weights that are tuned on `pairs` held-out pairs."""
-
-    width: int = 8
-    pairs: int = 500
-
-    def made(self, translator: Translator, task: Task, school: "School") -> Decoder:
-        splits = task.splits()
-        held_out = splits.valid[: self.pairs]
-        fluency = learn_fluency(translator, splits.train, held_out, width=self.width)
-        return CTCFluency(fluency, width=self.width)
-
-
-@dataclass(frozen=True)
-class Rescored:
-    """Noisy parallel decoding, with the model of another way as teacher (None: its own score)."""
-
-    samples: int = 10
-    teacher: Way | None = None
-    length_penalty: float = 0.6
-
-    def made(self, translator: Translator, task: Task, school: "School") -> Decoder:
-        teacher = school.translator(self.teacher) if self.teacher else None
-        return NoisyParallel(self.samples, teacher, self.length_penalty)
 
 
 @dataclass(frozen=True)
@@ -159,10 +125,32 @@ class School:
         return fit(way.lessons.task(self), paradigm, recipe, folder, begin_from=begin_from)
 
     def decoder(self, way: Way) -> Decoder | str | None:
-        """How the model of a way is read; what it must learn for that is learnt now."""
-        if isinstance(way.decoder, Learned):
-            return way.decoder.made(self.translator(way), self.task, self)
-        return way.decoder
+        """How the model of a way is read; what it must learn for that is learnt once."""
+        return _learned(self, way) if isinstance(way.decoder, Learned) else way.decoder
+
+    def taught(
+        self, teacher: Way, decoder: str, *, own_seed: bool = False, reverse: bool = False
+    ) -> Path:
+        """The pairs that a teacher makes of the task's own, written if they were not before.
+
+        `reverse`: the teacher reads targets (see `distill`).
+        """
+        task = Reversed(self.task) if reverse else self.task
+        seed = self.recipe.seed if own_seed else 0
+        school = replace(self, task=task, recipe=replace(self.recipe, seed=seed))
+        translator = school.translator(teacher)
+        mark = hashlib.sha256(decoder.encode()).hexdigest()[:8]
+        path = school.folder(teacher) / f"taught-{mark}.jsonl"
+        distill(
+            translator,
+            task.splits().train,
+            path,
+            decoder=decoder,
+            max_new_tokens=self.longest,
+            reverse=reverse,
+            never=never_learnt(self.task) if reverse else (),
+        )
+        return path
 
     def folder(self, way: Way) -> Path:
         """By the hash of all that the model follows from: not of how it is read."""
@@ -172,9 +160,29 @@ class School:
         return (self.scratch or cache_dir() / "trained") / name
 
 
+@lru_cache(maxsize=16)
+def _learned(school: School, way: Way) -> Decoder:
+    assert isinstance(way.decoder, Learned), "other decoders need nothing"
+    return way.decoder.made(school.translator(way), school.task, school)
+
+
 def _lineage(way: Way | None) -> tuple[object, ...]:
-    """The paradigms, recipes and lessons of all trainings, the last one first."""
+    """The paradigms, recipes and lessons of all trainings, the last one first; and of all
+    teachers.
+    """
     if way is None:
         return ()
     facts = (repr(paradigms()[way.paradigm]), repr(way.recipe), repr(way.lessons))
-    return (*facts, *_lineage(way.begins_with))
+    teachers = [_lineage(teacher) for teacher in _ways_in(way.lessons)]
+    return (*facts, *teachers, *_lineage(way.begins_with))
+
+
+def _ways_in(lessons: object) -> list[Way]:
+    """The teachers of lessons, and of the lessons that these are made of."""
+    if isinstance(lessons, Way):
+        return [lessons]
+    if isinstance(lessons, tuple):
+        return [way for each in lessons for way in _ways_in(each)]
+    if is_dataclass(lessons):
+        return [way for each in fields(lessons) for way in _ways_in(getattr(lessons, each.name))]
+    return []

@@ -38,9 +38,9 @@ class Scores(Protocol):
 class Trained:
     """Ways by the rows that they belong to. A seed stands for weights, order and dropout.
 
-    Metrics: those of the task, and `also`, over `test` pairs held out (None: all); `calls` and
-    `latency_ms` of one source alone, `per_second` at the best batch. Speeds are those of the
-    machine at that moment: compare them within one result.
+    Metrics: those of the task, and `also`, over `test` pairs held out (None: all); `calls`,
+    `cells` that these read, and `latency_ms` of one source alone, `per_second` at the best batch.
+    Speeds are those of the machine at that moment: compare them within one result.
     """
 
     task: Task
@@ -89,7 +89,12 @@ class Trained:
                 max_new_tokens=school.longest,
             )
         return {
-            name: {"calls": x.calls, "latency_ms": x.latency, "per_second": x.throughput}
+            name: {
+                "calls": x.calls,
+                "cells": x.cells,
+                "latency_ms": x.latency,
+                "per_second": x.throughput,
+            }
             for name, x in found.items()
         }
 

@@ -7,7 +7,8 @@ from anyorder.data.pronounce import Pronounce
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.models.ngram_lm import NGramModel
 from anyorder.systems.claims import Claim, Less
-from anyorder.systems.experiments.school import Fluent, Way
+from anyorder.systems.experiments.decoders import Fluent
+from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 

@@ -21,7 +21,7 @@ TRAINED = Trained(
         "elmer": Way("elmer", WITHIN, begins_with=PRE_TRAINED, recipe=FINE),
         "elmer, all layers": Way("elmer", "parallel", begins_with=PRE_TRAINED, recipe=FINE),
         "elmer, no pre-training": Way("elmer", WITHIN, begins_with=Way("elmer"), recipe=FINE),
-        "vanilla-nat": Way("vanilla"),
+        "vanilla-nat": Way("vanilla", begins_with=Way("vanilla"), recipe=FINE),  # as long
     },
 )
 

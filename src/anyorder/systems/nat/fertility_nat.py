@@ -10,8 +10,9 @@ from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.objectives.fertility import Fertility
 from anyorder.systems.claims import Claim, Less, More
+from anyorder.systems.experiments.decoders import Rescored
 from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
-from anyorder.systems.experiments.school import Rescored, Way
+from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 

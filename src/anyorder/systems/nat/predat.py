@@ -14,7 +14,7 @@ from anyorder.models.parallel import DAGTransformer
 from anyorder.objectives.dag import DAG
 from anyorder.objectives.infilling import Infilling
 from anyorder.systems.claims import AtMost, Claim, Less, More
-from anyorder.systems.experiments.graph_beam import NGramBeam
+from anyorder.systems.experiments.decoders import NGramBeam
 from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
