@@ -15,9 +15,9 @@ from anyorder.data.granules import granules
 from anyorder.data.mixtures import Instead, TrainedOn
 from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
-from anyorder.systems.experiments.school import Lessons, School, Taught, Way
+from anyorder.systems.experiments.school import SERIAL, Lessons, School, Taught, Way
 
-TEACHER: Final = Way("deep-shallow")
+TEACHER: Final = Way("deep-shallow", recipe=SERIAL)
 TAUGHT: Final = Taught(TEACHER)
 
 
@@ -34,13 +34,16 @@ class Words:
 
 @dataclass(frozen=True)
 class Phrases:
-    """The pairs of phrases that stand in pairs of sentences (see `data.granules`)."""
+    """The pairs of phrases that stand in pairs of sentences (see `data.granules`). A training of a
+    few steps, for a test, has the words where there are none.
+    """
 
     of: Lessons
 
     def task(self, school: School) -> Task:
         found = granules(self.of.task(school).splits().train)
-        return Instead(school.task, found.phrases or found.words, "its phrases")
+        instead = found.words if school.steps is not None else ()
+        return Instead(school.task, found.phrases or instead, "its phrases")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ SYSTEM = System(
                 "ctc-nat": Way("ctc"),
                 "ctc-nat, beam": Way("ctc", "ctc-beam:width=8"),
                 "vanilla-nat": Way("vanilla"),
-                "deep-shallow": Way("deep-shallow"),
+                "deep-shallow": TEACHER,
             },
         ),
         Trained(

@@ -40,7 +40,7 @@ SYSTEM = System(
                 "vanilla-nat": Way("vanilla"),
                 "glancing-transformer, CTC": Way("ctc-glancing"),
                 "ctc-nat": Way("ctc"),
-                "deep-shallow": Way("deep-shallow"),
+                "deep-shallow": TEACHER,
             },
         ),
         Trained(

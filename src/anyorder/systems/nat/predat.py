@@ -56,7 +56,7 @@ SYSTEM = System(
             {
                 "dag, raw data": Way("dag-glancing"),
                 "dag, n-gram beam": Way("dag-glancing", NGramBeam()),
-                "deep-shallow": Way("deep-shallow"),
+                "deep-shallow": TEACHER,
             },
         ),
         Trained(
