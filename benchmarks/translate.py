@@ -3,47 +3,78 @@
     python -m benchmarks.translate pronounce --model MY-AR --model MY-CTC --model MY-DAG
     python -m benchmarks.translate translate-en-de         # the models that come with the library
 
-Every model is scored with the decoder that suits it (and with what `--decoder` names); every
+Every model is scored with the decoder that suits it (or with those that `--decoder` names); every
 autoregressive one also runs in CTranslate2, float32 and int8, if `pip install ctranslate2` was
 done: the same weights, greedily. Speeds are measured in turns, by the protocol of
 `anyorder.measure.translation`: one source alone, and the best batch. Run it on an idle machine.
+
+Rows have the fields of `measure.results.Peer`, and more: the scores, `latency` (ms of a source
+alone), `throughput` (sources a second at the best `batch`, where `tokens_per_s` is measured, too),
+both as ratios to the first row, and `same_share`. Texts of a peer are held against what the same
+model writes greedily in our engine; `ratio` is of throughputs, over those of the peers.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
 from anyorder.cli import screen
+from anyorder.data.pairs import Example
+from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import commit, cores, machine, versions
 from anyorder.measure.results import write_json
-from anyorder.measure.translation import Reader, Reading, speeds, translate
-from anyorder.models.shipped import shipped
+from anyorder.measure.translation import Reader, Reading, Speed, speeds, translate
+from anyorder.meter import Cost
+from anyorder.models.shipped import of_task
 from anyorder.models.translator import Translator, opened
-from benchmarks.engines.ctranslate import PRECISIONS, CTranslate2
+from benchmarks.engines.ctranslate import PRECISIONS, CTranslate2, version
 from benchmarks.hire import ROOT
 
 LONGEST = 200  # tokens of a target
+PLAIN = "left-to-right"  # what a peer does, too
+
+
+@dataclass
+class Counted:
+    """A reader that remembers what batches cost, by their sizes. Satisfies `Reader`."""
+
+    reader: Reader
+    costs: dict[int, list[Cost]] = field(default_factory=dict)
+
+    def reads(self, source: str) -> bool:
+        return self.reader.reads(source)
+
+    def write(self, sources: Sequence[str], max_new_tokens: int) -> Cost:
+        cost = self.reader.write(sources, max_new_tokens)
+        self.costs.setdefault(len(sources), []).append(cost)
+        return cost
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model in an engine, and what it makes of the test sources."""
+    """A model in an engine, and what it makes of the test sources; `plain`: what the same model
+    makes of them greedily in our engine, for a peer.
+    """
 
     model: str
     engine: str
+    precision: str
     decoder: str
-    reader: Reader
-    texts: tuple[str, ...]
+    reader: Counted
+    texts: Sequence[str]
+    plain: Sequence[str] | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.model}, {self.engine}, {self.decoder}"
+        return f"{self.model} {self.engine} {self.precision} {self.decoder}"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -51,72 +82,127 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     torch.set_num_threads(options.threads)
     try:
-        models = [opened(path) for path in options.model or _shipped(options.task)]
         task = task_of(options.task)
+        models = [opened(path) for path in options.model or of_task(task.name)]
+        _known(options.decoder, models)
         examples = task.splits().test[: options.pairs]
+        with TemporaryDirectory() as scratch:
+            every = list(contestants(models, examples, options, Path(scratch)))
+            rows = measured(every, task, examples, timed=options.timed)
     except (ValueError, OSError) as error:
         print(f"benchmarks.translate: {error}", file=sys.stderr)
         return 1
-    sources = [example.source for example in examples]
-    with TemporaryDirectory() as scratch:
-        every = [
-            contestant
-            for model in models
-            for contestant in contestants(model, sources, options, Path(scratch))
-        ]
-        found = speeds(
-            {each.name: each.reader for each in every},
-            sources,
-            timed=options.timed,
-            max_new_tokens=LONGEST,
-        )
-    first = every[0]
-    rows = [
-        {
-            "model": each.model,
-            "engine": each.engine,
-            "decoder": each.decoder,
-            **task.scores(each.texts, examples),
-            **asdict(found[each.name]),
-            "latency_ratio": found[first.name].latency / found[each.name].latency,
-            "throughput_ratio": found[each.name].throughput / found[first.name].throughput,
-            "same_text": sum(map(str.__eq__, each.texts, first.texts)) / len(sources),
-        }
-        for each in every
-    ]
     for row in rows:
-        screen.out().print("  ".join(f"{k} {_short(v)}" for k, v in row.items()))
-    facts = {"task": options.task, "pairs": len(sources), "threads": options.threads}
-    facts |= {"machine": machine(), "versions": versions(), "commit": commit(), "rows": rows}
-    out = options.out or ROOT / "results" / f"translate-{Path(options.task).stem}.json"
+        screen.out().print("  ".join(f"{k} {_short(v)}" for k, v in row.items()), markup=False)
+    facts = {"task": task.name, "pairs": len(examples), "threads": options.threads}
+    facts |= {"max_new_tokens": LONGEST, "machine": machine(), "versions": versions() | version()}
+    facts |= {"commit": commit(), "rows": rows}
+    out = options.out or ROOT / "results" / f"translate-{Path(task.name).stem}.json"
     write_json(facts, out)
     return 0
 
 
 def contestants(
-    model: Translator, sources: Sequence[str], options: argparse.Namespace, scratch: Path
-) -> list[Contestant]:
-    """The model with its decoders, and in the other engine if that can run it."""
-    found: list[Contestant] = []
-    for decoder in options.decoder.get(model.name, [model.decoder]):
-        texts = translate(model, sources, decoder=decoder, max_new_tokens=LONGEST)
-        reader = Reading(model, decoder)
-        found.append(Contestant(model.name, "anyorder", str(decoder), reader, tuple(texts)))
-    if model.kind != "seq2seq":
-        return found
-    for precision in PRECISIONS:
-        folder = scratch / f"{model.name}-{precision}"
-        try:
-            peer = CTranslate2.of(
-                model, precision=precision, threads=options.threads, folder=folder
+    models: Sequence[Translator],
+    examples: Sequence[Example],
+    options: argparse.Namespace,
+    scratch: Path,
+) -> Iterator[Contestant]:
+    """Each model with its decoders, and in the other engine if that can run it."""
+    sources = [example.source for example in examples]
+    taken: set[str] = set()
+    for number, model in enumerate(models, 1):
+        name = f"{model.name} ({number})" if model.name in taken else model.name
+        taken.add(model.name)
+        texts: dict[str, Sequence[str]] = {}
+        for decoder in dict.fromkeys(options.decoder.get(model.name, [model.decoder])):
+            texts[decoder] = translate(model, sources, decoder=decoder, max_new_tokens=LONGEST)
+            reader = Counted(Reading(model, decoder))
+            yield Contestant(name, "anyorder", model.precision, decoder, reader, texts[decoder])
+        if model.kind != "seq2seq":
+            continue
+        for precision, peer in _peers(model, options.threads, scratch / str(number)):
+            if PLAIN not in texts:
+                texts[PLAIN] = translate(model, sources, decoder=PLAIN, max_new_tokens=LONGEST)
+            theirs = peer.texts(sources, LONGEST)
+            yield Contestant(
+                name, "ctranslate2", precision, "greedy", Counted(peer), theirs, texts[PLAIN]
             )
+
+
+def _peers(model: Translator, threads: int, scratch: Path) -> Iterator[tuple[str, CTranslate2]]:
+    """The model in the other engine, by precision; none, and a remark, where that is missing."""
+    for precision in PRECISIONS:
+        folder = scratch / precision
+        try:
+            peer = CTranslate2.of(model, precision=precision, threads=threads, folder=folder)
         except ImportError as missing:
             screen.remark(str(missing))
-            break
-        texts = peer.texts(sources, LONGEST)
-        engine = f"CTranslate2 {precision}"
-        found.append(Contestant(model.name, engine, "greedy", peer, tuple(texts)))
-    return found
+            return
+        yield precision, peer
+
+
+def measured(
+    every: Sequence[Contestant], task: Task, examples: Sequence[Example], *, timed: int
+) -> list[dict[str, Any]]:
+    """A row for each contestant, all timed in turns."""
+    sources = [example.source for example in examples]
+    readers = {str(number): each.reader for number, each in enumerate(every)}
+    found = list(speeds(readers, sources, timed=timed, max_new_tokens=LONGEST).values())
+    pairs = list(zip(every, found, strict=True))
+    peers = [(each.name, speed) for each, speed in pairs if each.plain is not None]
+    return [
+        {
+            **_fields(each, speed, task.name),
+            "ratio": {
+                name: speed.throughput / peer.throughput for name, peer in peers if peer != speed
+            },
+            **task.scores(each.texts, examples),
+            "latency": speed.latency,
+            "latency_spread": speed.latency_spread,
+            "throughput": speed.throughput,
+            "throughput_spread": speed.throughput_spread,
+            "latency_ratio": found[0].latency / speed.latency,
+            "throughput_ratio": speed.throughput / found[0].throughput,
+            "same_share": _same(each),
+        }
+        for each, speed in pairs
+    ]
+
+
+def _fields(each: Contestant, speed: Speed, task: str) -> dict[str, Any]:
+    """Those that every benchmark against peers has."""
+    alone, batches = (each.reader.costs[size][1:] for size in (1, speed.batch))  # after the first
+    per_second = [cost.tokens_per_second for cost in batches]
+    share = _same(each)
+    return {
+        "engine": each.engine,
+        "decoder": each.decoder,
+        "model": each.model,
+        "task": task,
+        "precision": each.precision,
+        "batch": speed.batch,
+        "tokens_per_s": median(per_second),
+        "spread": max(per_second) - min(per_second),
+        "calls": speed.calls,
+        "tokens_per_call": sum(c.tokens for c in alone) / sum(c.calls for c in alone),
+        "same_text": None if share is None else share == 1,
+    }
+
+
+def _same(each: Contestant) -> float | None:
+    """For how many sources a peer's text is that of our engine, as a share."""
+    if each.plain is None:
+        return None
+    return sum(map(str.__eq__, each.texts, each.plain)) / len(each.texts)
+
+
+def _known(decoders: Mapping[str, Sequence[str]], models: Sequence[Translator]) -> None:
+    """Raises ValueError for decoders of a model that takes no part."""
+    names = list(dict.fromkeys(model.name for model in models))
+    for name in decoders:
+        if name not in names:
+            raise ValueError(f"--decoder is for a model {name!r}; there is {', '.join(names)}")
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
@@ -133,17 +219,12 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(words)
     chosen: dict[str, list[str]] = {}
     for word in options.decoder:
-        model, _, decoder = word.partition("=")
+        model, equals, decoder = word.partition("=")
+        if not equals:
+            parser.error(f"{word}: a decoder is that of a model, MODEL=DECODER")
         chosen.setdefault(model, []).append(decoder)
     options.decoder = chosen
     return options
-
-
-def _shipped(task: str) -> list[Path]:
-    found = [folder for name, folder in shipped().items() if name.startswith(f"{task}-")]
-    if not found:
-        raise ValueError(f"no model of {task} comes with the library; name one with --model")
-    return found
 
 
 def _short(value: object) -> str:

@@ -9,6 +9,7 @@ Tokens are named by their ids. Needs `pip install ctranslate2`.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from anyorder.models.translator import Translator
 from anyorder.nets.layers import Attention, Embedding, Layer, Stack, waves
 
 try:
-    import ctranslate2
-    from ctranslate2.specs import TransformerSpec
+    ctranslate2: Any = import_module("ctranslate2")
+    specs: Any = import_module("ctranslate2.specs")
 except ImportError:  # an optional peer
-    ctranslate2 = None
+    ctranslate2 = specs = None
 
 PRECISIONS = ("float32", "int8")
 
@@ -60,30 +61,45 @@ class CTranslate2:
         return self.translator.reads(source)
 
     def write(self, sources: Sequence[str], max_new_tokens: int) -> Cost:
-        """Translate a batch greedily; a call for each token of the longest target."""
+        """Translate a batch greedily; a call for each token of the longest target, and as we count
+        ours the token that ends a target is one.
+        """
         ids = [self.translator.source_units.encode(source) for source in sources]
         begun = time.perf_counter()
         found = self.targets(ids, max_new_tokens)
         seconds = time.perf_counter() - begun
-        return Cost(calls=1 + max(map(len, found)), seconds=seconds, tokens=sum(map(len, found)))
+        tokens = [min(len(target) + 1, max_new_tokens) for target in found]
+        return Cost(calls=max(tokens), seconds=seconds, tokens=sum(tokens))
 
     def targets(self, sources: Sequence[Sequence[int]], most: int) -> list[list[int]]:
         """The ids of the targets, greedily, all sources in one batch."""
         words = [[str(token) for token in source] for source in sources]
-        found = self.engine.translate_batch(words, beam_size=1, max_decoding_length=most)
+        found = self.engine.translate_batch(
+            words,
+            beam_size=1,
+            min_decoding_length=0,  # its own is 1; ours may end at once
+            max_decoding_length=most,
+        )
         return [[int(token) for token in each.hypotheses[0]] for each in found]
 
     def texts(self, sources: Sequence[str], most: int) -> list[str]:
-        """The targets of many sources."""
-        ids = [self.translator.source_units.encode(source) for source in sources]
-        return [self.translator.units.decode(target) for target in self.targets(ids, most)]
+        """The targets of many sources; "" for a source that is empty or too long."""
+        readable = [i for i, source in enumerate(sources) if self.reads(source)]
+        ids = [self.translator.source_units.encode(sources[i]) for i in readable]
+        found = dict(zip(readable, self.targets(ids, most) if ids else [], strict=True))
+        return [self.translator.units.decode(found.get(i, [])) for i in range(len(sources))]
+
+
+def version() -> dict[str, str]:
+    """Of the peer, where it is."""
+    return {} if ctranslate2 is None else {"ctranslate2": ctranslate2.__version__}
 
 
 def converted(net: Seq2Seq) -> Any:
     """The network as CTranslate2's specification."""
     sizes = net.sizes
     layers, heads = (sizes.encoder_layers, sizes.decoder_layers), sizes.width.heads
-    spec = TransformerSpec.from_config(layers, heads, pre_norm=True)  # feed-forward: ReLU
+    spec = specs.TransformerSpec.from_config(layers, heads, pre_norm=True)  # feed-forward: ReLU
     _embed(spec.encoder.embeddings[0], spec.encoder, net.source, sizes.max_length)
     _embed(spec.decoder.embeddings, spec.decoder, net.target, sizes.max_length)
     _stack(spec.encoder, net.encoder)

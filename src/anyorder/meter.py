@@ -71,7 +71,7 @@ class Meter:
 
 class Metered:
     """A model whose calls are counted: `extend`, `fill`, `deletions`, `insertions`, `after`, `ctc`,
-    `dag` and `copies`; all else is its own.
+    `denoised`, `dag` and `copies`; all else is its own.
     """
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
@@ -92,6 +92,10 @@ class Metered:
     def ctc(self) -> Any:
         """A CTC lattice; its cells are noted with their likeliest tokens."""
         return self._asked(self.model.ctc)
+
+    def denoised(self, draft_BM: Tensor) -> Any:
+        """A CTC lattice after a draft; noted as `ctc` is."""
+        return self._asked(lambda: self.model.denoised(draft_BM))
 
     def dag(self) -> Any:
         """A graph; its vertices are noted with their likeliest tokens."""

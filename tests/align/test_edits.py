@@ -55,6 +55,28 @@ def test_the_distance_is_the_least_number_of_edits(rows: list, substitutes: bool
 
 
 @given(rows=pairs)
+def test_deletion_and_then_insertion_make_the_target_with_the_fewest_edits(rows: list) -> None:
+    """The expert of the Levenshtein transformer."""
+    sources, targets = map(list, zip(*rows, strict=True))
+    source_BN, source_B = padded(sources)
+    N = source_BN.shape[1]
+    steps = script(source_BN, source_B, *padded(targets), substitutes=False)
+    deleted, inserted = steps.deleted(N).tolist(), steps.inserted(N).tolist()
+    for b, (source, target) in enumerate(rows):
+        n = len(source)
+        assert not any(deleted[b][n:])
+        assert not any(inserted[b][n + 1 :])
+        at = steps.target_BS[b][steps.edit_BS[b] == Edit.INSERT].tolist()
+        new = iter(target[place] for place in at)
+        text: list[int] = []
+        for cell in range(n + 1):
+            text += [next(new) for _ in range(inserted[b][cell])]
+            text += [] if cell == n or deleted[b][cell] else [source[cell]]
+        assert tuple(text) == target
+        assert sum(deleted[b]) + sum(inserted[b]) == edit_distance(source, target, False)
+
+
+@given(rows=pairs)
 def test_a_row_is_the_same_alone_and_in_company(rows: list) -> None:
     sources, targets = map(list, zip(*rows, strict=True))
     steps = script(*padded(sources), *padded(targets))

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from anyorder.cli.compare import Wishes
-from anyorder.cli.task_page import contestants, middling, page, replayed
+from anyorder.cli.task_page import contestants, decoders_of, middling, page, replayed
 from anyorder.data.pairs import Example
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.models.translator import Translator
+from anyorder.models.translator import Net, Translator
 from anyorder.units.special import EOS
 from anyorder.units.training import letters
-from tests.train.made import parallel, seq2seq
+from tests.train.made import length_based, markov, parallel, seq2seq
 
 UNITS = letters(["abcdef"])
 WISHES = Wishes(pairs=3, max_new_tokens=6, repeats=3, threads=None)
@@ -40,6 +40,40 @@ def test_those_that_write_left_to_right_come_first() -> None:
     assert [each.note for each in found] == ["", "", "", "exact 1", "", ""]
 
 
+@pytest.mark.parametrize(
+    ("net", "suits", "wanted"),
+    [
+        (length_based(), None, ["parallel", "parallel:candidates=5"]),
+        (length_based(), "early-exit", ["early-exit", "parallel", "parallel:candidates=5"]),
+        (
+            length_based(),
+            "mask-predict:candidates=3",
+            [
+                "mask-predict:candidates=3",
+                "parallel",
+                "parallel:candidates=5",
+                "mask-predict:candidates=5",
+            ],
+        ),
+        (
+            markov(order=2),
+            "cascade:order=2",
+            ["cascade:order=2", "cascade:order=0", "cascade:order=1"],
+        ),
+        (markov(order=1), "cascade:order=2", ["cascade:order=0", "cascade:order=1"]),
+        (seq2seq(), "beam:width=2", ["beam:width=2", "left-to-right", "beam:width=4"]),
+    ],
+)
+def test_a_model_is_measured_with_what_suits_it_first(
+    net: Net, suits: str | None, wanted: list[str]
+) -> None:
+    model = Translator(net, UNITS, UNITS, "m", (EOS,), suits=suits)
+    assert list(decoders_of(model)) == wanted
+    shown = [each.decoder for each in contestants([model], {}, "letters")]
+    assert shown == [wanted[0], wanted[-1]]
+    assert len(list(replayed(contestants([model], {}, "x"), examples("abc"), WISHES))) == 1
+
+
 def test_models_of_one_name_are_told_apart() -> None:
     names = [each.name for each in contestants([models()[0]] * 2, {}, "letters")]
     assert len(set(names)) == 4
@@ -65,10 +99,11 @@ def test_a_group_has_a_run_for_each_and_its_speed_up_counts_the_source() -> None
             assert run.figures["seconds"] == run.trace.cost.seconds > 0
             assert run.same_text is None
             assert ("lattice" in run.trace.facts) == ("teacher" not in run.decoder)
-    html = page("letters", groups, WISHES)
+    html = page("letters", groups, WISHES, pairs=2)
+    assert "<dt>test pairs</dt><dd>2</dd>" in html, "what there was, not what was asked for"
     assert "time of teacher · left-to-right" in html
 
 
 def test_without_a_source_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a page needs"):
-        page("letters", list(replayed([], [], WISHES)), WISHES)
+        page("letters", list(replayed([], [], WISHES)), WISHES, pairs=0)

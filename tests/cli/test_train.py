@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from anyorder.trace import Trace
 from tests.cli.conftest import Invoke, sentence
@@ -26,9 +27,14 @@ def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) ->
     assert Path("teacher/training/loss.png").is_file()
     told = invoke("distill", "teacher", pairs, "--decoder", "left-to-right", "--out", "d.jsonl")
     assert told.code == 0, told.err
-    assert len(Path("d.jsonl").read_text().splitlines()) > 60
+    lines = [json.loads(line) for line in Path("d.jsonl").read_text().splitlines()]
+    assert len(lines) > 60
+    empty = sum(not line["target"] for line in lines)
+    assert empty > 0, "a teacher of six steps"
+    assert f"d.jsonl: {len(lines) - empty} pairs written, {empty} left empty" in told.err
     learn = invoke("train", pairs, "--train-on", "d.jsonl", "--own", "--paradigm", "ctc", *TINY)
     assert learn.code == 0, learn.err
+    assert f"{empty} pairs have an empty source or target" in learn.err
     wrote = invoke("generate", "3 and 9", "--model", "pairs-ctc")
     assert wrote.code == 0, wrote.err
     wrong = invoke("generate", "3 and 9", "--model", "pairs-ctc", "--decoder", "beam")
@@ -53,10 +59,25 @@ def test_a_masked_language_model_lends_itself(invoke: Invoke, pairs: str) -> Non
     assert "bleu" not in texts.out
     assert "--begin-from lm" in texts.err
     assert "translates nothing" in sentence(invoke("generate", "3 and 9", "--model", "lm"))
+    for one in (["-m", "lm"], ["-m", "lm", "--pairs", "2", "--json", "none.json"]):
+        assert "--begin-from lm" in sentence(invoke("compare", "--task", pairs, *one))
+    assert not Path("none.json").exists(), "refused before anything was measured"
     begun = ["--paradigm", "dag", "--begin-from", "lm"]
     learn = invoke("train", pairs, *begun, *TINY)
     assert learn.code == 0, learn.err
     assert Path("pairs-dag/target.json").read_bytes() == Path("lm/source.json").read_bytes()
+
+
+def test_what_never_saw_a_pair_is_no_translator_yet(invoke: Invoke, pairs: str) -> None:
+    texts = invoke("train", pairs, "--paradigm", "dag-infilling", "--out", "texts", *TINY)
+    assert texts.code == 0, texts.err
+    assert "bleu" not in texts.out
+    assert "anyorder generate" not in texts.err
+    assert "--begin-from texts" in texts.err
+    learn = invoke("train", pairs, "--paradigm", "dag", "--begin-from", "texts", *TINY)
+    assert "bleu" in learn.out, learn.err
+    both = invoke("train", pairs, "--paradigm", "semantic-guided", *TINY)
+    assert "bleu" in both.out, "one vocabulary, but of pairs"
 
 
 def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
@@ -73,6 +94,15 @@ def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
         ("pairs-autoregressive", "beam:width=4"),
     ]
     assert all(row["ms"] > 0 and row["/s"] > 0 for row in found["rows"])
+    assert {row["batch"] for row in found["rows"]} == {3}
+    facts = {key: found[key] for key in ("pairs", "max_new_tokens", "precision", "threads")}
+    threads = torch.get_num_threads()
+    assert facts == {
+        "pairs": 3,
+        "max_new_tokens": 200,
+        "precision": "float32",
+        "threads": threads,
+    }
     page = Path("compare.html").read_text(encoding="utf-8")
     assert "pairs-ctc · ctc-greedy" in page
     assert '"kind":"ctc"' in page

@@ -20,14 +20,18 @@ from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGVi
 from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage, NoisyParallel
 from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.refine.align_denoise import AlignDenoise
+from anyorder.decode.refine.levenshtein import Levenshtein
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.fluency import Fluency
 from anyorder.models.ngram_lm import NGramModel, train_ngrams
+from anyorder.models.table_edits import TableEdits
 from anyorder.models.table_lattices import (
     TableCTC,
     TableDAG,
+    TableDenoiser,
     TableExits,
     TableFertility,
     TableMarkov,
@@ -53,6 +57,9 @@ PARALLEL = {  # every decoder for lattices, in one line each, and the model that
     "CTC beam, one": (CTCBeam(width=1), TableCTC),
     "CTC fluency": (CTCFluency(fluency(Weights(0.3, 0.2, 0.2)), width=4), TableCTC),
     "CTC fluency, no weights": (CTCFluency(fluency(Weights())), TableCTC),
+    "align": (AlignDenoise(steps=0), TableDenoiser),
+    "align, denoise": (AlignDenoise(), TableDenoiser),
+    "align, denoise once": (AlignDenoise(steps=1), TableDenoiser),
     "parallel": (Parallel(), TableParallel),
     "parallel, three lengths": (Parallel(candidates=3), TableParallel),
     "early exit": (EarlyExit(entropy=0.8), TableExits),
@@ -65,6 +72,8 @@ PARALLEL = {  # every decoder for lattices, in one line each, and the model that
     "mask-predict": (MaskPredict(iterations=4), TableParallel),
     "mask-predict, three lengths": (MaskPredict(iterations=3, candidates=3), TableParallel),
     "mask-predict, one call": (MaskPredict(iterations=1, candidates=2), TableParallel),
+    "levenshtein": (Levenshtein(rounds=4), TableEdits),
+    "levenshtein, one round": (Levenshtein(rounds=1, penalty=2.0), TableEdits),
     "cascade": (Cascade(order=2, states=4), TableMarkov),
     "cascade, on a tree": (Cascade(order=2, states=3, window=2, parallel=True), TableMarkov),
     "cascade, no context": (Cascade(order=0, states=3), TableMarkov),
@@ -162,6 +171,18 @@ class CountedLattices:
         return chosen
 
     @property
+    def room_B(self) -> Any:
+        return self.watched.room_B
+
+    def deletions(self, canvas: Canvas) -> Any:
+        self.tally[0] += 1
+        return self.watched.deletions(canvas)
+
+    def insertions(self, canvas: Canvas) -> Any:
+        self.tally[0] += 1
+        return self.watched.insertions(canvas)
+
+    @property
     def sources(self) -> Any:
         return self.watched.sources
 
@@ -175,6 +196,10 @@ class CountedLattices:
     def ctc(self) -> CTCLattice:
         self.tally[0] += 1
         return self.watched.ctc()
+
+    def denoised(self, draft_BM: Any) -> CTCLattice:
+        self.tally[0] += 1
+        return self.watched.denoised(draft_BM)
 
     def dag(self) -> DAGLattice:
         self.tally[0] += 1

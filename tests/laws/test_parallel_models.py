@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from anyorder.align.lattice import DAGLattice
 from anyorder.canvas import GIVEN, PAD, Canvas
+from anyorder.decode.one_shot.ctc import CTCGreedy
 from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
 from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.decode.one_shot.loop import InOneCall, OneShot
 from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.refine.align_denoise import AlignDenoise
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table_lattices import TableExits, TableParallel
+from anyorder.models.table_lattices import TableDenoiser, TableExits, TableParallel
 from anyorder.trace import Trace, fold
 from tests.laws import checks
 from tests.laws.cases import examples
@@ -50,11 +52,22 @@ def test_padding_is_never_read(name: str, data: st.DataObject) -> None:
         def ctc(self) -> Any:
             return poisoned(self.watched.ctc())
 
+        def denoised(self, draft_BM: Any) -> Any:
+            return poisoned(self.watched.denoised(draft_BM))
+
         def dag(self) -> Any:
             return poisoned(self.watched.dag())
 
         def fill(self, canvas: Canvas) -> Any:
-            logp_BNV = self.watched.fill(canvas)
+            return self._beyond(canvas, self.watched.fill(canvas))
+
+        def deletions(self, canvas: Canvas) -> Any:
+            return self._beyond(canvas, self.watched.deletions(canvas))
+
+        def insertions(self, canvas: Canvas) -> Any:
+            return self._beyond(canvas, self.watched.insertions(canvas))
+
+        def _beyond(self, canvas: Canvas, logp_BNV: torch.Tensor) -> torch.Tensor:
             inside_BN1 = (canvas.status_BN != PAD)[..., None]
             return torch.where(inside_BN1, logp_BNV, 90 * torch.randn(logp_BNV.shape).double())
 
@@ -135,6 +148,32 @@ def test_no_early_exit_is_parallel(case: SourceCase) -> None:
     """Law 8."""
     none = checks.written(EarlyExit(entropy=0.0), case)
     checks.same(none, checks.written(Parallel(), case))
+
+
+@given(case=source_cases(TableDenoiser))
+@examples(8)
+def test_no_step_of_denoising_is_align_only(case: SourceCase) -> None:
+    """Law 8: the same text, bit for bit."""
+    align, greedy = (checks.written(one, case) for one in (AlignDenoise(steps=0), CTCGreedy()))
+    for one, other in zip(vars(align).values(), vars(greedy).values(), strict=False):
+        assert one is other is None or torch.equal(one, other)
+
+
+@given(case=source_cases(TableDenoiser), steps=st.integers(1, 3))
+@examples(8)
+def test_a_text_that_settled_is_not_denoised_again(case: SourceCase, steps: int) -> None:
+    """Law 8: more steps write the same, where one more did not change a text."""
+    case = with_room(case)
+    texts = [checks.texts(checks.written(AlignDenoise(steps=n), case)) for n in range(steps + 2)]
+    for b in range(len(case.rows)):
+        of_row = [each[b] for each in texts]
+        settled = next((n for n in range(steps + 1) if of_row[n] == of_row[n + 1]), steps + 1)
+        assert all(text == of_row[settled] for text in of_row[settled:])
+
+
+def with_room(case: SourceCase) -> SourceCase:
+    """The same, with room for the whole of every text."""
+    return replace(case, rows=tuple(replace(row, new=20) for row in case.rows))
 
 
 @pytest.mark.parametrize("candidates", [1, 3])

@@ -16,13 +16,18 @@ from anyorder.decode.one_shot.dag import DAGBeam, DAGLookahead
 from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.decode.one_shot.loop import Found, OneShot
 from anyorder.decode.one_shot.parallel import Parallel
+from anyorder.decode.refine import align_denoise, levenshtein
+from anyorder.decode.refine.align_denoise import AlignDenoise
+from anyorder.decode.refine.levenshtein import Levenshtein
 from anyorder.decode.search import cascade
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.capability import CTCModel
 from anyorder.models.ngram_lm import NGramModel
+from anyorder.models.table_edits import TableEdits
 from anyorder.models.table_lattices import (
     TableCTC,
     TableDAG,
+    TableDenoiser,
     TableExits,
     TableMarkov,
     TableParallel,
@@ -152,6 +157,42 @@ def test_a_cascade_that_drafts_for_ever_is_noticed(monkeypatch: pytest.MonkeyPat
     notices(checks.given_stays_given, Cascade(order=1), TableMarkov)
 
 
+def test_editing_that_ends_for_all_rows_at_once_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = Levenshtein._judged
+
+    def joint(self: Any, state: Any) -> Any:
+        state = right(self, state)
+        return replace(state, live_B=state.live_B.all().expand_as(state.live_B))
+
+    monkeypatch.setattr(Levenshtein, "_judged", joint)
+    notices(checks.alone_or_in_company, Levenshtein(), TableEdits)
+
+
+def test_editing_that_does_not_know_its_own_texts_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = Levenshtein._judged
+
+    def forgetful(self: Any, state: Any) -> Any:
+        return replace(right(self, state), live_B=state.live_B)
+
+    monkeypatch.setattr(Levenshtein, "_judged", forgetful)
+    notices(checks.given_stays_given, Levenshtein(rounds=2), TableEdits)
+
+
+def test_a_beginning_that_is_deleted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(text: Any, origins: Any) -> Any:
+        first_BM = origins.origin_BM.clone()
+        first_BM[:, 0] = -1
+        return right(text, replace(origins, origin_BM=first_BM))
+
+    right = levenshtein._edited
+    monkeypatch.setattr(levenshtein, "_edited", careless)
+    notices(checks.given_stays_given, Levenshtein(rounds=2), TableEdits)
+
+
 def test_a_language_model_that_remembers_other_texts_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -177,3 +218,30 @@ def test_a_weight_that_is_forgotten_is_noticed() -> None:
         checks.same(checks.written(decoder, case), checks.written(DAGBeam(width=4), case))
 
     notices(as_plain, DAGBeam(width=4, language_model=ngrams(), weight=1.0), TableDAG)
+
+
+def test_texts_that_are_denoised_while_others_change_are_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = align_denoise.shown
+
+    def together(canvas: Any, found: Found, ready_B: Any) -> Any:
+        return right(canvas, found, ready_B.all().expand(len(ready_B)))
+
+    monkeypatch.setattr(align_denoise, "shown", together)
+    notices(checks.alone_or_in_company, AlignDenoise(), TableDenoiser)
+
+
+def test_a_draft_that_is_never_ready_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = align_denoise.shown
+    monkeypatch.setattr(
+        align_denoise, "shown", lambda canvas, found, ready_B: right(canvas, found, ready_B & False)
+    )
+    notices(checks.given_stays_given, AlignDenoise(steps=1), TableDenoiser)
+
+
+def test_a_step_of_denoising_too_many_is_noticed() -> None:
+    def as_aligned(decoder: Any, case: SourceCase) -> None:
+        checks.same(checks.written(decoder, case), checks.written(CTCGreedy(), case))
+
+    notices(as_aligned, AlignDenoise(steps=1), TableDenoiser)

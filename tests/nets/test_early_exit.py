@@ -88,14 +88,16 @@ def test_it_is_what_all_layers_for_all_cells_would_be(seed: int) -> None:
 
 
 @torch.no_grad()
-def test_no_layer_is_computed_for_cells_that_have_left() -> None:
+def test_of_cells_that_have_left_keys_and_values_alone_are_computed() -> None:
     stack, x_BMC, sees_B1M, memory = made()
-    computed: list[int] = []
+    computed, kept = list[int](), list[int]()
     for layer in stack.each:
         layer.middle.register_forward_hook(lambda _part, _x, y: computed.append(y.shape[1]))
+        layer.own.key_value.register_forward_hook(lambda _part, _x, y: kept.append(y.shape[1]))
     layer_BM = torch.tensor([[1, 2, 2, 3, 1], [1, 1, 9, 9, 9], [2, 1, 1, 9, 9]])
     climb(stack, x_BMC, sees_B1M, memory, leaves(layer_BM))
     assert computed == [5, 3, 1], "the longest row says how many; the fourth layer is left out"
+    assert kept == [5, 5, 5], "others see what has left at each layer that is computed"
 
 
 def test_a_cell_moves_the_layers_that_it_has_passed() -> None:

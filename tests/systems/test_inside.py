@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.one_shot.early_exit import EarlyExit
+from anyorder.models.length_based import LengthTransformer
 from anyorder.nets.layers import EncoderDecoder, Width
 from anyorder.nets.local_attention import AroundPeak
 from anyorder.systems.bench import Bench
@@ -79,11 +82,52 @@ def test_layers_are_counted(school: School) -> None:
     wanted = {"plain": 3.0, "left to right": 1.0, "exits": 1.0, "all": 6.0}
     for name, layers in wanted.items():
         numbers = Layers().of(school.translator(WAYS[name]), school.decoder(WAYS[name]), SOURCES)
-        assert numbers == {"layers": layers}
+        assert numbers["layers_passed"] == layers
+        assert (numbers["layers"] == layers) == (name != "exits")
+
+
+def test_layers_are_what_is_multiplied_at_the_most(school: School) -> None:
+    """All linear parts of the decoder, and the head, seen at work on sources one by one."""
+    way = WAYS["exits"]
+    made = school.translator(way)
+    net, done, heads = made.net, list[int](), list[int]()
+    assert isinstance(net, LengthTransformer)
+    C, V = WIDTH.channels, made.units.vocab_size
+
+    def watch(part: nn.Module, given: tuple, _found: Tensor) -> None:
+        assert isinstance(part, nn.Linear)
+        done.append(part.weight.numel() * given[0][..., 0].numel())
+
+    crosses = [layer.cross.key_value for layer in net.decoder.each if layer.cross]
+    parts = [each for each in net.decoder.modules() if isinstance(each, nn.Linear)]
+    watched = [each for each in parts if all(each is not cross for cross in crosses)]
+    handles = [part.register_forward_hook(watch) for part in watched]
+    for entropy in (1.0, 1.5, 1.9, 2.0, 2.1, 2.2, 99.0):
+        done.clear()
+        heads.clear()
+        cells = 0
+        for source in SOURCES:
+            model, _ = made.begin([source], max_new_tokens=1)
+            count = int(model.lengths().argmax(-1)) + 1
+            layer_BM = model.exiting(entropy).layers(
+                Canvas.of_prompts([[model.bos]], new_cells=[count])
+            )
+            cells += int((layer_BM > 0).sum())
+            heads.append(int(layer_BM.clamp_max(5).sum()))
+        whole = 6 * C**2 + 2 * C * WIDTH.middle
+        seen = (sum(done) + sum(heads) * C * V) / (whole * cells)
+        numbers = Layers().of(made, EarlyExit(entropy), SOURCES)
+        assert numbers["layers_passed"] < seen <= numbers["layers"] + 1e-9
+    for handle in handles:
+        handle.remove()
 
 
 def test_exits_are_learnt_from_held_out_pairs(school: School) -> None:
-    for layers in (2.0, 9.0):
+    with pytest.raises(ValueError, match="after one layer costs"):
+        ExitsWithin(layers=2.0).made(school.translator(WAYS["exits"]), TASK, school)
+    with pytest.raises(ValueError, match="can't leave early"):
+        ExitsWithin(layers=2.5).made(school.translator(Way("ctc")), TASK, school)
+    for layers in (2.5, 9.0):
         made = ExitsWithin(layers=layers).made(school.translator(WAYS["exits"]), TASK, school)
         assert isinstance(made, EarlyExit)
         assert (made.entropy == 0.0) == (layers == 9.0)

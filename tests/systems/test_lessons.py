@@ -45,6 +45,19 @@ def test_words_and_phrases_are_those_of_the_lesson(
     assert isinstance(Words(Raw()), Lessons)
 
 
+def test_words_stand_in_for_phrases_in_a_short_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = (Example("a", ("x",), "1"), Example("b", ("y",), "2")) * 9
+    pairs = Splits(train, (Example("c", ("z",), "4"),), (Example("d", ("w",), "5"),))
+    monkeypatch.setattr(CopyOrReverse, "splits", lambda self: pairs)
+    found = granules(pairs.train)
+    assert found.words
+    assert not found.phrases
+    assert Phrases(Raw()).task(school(tmp_path, steps=4)).splits().train == found.words
+    assert Phrases(Raw()).task(school(tmp_path)).splits().train == ()
+
+
 def test_both_directions_are_learnt_together(tmp_path: Path) -> None:
     ours = school(tmp_path, steps=4)
     own = TASK.splits()

@@ -1,11 +1,13 @@
 """Scores of words and order, with an aligner that learns from the training pairs."""
 
+import math
+
 import numpy as np
 import pytest
 
 from anyorder.data.pairs import Example
 from anyorder.systems.experiments.trained import Scores
-from anyorder.systems.experiments.words import ChoiceOfWords, Competences, RareWords
+from anyorder.systems.experiments.words import ChoiceOfWords, Competences, RareWords, entropy
 
 NAMES = "eins zwei drei vier fünf sechs sieben acht".split()
 
@@ -47,3 +49,13 @@ def test_competences_are_those_of_what_was_written() -> None:
     assert turned["monotonicity"] < 0.4
     assert turned["kendall_distance"] > 0.6
     assert strange["ngram_perplexity"] > kept["ngram_perplexity"]
+    assert turned["entropy"] == pytest.approx(kept["entropy"])
+
+
+def test_one_word_again_and_again_has_no_entropy() -> None:
+    same = Competences()(["eins eins eins"] * 20, TEST, TRAIN)
+    assert same["entropy"] == entropy([]) == 0.0
+    assert entropy([["a", "b"], ["c", "d"]]) == pytest.approx(math.log(4))
+    assert entropy([["a", "a", "a", "b"]]) == pytest.approx(
+        -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
+    )

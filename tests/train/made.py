@@ -4,6 +4,7 @@ import torch
 
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
+from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
 from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
 from anyorder.models.parallel import (
@@ -13,6 +14,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
@@ -79,6 +81,31 @@ def markov(order: int = 2) -> MarkovTransformer:
             encoder_layers=1,
             decoder_layers=1,
             width=WIDTH,
+        )
+    )
+
+
+def levenshtein(most: int = 12) -> LevenshteinTransformer:
+    torch.manual_seed(1)
+    return LevenshteinTransformer(
+        LevenshteinSizes(
+            source_vocab=10,
+            target_vocab=10,
+            bos=1,
+            eos=2,
+            most=most,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )
+
+
+def guided(width: Width = WIDTH) -> SemanticGuided:
+    torch.manual_seed(1)
+    return SemanticGuided(
+        GuidedSizes(
+            source_vocab=10, target_vocab=10, encoder_layers=1, prompt=3, spread=2, width=width
         )
     )
 

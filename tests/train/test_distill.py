@@ -11,7 +11,7 @@ from anyorder.data.own import OwnPairs
 from anyorder.data.pairs import Example
 from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator, is_ours, opened
-from anyorder.train.distill import distill, never_learnt
+from anyorder.train.distill import Distilled, distill, never_learnt
 from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import Paradigm, paradigms
 from anyorder.train.recipe import Recipe
@@ -52,9 +52,11 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
 ) -> None:
     examples, whole, torn = own.splits().train[:20], tmp_path / "whole.jsonl", tmp_path / "t.jsonl"
     options = {"decoder": "beam:width=2", "batch": 6, "max_new_tokens": 12}
-    assert distill(teacher, examples, whole, **options) == 20  # type: ignore[arg-type]
+    found = distill(teacher, examples, whole, **options)  # type: ignore[arg-type]
     lines = whole.read_bytes().splitlines(keepends=True)
-    assert len(lines) == 20
+    assert len(lines) == found.lines == 20
+    assert found.empty == sum(not json.loads(line)["target"] for line in lines) > 0
+    assert found.pairs == 20 - found.empty
     assert sorted(json.loads(line)["source"] for line in lines) == sorted(
         example.source for example in examples
     )
@@ -62,7 +64,7 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
     with pytest.raises(ValueError, match="by another teacher"):  # whoever it was, it is not said
         distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
     torn.with_name("t.jsonl.job").write_bytes(whole.with_name("whole.jsonl.job").read_bytes())
-    distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
+    assert distill(teacher, examples, torn, **options) == found  # type: ignore[arg-type]
     assert torn.read_bytes() == whole.read_bytes()
     strange = [Example("a\u2028b", ("x",), "0"), Example("c", ("x",), "1")]
     for _ in range(2):  # lines end with line feeds alone
@@ -171,7 +173,7 @@ def test_a_backward_teacher_writes_sources_for_real_targets(own: OwnPairs, tmp_p
     teacher = fit(back, small("autoregressive"), longer, tmp_path / "back")
     examples, path = back.splits().train[:12], tmp_path / "reverse.jsonl"
     options = {"decoder": "left-to-right", "max_new_tokens": 20, "reverse": True}
-    assert distill(teacher, examples, path, **options) == 12  # type: ignore[arg-type]
+    assert distill(teacher, examples, path, **options).lines == 12  # type: ignore[arg-type]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert sorted(line["target"] for line in lines) == sorted(e.source for e in examples)
     read = [line["target"] for line in lines]
@@ -184,7 +186,8 @@ def test_a_backward_teacher_writes_sources_for_real_targets(own: OwnPairs, tmp_p
     assert path.read_bytes() == whole
     with pytest.raises(ValueError, match="or in another way"):
         distill(teacher, examples, path, decoder="left-to-right", max_new_tokens=20)
-    distill(teacher, examples, tmp_path / "n.jsonl", **options, never=written)  # type: ignore[arg-type]
+    none = distill(teacher, examples, tmp_path / "n.jsonl", **options, never=written)  # type: ignore[arg-type]
+    assert none == Distilled(12, empty=12)
     kept = [json.loads(line) for line in (tmp_path / "n.jsonl").read_text().splitlines()]
     assert {line["source"] for line in kept} == {""}
     assert not never_learnt(own) & {example.source for example in own.splits().train}

@@ -111,6 +111,27 @@ def test_a_masked_language_model_lends_its_layers_and_units(own: OwnPairs, tmp_p
         )
 
 
+def test_a_language_model_that_is_adopted_is_not_trained(own: OwnPairs, tmp_path: Path) -> None:
+    small = {
+        name: replace(paradigms()[name], encoder_layers=1, width=WIDTH)
+        for name in ("masked-lm", "semantic-guided")
+    }
+    lm = fit(own, small["masked-lm"], RECIPE, tmp_path / "lm")
+    still, made = (
+        fit(own, small["semantic-guided"], recipe, tmp_path / name, begin_from=tmp_path / "lm")
+        for name, recipe in (("still", STILL), ("made", RECIPE))
+    )
+    for name, weight in made.net.named_parameters():
+        if name.startswith("lm."):
+            assert torch.equal(weight, lm.net.get_parameter(name.removeprefix("lm.")))
+        else:
+            assert not torch.equal(weight, still.net.get_parameter(name)), name
+    assert (made.decoder, made.kind) == ("align-denoise", "semantic-guided")
+    more = fit(own, small["semantic-guided"], RECIPE, tmp_path / "m", begin_from=tmp_path / "made")
+    hole = more.net.get_parameter("lm.hole")
+    assert not torch.equal(hole, lm.net.get_parameter("hole")), "a second training tunes all"
+
+
 def test_other_units_and_no_model_are_refused(own: OwnPairs, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to begin from"):
         fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=tmp_path / "nowhere")

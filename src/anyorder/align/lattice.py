@@ -29,6 +29,12 @@ class CTCLattice:
         """The cells that are no padding."""
         return _real(self.logp_BMV, self.count_B)
 
+    @property
+    def token_BM(self) -> Int[Tensor, "B M"]:
+        """The likeliest token of each cell, be the blank likelier or not."""
+        blank = torch.tensor([self.blank], device=self.logp_BMV.device)
+        return self.logp_BMV.index_fill(-1, blank, -torch.inf).argmax(-1)
+
 
 @dataclass(frozen=True)
 class DAGLattice:

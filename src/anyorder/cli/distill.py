@@ -47,7 +47,7 @@ def distill(
     examples = (Reversed(own) if reverse else own).splits().train
     with progress() as bar:
         line = bar.add_task("translating", total=len(examples))
-        count = run(
+        found = run(
             model,
             examples,
             out,
@@ -57,4 +57,7 @@ def distill(
             never=never_learnt(own) if reverse else (),
             on_progress=lambda done, _: bar.update(line, completed=done),
         )
-    remark(f"{count} pairs in {out}: `anyorder train {task} --train-on {out}` learns from them")
+    remark(
+        f"{out}: {found.pairs} pairs written, {found.empty} left empty; "
+        f"`anyorder train {task} --train-on {out}` learns from the former"
+    )

@@ -1,7 +1,7 @@
 """Models of a task on a page: a few test sources, and how each model writes each of them alone.
 
     groups = [group for group in replayed(contestants(models, notes), examples, wishes)]
-    html = page("pronounce", groups, wishes)
+    html = page("pronounce", groups, wishes, pairs=len(examples))
 
 What was measured is one source at a time, the models in turns. The lattice of a parallel model is
 computed afterwards, outside of what was timed.
@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from anyorder.data.pairs import Example
+from anyorder.decode.catalogue import parse
 from anyorder.decode.generate import Output, generate
+from anyorder.decode.refine.mask_predict import MaskPredict
+from anyorder.decode.search.cascade import Cascade
+from anyorder.models.markov import MarkovTransformer
 from anyorder.models.translator import KINDS, Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, compare_page
@@ -36,11 +40,34 @@ class Contestant:
     note: str = ""
 
 
+def decoders_of(model: Translator) -> tuple[str, ...]:
+    """The decoders to measure: the one that suits the model, then those of its kind that fit it.
+
+    What rewrites is left out where it does not suit, for such a model never learnt to; so are
+    cascades that need more context than the model has.
+    """
+    suits, *others = dict.fromkeys((model.decoder, *KINDS[model.kind].decoders))
+    learnt = [each for each in others if not isinstance(parse(each), MaskPredict)]
+    every = [suits, *(others if isinstance(parse(suits), MaskPredict) else learnt)]
+    return tuple(each for each in every if not _too_deep(model, each))
+
+
+def _too_deep(model: Translator, decoder: str) -> bool:
+    """Whether a cascade needs more context than the model was trained with."""
+    cascade, net = parse(decoder), model.net
+    return (
+        isinstance(cascade, Cascade)
+        and isinstance(net, MarkovTransformer)
+        and cascade.order > net.sizes.order
+    )
+
+
 def contestants(
     models: Sequence[Translator], notes: Mapping[tuple[int, str], str], task: str
 ) -> list[Contestant]:
-    """Each model with the decoder that suits it, and with the last of its kind: a beam, or one that
-    rewrites. Models that write left to right come first: the others are measured against them.
+    """Each model with the first and the last of its decoders (see `decoders_of`): the one that
+    suits it, and a beam, say. Models that write left to right come first: the others are measured
+    against them.
 
     `notes` are by the model's place and the decoder.
     """
@@ -48,8 +75,8 @@ def contestants(
     taken: set[str] = set()
     order = sorted(range(len(models)), key=lambda i: models[i].kind != "seq2seq")
     for i in order:
-        model = models[i]
-        for decoder in dict.fromkeys((model.decoder, KINDS[model.kind].decoders[-1])):
+        model, decoders = models[i], decoders_of(models[i])
+        for decoder in dict.fromkeys((decoders[0], decoders[-1])):
             name = f"{model.name.removeprefix(f'{task}-')} · {decoder}"
             while name in taken:  # folders of the same name
                 name += "*"
@@ -111,14 +138,16 @@ def _short(source: str) -> str:
     return source if len(source) <= NAME else source[: NAME - 1].rstrip() + "…"
 
 
-def page(task: str, groups: Sequence[Group], wishes: "Wishes") -> str:
-    """The page with these groups. Raises ValueError where there is none."""
+def page(task: str, groups: Sequence[Group], wishes: "Wishes", *, pairs: int) -> str:
+    """The page with these groups, and `pairs` that scores are of. Raises ValueError without any
+    group.
+    """
     first = groups[0].runs[0].decoder if groups else ""
     facts: dict[str, object] = {
         "task": task,
         "precision": "float32",
         "threads": torch.get_num_threads(),
-        "test pairs": wishes.pairs,
+        "test pairs": pairs,
         "sources shown": len(groups),
         "runs of each": wishes.repeats,
         "speed-up": f"time of {first} for the same sources, one at a time, over that of the row",

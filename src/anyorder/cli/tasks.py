@@ -15,13 +15,13 @@ from rich.table import Table
 
 from anyorder.cli.comparison import attempt, write_page, write_traces
 from anyorder.cli.screen import complain, out, progress, remark
-from anyorder.cli.task_page import contestants, middling, page, replayed
+from anyorder.cli.task_page import contestants, decoders_of, middling, page, replayed
 from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
 from anyorder.measure.translation import Reading, speeds, translate
-from anyorder.models.shipped import shipped
-from anyorder.models.translator import KINDS, Translator, is_ours, opened
+from anyorder.models.shipped import of_task
+from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.show.page import Group
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def compare(
 
     No folders: the models of the task that come with the library. Whatever ends it, what was
     measured is shown and written. Raises ValueError where there are no models, and for a folder
-    that is none.
+    that is none, or of a model that writes nothing.
     """
     if wishes.threads is not None:
         torch.set_num_threads(wishes.threads)
     task = task_of(name)
-    models = [_opened(folder) for folder in folders or _shipped(task.name)]
+    models = [_opened(folder) for folder in folders or of_task(task.name)]
     done = Found(name, wishes, json)
     try:
         with progress() as bar:
@@ -72,6 +72,7 @@ class Found:
     wishes: "Wishes"
     json: Path | None
     pairs: int = 0
+    precision: str = "float32"
     rows: list[Row] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
 
@@ -80,8 +81,17 @@ class Found:
         path = self.json
         if path is None:
             return []
-        facts = {"task": self.task, "machine": machine(), "versions": versions()}
-        text = jsons.dumps(facts | {"rows": self.rows}, indent=1) + "\n"
+        facts = {
+            "task": self.task,
+            "pairs": self.pairs,
+            "max_new_tokens": self.wishes.max_new_tokens,
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "machine": machine(),
+            "versions": versions(),
+            "rows": self.rows,
+        }
+        text = jsons.dumps(facts, indent=1) + "\n"
         return attempt(path, lambda: path.write_text(text, encoding="utf-8"))
 
     def leave(self, html: Path, traces: Path) -> list[str]:
@@ -90,12 +100,13 @@ class Found:
             return []
         try:
             out().print(table(self.rows))
-            told = "ms: a source alone; /s: at the best batch; greedy choice"
+            told = "ms: a source alone; /s: at the best batch, which is named; greedy choice"
             remark(f"{self.pairs} test pairs; {told}")
         finally:  # a pipe that nobody reads does not cost the files
             problems = self.keep()
             if self.groups:
-                problems += write_page(page(self.task, self.groups, self.wishes), html)
+                shown = page(self.task, self.groups, self.wishes, pairs=self.pairs)
+                problems += write_page(shown, html)
                 runs = [
                     (f"{g.name}-{run.decoder}", run.trace) for g in self.groups for run in g.runs
                 ]
@@ -109,7 +120,8 @@ def _measure(
     """Quality row by row, then the speeds of all, then the sources of the page."""
     examples = task.splits().test[: done.wishes.pairs]
     done.pairs, most = len(examples), done.wishes.max_new_tokens
-    todo = [(i, each) for i, model in enumerate(models) for each in KINDS[model.kind].decoders]
+    done.precision = ", ".join(dict.fromkeys(model.precision for model in models))
+    todo = [(i, each) for i, model in enumerate(models) for each in decoders_of(model)]
     notes: dict[tuple[int, str], str] = {}
     tell(total=len(todo) + 1)
     for i, decoder in todo:
@@ -153,7 +165,8 @@ def _time(
     sources = [example.source for example in examples]
     found = speeds(named, sources, timed=100, max_new_tokens=max_new_tokens)
     for each, speed in zip(rows, found.values(), strict=True):
-        each |= {"calls": speed.calls, "ms": speed.latency, "/s": speed.throughput}
+        each |= {"calls": speed.calls, "ms": speed.latency}
+        each |= {"/s": speed.throughput, "batch": speed.batch}
 
 
 def noted(row: Row) -> str:
@@ -177,18 +190,13 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def _shipped(name: str) -> list[Path]:
-    """The models of a task that come with the library."""
-    found = [folder for model, folder in shipped().items() if model.startswith(f"{name}-")]
-    if not found:
-        raise ValueError(
-            f"no model of {name} comes with the library; train one (`anyorder train {name}`) "
-            "and name its folder with --model"
-        )
-    return found
-
-
 def _opened(folder: Path) -> Translator:
     if not is_ours(folder):
         raise ValueError(f"{folder} is no folder of a model that `anyorder train` wrote")
-    return opened(folder)
+    model = opened(folder)
+    if not model.writes:
+        raise ValueError(
+            f"{folder} is a masked language model, which writes nothing; begin a model that does "
+            f"from it: `anyorder train ... --begin-from {folder}`"
+        )
+    return model

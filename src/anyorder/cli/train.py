@@ -108,10 +108,14 @@ def _task(name: str, files: tuple[str, ...], *, own: bool, reverse: bool) -> "Ta
 def _trained(
     task: "Task", paradigm: str, recipe: "Recipe", folder: Path, begin_from: Path | None
 ) -> None:
-    """Train with a bar in the terminal, then score the held-out test pairs, if the model writes."""
+    """Train with a bar in the terminal, then score the test pairs, if it is a translator now."""
+    from anyorder.data.mixtures import remarks_of
     from anyorder.measure.translation import translate
+    from anyorder.objectives.infilling import Infilling
     from anyorder.train.fit import fit
     from anyorder.train.paradigms import paradigms
+
+    chosen = paradigms()[paradigm]
 
     with progress() as bar:
         line = bar.add_task("reading the pairs", total=recipe.steps)
@@ -122,16 +126,16 @@ def _trained(
 
         translator = fit(
             task,
-            paradigms()[paradigm],
+            chosen,
             recipe,
             folder,
             begin_from=begin_from,
             on_step=show,
             on_remark=remark,
         )
-    for sentence in getattr(task, "remarks", ()):
+    for sentence in remarks_of(task):
         remark(sentence)
-    if not translator.writes:
+    if not translator.writes or isinstance(chosen.objective, Infilling):  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return
     with waiting("Testing ..."):

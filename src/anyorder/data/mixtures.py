@@ -4,13 +4,15 @@
     task = TrainedOn(Translate("de"), ("distilled.jsonl",), own=True)     # and its own
     task = Instead(Translate("de"), examples, "words")                    # pairs at hand
     task = Reversed(Translate("de"))                                      # from German
+    task.remarks                                                          # which pairs are left out
 
 Held-out and test pairs stay those of the task, and so do the units: they come of its own pairs.
 A reversed task has all its pairs turned round, those that are tested, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 
 from anyorder.data.own import Fields, OwnPairs
@@ -33,17 +35,26 @@ class TrainedOn:
         parts = ["own"] * self.own + list(self.files)
         return f"{self.task.name} (trained on {' and '.join(parts)})"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The task's and the files': what could not be used."""
+        return tuple(chain(remarks_of(self.task), *(file.remarks for file in self._pairs)))
+
+    @cached_property
+    def _pairs(self) -> tuple[OwnPairs, ...]:
+        return tuple(OwnPairs(file, Fields()) for file in self.files)
+
     def splits(self) -> Splits:
         """Raises ValueError where a source of a file is one that is tested."""
         splits = self.task.splits()
         kept = {example.source for example in chain(splits.valid, splits.test)}
         train = list(splits.train) if self.own else []
-        for file in self.files:
-            for example in OwnPairs(file, Fields()).all():
+        for file in self._pairs:
+            for example in file.all():
                 if example.source in kept:
                     raise ValueError(
-                        f"{file} has {example.source[:40]!r}, which {self.task.name} tests on: "
-                        "a model must not be trained on it"
+                        f"{file.place} has {example.source[:40]!r}, which {self.task.name} tests "
+                        "on: a model must not be trained on it"
                     )
                 train.append(example)
         return replace(splits, train=tuple(train))
@@ -72,12 +83,17 @@ class Instead:
         """The task's, with what is learnt."""
         return f"{self.task.name} (trained on {self.called})"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The task's, and how many examples are left out."""
+        learnt = len(self.splits().train)
+        return (*remarks_of(self.task), *_left_out(self.examples, learnt))
+
     def splits(self) -> Splits:
         """Held-out and test pairs are the task's."""
         splits = self.task.splits()
-        kept = {example.source for example in chain(splits.valid, splits.test)}
-        train = (example for example in self.examples if example.source not in kept)
-        return replace(splits, train=tuple(train))
+        train = _untested(self.examples, splits.valid, splits.test)
+        return replace(splits, train=train)
 
     def units(self, train: Sequence[Example]) -> tuple[TextUnits, TextUnits]:
         """The units of the task's own pairs."""
@@ -99,13 +115,17 @@ class Reversed:
         """The task's, marked."""
         return f"{self.task.name} reversed"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The task's, and how many texts are left out."""
+        every = turned(self.task.splits().train)
+        return (*remarks_of(self.task), *_left_out(every, len(self.splits().train)))
+
     def splits(self) -> Splits:
         """All pairs turned round. A text that is tested is not learnt, though its pair was."""
         splits = self.task.splits()
         valid, test = turned(splits.valid), turned(splits.test)
-        kept = {example.source for example in chain(valid, test)}
-        train = (example for example in turned(splits.train) if example.source not in kept)
-        return Splits(tuple(train), valid, test)
+        return Splits(_untested(turned(splits.train), valid, test), valid, test)
 
     def units(self, train: Sequence[Example]) -> tuple[TextUnits, TextUnits]:
         """The task's own, sides exchanged."""
@@ -128,6 +148,22 @@ def turned(examples: Sequence[Example]) -> tuple[Example, ...]:
         for target in example.targets:
             found.setdefault((target, example.group), {})[example.source] = None
     return tuple(Example(text, tuple(of), group) for (text, group), of in found.items())
+
+
+def remarks_of(task: Task) -> tuple[str, ...]:
+    """Sentences on pairs that a task can't use or leaves out; a task need not have any."""
+    return tuple(getattr(task, "remarks", ()))
+
+
+def _untested(examples: Iterable[Example], *tested: Sequence[Example]) -> tuple[Example, ...]:
+    """Those whose source is none that is tested."""
+    kept = {example.source for example in chain(*tested)}
+    return tuple(example for example in examples if example.source not in kept)
+
+
+def _left_out(examples: Sequence[Example], learnt: int) -> tuple[str, ...]:
+    left = len(examples) - learnt
+    return (f"{left} of {len(examples)} sources are tested, and not learnt",) if left else ()
 
 
 def own_pairs(task: Task) -> tuple[Example, ...]:

@@ -94,6 +94,15 @@ class CTCModel(Protocol):
 
 
 @runtime_checkable
+class CTCDenoiser(CTCModel, Protocol):
+    """A `CTCModel` that also reads a draft of its cells, and says anew what they hold."""
+
+    def denoised(self, draft_BM: Int[Tensor, "B M"]) -> CTCLattice:
+        """A lattice of the same cells, which held these tokens; one with the blank held nothing."""
+        ...
+
+
+@runtime_checkable
 class DAGModel(Protocol):
     """Says what all vertices hold and how they are linked; made as a `CTCModel` is."""
 

@@ -104,7 +104,9 @@ class SourceLengths(OfSources[LengthTransformer]):
 @dataclass(frozen=True, eq=False)
 class SourceExits:
     """Satisfies `ParallelModel`: a model whose cells leave the decoder at the first layer that is
-    sure enough. Source: Li et al. 2022 (arXiv:2210.13304), section 3.3, hard exits.
+    sure enough. To know that, the head tells the tokens of every climbing cell at every layer but
+    the last; with a large vocabulary that costs more than the layers.
+    Source: Li et al. 2022 (arXiv:2210.13304), section 3.3, hard exits.
     """
 
     plain: SourceLengths
@@ -123,7 +125,9 @@ class SourceExits:
         return self.plain.told(self._climbed(canvas).states_BMC, canvas)
 
     def layers(self, canvas: Canvas) -> Int[Tensor, "B M"]:
-        """How many layers each cell passes; none for padding, the last of which is left out."""
+        """The layer at which each cell leaves; 0 for padding, the last of which is left out. Above
+        it, keys and values of the cell are still computed (see `nets.early_exit`).
+        """
         return self._climbed(canvas).layer_BM
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "SourceExits":

@@ -45,6 +45,35 @@ class TableCTC:
 
 
 @dataclass(frozen=True)
+class TableDenoiser:
+    """Satisfies `CTCDenoiser`: the lattice of a `TableCTC`, then one that follows from the draft,
+    too, whose tokens are likelier than others, so that texts settle.
+    """
+
+    seed: int
+    sources: Sources
+    vocab_size: int
+    spread: int = 2
+
+    def ctc(self) -> CTCLattice:
+        """As `TableCTC` has it."""
+        return TableCTC(self.seed, self.sources, self.vocab_size, self.spread).ctc()
+
+    def denoised(self, draft_BM: Tensor) -> CTCLattice:
+        """Normal logits, drawn anew for every draft of a row, plus 4 for its own tokens."""
+        rows = []
+        for source, draft in zip(self.sources, draft_BM.tolist(), strict=True):
+            cells = len(source) * self.spread
+            rng = _chance(self.seed + 1, (*source, -1, *draft[:cells]))
+            size = (cells, self.vocab_size)
+            row_MV = 3 * torch.randn(size, generator=rng, dtype=torch.float64)
+            row_MV[range(cells), draft[:cells]] += 4
+            rows.append(row_MV)
+        logp_BMV = _padded(rows).log_softmax(-1)
+        return CTCLattice(logp_BMV, torch.tensor([len(row) for row in rows]), self.vocab_size - 1)
+
+
+@dataclass(frozen=True)
 class TableDAG:
     """Satisfies `DAGModel`: `spread` vertices a source token."""
 

@@ -21,6 +21,7 @@ from anyorder import __version__
 from anyorder.canvas import Canvas
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
+from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
 from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
 from anyorder.models.parallel import (
@@ -30,6 +31,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
@@ -45,9 +47,20 @@ Net = (
     | CTCTransformer
     | DAGTransformer
     | MarkovTransformer
+    | LevenshteinTransformer
     | MaskedLM
+    | SemanticGuided
 )
-Sizes = Seq2SeqSizes | LengthSizes | FertilitySizes | ParallelSizes | MarkovSizes | MaskedLMSizes
+Sizes = (
+    Seq2SeqSizes
+    | LengthSizes
+    | FertilitySizes
+    | ParallelSizes
+    | MarkovSizes
+    | LevenshteinSizes
+    | MaskedLMSizes
+    | GuidedSizes
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,8 @@ KINDS: Mapping[str, Kind] = {
     "markov": Kind(
         MarkovTransformer, MarkovSizes, ("cascade:order=0", "cascade:order=1", "cascade:order=2")
     ),
+    "levenshtein": Kind(LevenshteinTransformer, LevenshteinSizes, ("levenshtein",)),
+    "semantic-guided": Kind(SemanticGuided, GuidedSizes, ("ctc-greedy", "align-denoise")),
     "masked-lm": Kind(MaskedLM, MaskedLMSizes, ("parallel",)),  # its `read` says why none does
 }
 

@@ -5,8 +5,10 @@
     ramps(decoder, x_BMC, sees_B1M, memory)       # of all layers, if none leaves
 
 What a cell leaves with is the norm of its state, as at the end of the stack. The state is copied to
-all layers above, where others attend to it; no layer is computed for it any more, and no gradient
-flows back into it.
+all layers above, where others attend to it, and no gradient flows back into it. Above, a cell that
+has left still costs its norm, keys and values, as long as any cell of the batch climbs: 2 C^2
+multiplications of the 6 C^2 + 2 C F of a layer with F channels in its middle (a seventh for F =
+4 C). And `leave` may look at every climbing cell at every layer but the last, through a head.
 Source: Li et al. 2022 (arXiv:2210.13304), section 3.2, and the authors' code.
 Shapes: B rows, M cells, A cells of a row that still climb, X the same of all rows, C channels.
 """
@@ -75,7 +77,9 @@ def ramps(
 def _above(
     layer: Layer, x_BMC: Tensor, up_BM: Tensor, sees_B1M: Tensor, source: tuple[KeysValues, Tensor]
 ) -> Tensor:
-    """All cells one layer up: computed for those that climb, which see all; the others copied."""
+    """All cells one layer up: computed for those that climb, which see all; of the others, which
+    are copied, keys and values alone.
+    """
     count_B = up_BM.sum(-1)
     at_BA = torch.argsort(up_BM.long(), dim=-1, descending=True, stable=True)
     at_BA = at_BA[:, : int(count_B.max())]

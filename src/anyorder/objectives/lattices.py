@@ -26,6 +26,9 @@ from anyorder.objectives.batch import Batch, Loss
 # cells have one
 Align = Callable[[Any, Batch], tuple[Int[Tensor, "B M"], Bool[Tensor, "B M"]]]
 
+# (lattice, targets, their lengths) -> log P of each target
+Likelihood = Callable[[Any, Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class LatticeLikelihood(ABC):
@@ -69,7 +72,7 @@ def lattice_loss(
     model: Any,
     batch: Batch,
     *,
-    likelihood: Callable[[Any, Tensor, Tensor], Tensor],
+    likelihood: Likelihood,
     align: Align,
     ratio: float,
     rng: Generator,
@@ -89,6 +92,11 @@ def lattice_loss(
         lattice = held(lattice, token_BM, shown_BM)
     else:
         lattice = model.lattice(begun)
+    return told(lattice, batch, likelihood=likelihood)
+
+
+def told(lattice: Any, batch: Batch, *, likelihood: Likelihood) -> Loss:
+    """- log likelihood of the targets that the lattice can write; the others are counted."""
     with torch.autocast(lattice.logp_BMV.device.type, enabled=False):  # sums need all their bits
         logp_B = likelihood(lattice, batch.target_BN, batch.target_B)
     fits_B = ~(logp_B <= -1e8)  # held cells leave an impossible target a little

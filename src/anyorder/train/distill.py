@@ -14,6 +14,7 @@ Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu 
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from anyorder.data.pairs import Example
@@ -21,6 +22,19 @@ from anyorder.data.tasks import Task
 from anyorder.decode.run import Decoder
 from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """Lines of the file, those of earlier runs included; nobody learns from the `empty` ones."""
+
+    lines: int
+    empty: int
+
+    @property
+    def pairs(self) -> int:
+        """Those that can be learnt."""
+        return self.lines - self.empty
 
 
 def distill(
@@ -34,8 +48,8 @@ def distill(
     reverse: bool = False,
     never: Collection[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write what the teacher makes of each source; how many lines there are at the end.
+) -> Distilled:
+    """Write what the teacher makes of each source; what the file holds at the end.
 
     `reverse`: what it makes is the source of a line, and what it read the target. Where it writes
     nothing, one of the texts in `never`, or something that does not end within `max_new_tokens`,
@@ -67,7 +81,8 @@ def distill(
             file.flush()
             if on_progress:
                 on_progress(min(at + batch, len(order)), len(order))
-    return len(order)
+    texts = [json.loads(line)[made] for line in _lines(path.read_bytes())]
+    return Distilled(len(texts), empty=sum(not text.strip() for text in texts))
 
 
 def never_learnt(task: Task) -> frozenset[str]:
@@ -101,13 +116,17 @@ def _done(path: Path, examples: Sequence[Example], given: str) -> int:
         return 0
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    lines = whole.decode("utf-8").split("\n")[:-1]  # texts may hold other ends of lines
-    sources = [_read(line, given) for line in lines]
+    sources = [_read(line, given) for line in _lines(whole)]
     if sources != [example.source for example in examples[: len(sources)]]:
         raise ValueError(f"{path} holds other pairs; name another file, or remove it")
     if len(whole) < len(content):
         path.write_bytes(whole)
     return len(sources)
+
+
+def _lines(whole: bytes) -> list[str]:
+    """Lines of a file that ends with one; texts may hold other ends of lines."""
+    return whole.decode("utf-8").split("\n")[:-1]
 
 
 def _read(line: str, given: str) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from anyorder.models.masked_lm import MaskedLM
+from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
@@ -62,7 +63,10 @@ class Earlier:
         """
         other = self.translator.net
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
-            other.lend(net, net.sizes)
+            if isinstance(net, SemanticGuided):
+                net.adopt(other)
+            else:
+                other.lend(net, net.sizes)
             return
         if type(net) is not type(other):
             kind = next(name for name, kind in KINDS.items() if kind.net is type(net))

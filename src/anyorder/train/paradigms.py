@@ -14,6 +14,7 @@ from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.translator import KINDS, Net, built
 from anyorder.nets.layers import Width
+from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
@@ -22,6 +23,7 @@ from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
+from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
@@ -85,17 +87,8 @@ def paradigms() -> Mapping[str, Paradigm]:
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
         "dag-glancing": Paradigm(kind="dag", objective=DAG(Glancing(0.5, 0.1)), **split),
         "dag-infilling": Paradigm(kind="dag", objective=INFILLING, **split),
-        "markov": Paradigm(
-            kind="markov",
-            objective=Markov(),
-            encoder_layers=3,
-            decoder_layers=3,
-            more={"bos": BOS, "eos": EOS, "order": 2},
-            decoder="cascade:order=2",
-        ),
-        "masked-lm": Paradigm(
-            kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
-        ),
+        **_in_rounds(),
+        **_of_one_stack(),
     }
 
 
@@ -113,6 +106,33 @@ def _by_length() -> dict[str, Paradigm]:
         ),
         "elmer": Paradigm(
             objective=OffRamps(), decoder="early-exit", **{**cells, "decoder_layers": 6}
+        ),
+    }
+
+
+def _in_rounds() -> dict[str, Paradigm]:
+    """Those that are asked several times, each time about what they said before."""
+    framed = {"encoder_layers": 3, "decoder_layers": 3, "more": {"bos": BOS, "eos": EOS}}
+    markov = Paradigm(kind="markov", objective=Markov(), **framed, decoder="cascade:order=2")
+    return {
+        "markov": _with(markov, order=2),
+        "levenshtein": Paradigm(kind="levenshtein", objective=DualPolicy(), **framed),
+    }
+
+
+def _of_one_stack() -> dict[str, Paradigm]:
+    """The masked language model, and what it becomes: neither has a decoder of its own."""
+    return {
+        "semantic-guided": Paradigm(
+            kind="semantic-guided",
+            objective=AlignThenDenoise(),
+            encoder_layers=3,
+            decoder_layers=0,
+            more={"blank": BLANK, "prompt": 32, "spread": 2},
+            decoder="align-denoise",
+        ),
+        "masked-lm": Paradigm(
+            kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
         ),
     }
 

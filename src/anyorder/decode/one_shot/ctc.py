@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from anyorder.align.ctc import prefix_beam, spelled
+from anyorder.align.lattice import CTCLattice
 from anyorder.decode.one_shot.loop import Found, OneShot, evenly, ragged
 from anyorder.models.capability import CTCModel
 
@@ -22,12 +23,16 @@ class CTCGreedy(OneShot):
     needs: ClassVar[tuple[type, ...]] = (CTCModel,)
 
     def find(self, model: CTCModel) -> Found:
-        lattice = model.ctc()
-        best = lattice.logp_BMV.max(-1)
-        first_BM = spelled(best.indices, lattice.count_B, lattice.blank)
-        rows = [best.indices[b][first_BM[b]].tolist() for b in range(len(first_BM))]
-        logprobs = [best.values[b][first_BM[b]].tolist() for b in range(len(first_BM))]
-        return ragged(rows, logprobs)
+        return likeliest(model.ctc())
+
+
+def likeliest(lattice: CTCLattice) -> Found:
+    """What the likeliest tokens of all cells spell."""
+    best = lattice.logp_BMV.max(-1)
+    first_BM = spelled(best.indices, lattice.count_B, lattice.blank)
+    rows = [best.indices[b][first_BM[b]].tolist() for b in range(len(first_BM))]
+    logprobs = [best.values[b][first_BM[b]].tolist() for b in range(len(first_BM))]
+    return ragged(rows, logprobs)
 
 
 @final

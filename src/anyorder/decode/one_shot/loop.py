@@ -8,15 +8,15 @@ Shapes: B rows, P tokens written.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.align.scorer import Spelled
-from anyorder.canvas import Canvas
+from anyorder.canvas import DONE, DRAFT, OPEN, PAD, Canvas
 from anyorder.decode.sampling import Sampler
 
 
@@ -81,8 +81,26 @@ def parallel_only(name: str, canvas: Canvas, sampler: Sampler) -> None:
             f"{name} writes a whole text at once and can't keep words that are given in it; "
             "use a decoder that writes step by step"
         )
+    greedy_only(name, sampler)
+
+
+def greedy_only(name: str, sampler: Sampler) -> None:
+    """Raises ValueError above temperature 0: a parallel text is searched for, not drawn."""
     if not sampler.greedy:
         raise ValueError(f"{name} finds the best text and draws none; set the temperature to 0")
+
+
+def shown(canvas: Canvas, found: Found, ready_B: Bool[Tensor, " B"]) -> Canvas:
+    """The texts after what is final: as drafts, in the place of older ones; those of rows that are
+    ready for good, and nothing behind them.
+    """
+    fresh_BN = canvas.status_BN.masked_fill(canvas.status_BN == DRAFT, OPEN)
+    fresh, begin_B = replace(canvas, status_BN=fresh_BN), canvas.frontier_B
+    written = fresh.write(begin_B, found.tokens_BP, found.count_B, found.logprobs_BP)
+    new_BN, ready_B1 = (written.status_BN == DONE) & fresh.open_BN, ready_B[:, None]
+    status_BN = written.status_BN.masked_fill(new_BN & ~ready_B1, DRAFT)
+    behind_BN = (status_BN == OPEN) & ready_B1
+    return replace(written, status_BN=status_BN.masked_fill(behind_BN, PAD))
 
 
 def evenly(texts: Sequence[Spelled]) -> Found:

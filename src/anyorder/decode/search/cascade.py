@@ -20,8 +20,8 @@ from torch import Tensor
 
 from anyorder.align.cascade import Lengths, Spans, Text, first_spans
 from anyorder.align.crf import viterbi
-from anyorder.canvas import DONE, DRAFT, OPEN, PAD, Canvas
-from anyorder.decode.one_shot.loop import parallel_only
+from anyorder.canvas import Canvas
+from anyorder.decode.one_shot.loop import Found, parallel_only, shown
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import MarkovModel
 
@@ -101,12 +101,5 @@ def _after(model: MarkovModel, tokens_BNKT: Tensor) -> Float[Tensor, "B N K V"]:
 
 def _shown(canvas: Canvas, text: Text, *, last: bool) -> Canvas:
     """The texts after what is given: as drafts, or for good, and nothing behind them."""
-    drafts_BN = canvas.status_BN == DRAFT
-    fresh = replace(canvas, status_BN=canvas.status_BN.masked_fill(drafts_BN, OPEN))
-    begin_B, logprobs_BP = canvas.frontier_B, text.logprobs_BP.float()
-    written = fresh.write(begin_B, text.tokens_BP, text.count_B, logprobs_BP)
-    new_BN = (written.status_BN == DONE) & fresh.open_BN
-    status_BN = written.status_BN.masked_fill(new_BN, DONE if last else DRAFT)
-    if last:
-        status_BN = status_BN.masked_fill(status_BN == OPEN, PAD)
-    return replace(written, status_BN=status_BN)
+    found = Found(text.tokens_BP, text.logprobs_BP.float(), text.count_B)
+    return shown(canvas, found, torch.full_like(text.count_B, last, dtype=torch.bool))

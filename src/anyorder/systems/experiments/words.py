@@ -5,6 +5,8 @@
 Aligner, language model and frequencies are learnt from the task's own training pairs.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +56,8 @@ class RareWords:
 @dataclass(frozen=True)
 class Competences:
     """What a translation model learns one after the other: `ngram_perplexity`, of what it has
-    written, by a language model of targets (low: words that go together); `monotonicity` and
+    written, by a language model of targets (low: words that go together, or few words again and
+    again: so never without `entropy`, of those words in nats a word); `monotonicity` and
     `kendall_distance`, of its words beside the source's (see `measure.reordering`).
 
     Source: Voita et al. 2021 (arXiv:2109.01396), section 3: there with n-grams of 2 to 5 words.
@@ -71,6 +74,7 @@ class Competences:
         places = [link[link >= 0].tolist() for link in links]
         return {
             "ngram_perplexity": known.language_model.perplexity(rows),
+            "entropy": entropy(_words(texts)),
             "monotonicity": fmean(map(fuzzy_reordering, places)) if places else 1.0,
             "kendall_distance": fmean(map(kendall_distance, places)) if places else 0.0,
         }
@@ -96,6 +100,18 @@ class Known:
         rows = sources.rows(sides[0]), targets.rows(sides[1])
         grams = train_ngrams(rows[1], vocab_size=targets.size, order=4)
         return Known(sources, targets, TwoWays.fit(*rows), grams)
+
+
+def entropy(texts: Iterable[Sequence[str]]) -> float:
+    """Of the words of all texts together, in nats a word: -sum over words w of p(w) log p(w), with
+    p their shares. 0 for the same word all the time, and for none.
+
+    >>> round(entropy([["a", "b"], ["b", "a"]]) / math.log(2), 6)
+    1.0
+    """
+    counts = Counter(word for words in texts for word in words).values()
+    total = sum(counts)
+    return math.fsum(count / total * math.log(total / count) for count in counts)
 
 
 def _sides(examples: Examples) -> tuple[list[str], list[str]]:

@@ -47,10 +47,15 @@ SYSTEM = System(
     claims=(
         Claim("One call writes the whole target.", AtMost("calls", 1.0)),
         Claim(
-            "With as many layers a token as a plain model it makes fewer errors.",
+            "With as many layers a token as a plain model, what it costs to leave included, it "
+            "makes fewer errors.",
             Less("phoneme_error_rate", than="vanilla-nat"),
         ),
-        Claim("It computes about half of its six layers for a token.", AtMost("layers", 3.1)),
+        Claim(
+            "A token costs it about half of its six layers, keys and values above its own layer "
+            "and the head at each one included.",
+            AtMost("layers", 3.1),
+        ),
         Claim(
             "That costs it few errors: at most 5 % more than with all layers.",
             Less("phoneme_error_rate", than="elmer, all layers", times=1.05),
