@@ -24,6 +24,7 @@ class KeyValues:
                 layers, 2, batch, heads, room, width, dtype=dtype, device="cpu"
             )
         self.lengths = [0] * batch
+        self.reached = 0  # no row was written beyond it
         self._views()
 
     @torch.inference_mode(False)
@@ -49,6 +50,7 @@ class KeyValues:
         end = max(self.lengths) + T
         if end > self.room:
             raise ValueError(f"the cache has room for {self.room} cells a row; {end} were needed")
+        self.reached = max(self.reached, end)
         return end
 
     def write(
@@ -58,7 +60,8 @@ class KeyValues:
         values_BTHD: Float[Tensor, "B T H D"],
         at_BT: Int[Tensor, "B T"] | None,
     ) -> tuple[Float[Tensor, "B H R D"], Float[Tensor, "B H R D"]]:
-        """Put the new cells after the committed ones; returns the layer's whole memory.
+        """Put the new cells after the committed ones, where `reserve` found room; returns the
+        layer's whole memory.
 
         `at_BT` names their places where rows have different lengths; None: all rows are level.
         """
@@ -89,8 +92,10 @@ class KeyValues:
 
     @torch.inference_mode(False)
     def select(self, rows_R: Int[Tensor, " R"]) -> "KeyValues":
-        chosen = object.__new__(KeyValues)
-        chosen.memory_L2BHRD = self.memory_L2BHRD[:, :, rows_R]
+        chosen, old = object.__new__(KeyValues), self.memory_L2BHRD
+        chosen.reached = end = self.reached  # beyond is nothing to copy
+        chosen.memory_L2BHRD = old.new_zeros((*old.shape[:2], len(rows_R), *old.shape[3:]))
+        chosen.memory_L2BHRD[..., :end, :] = old[:, :, rows_R, :, :end]
         chosen.lengths = [self.lengths[row] for row in rows_R.tolist()]
         chosen._views()
         return chosen

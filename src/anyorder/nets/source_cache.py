@@ -3,6 +3,9 @@
     cache = SourceCache(own, sources)             # keys and values of the text, and of the source
     cache.select(rows_R)
 
+Where every row keeps its source, as beams of a source do that go on from one another, the source's
+keys and values are shared, not copied.
+
 Shapes: B rows, R chosen rows, P cells of a path.
 """
 
@@ -23,6 +26,12 @@ class SourceCache:
 
     own: KeyValues
     sources: list[Source]
+    origin: tuple[int, ...] | None = None  # the source of each row; None: its own
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The source of each row, counted in the rows at first."""
+        return tuple(range(len(self.own.lengths))) if self.origin is None else self.origin
 
     @property
     def length_B(self) -> Int[Tensor, " B"]:
@@ -39,7 +48,11 @@ class SourceCache:
         self.own.trim(length_B)
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "SourceCache":
-        chosen = [
-            ((keys[rows_R], values[rows_R]), sees[rows_R]) for (keys, values), sees in self.sources
-        ]
-        return SourceCache(self.own.select(rows_R), chosen)
+        origin = tuple(self.origins[row] for row in rows_R.tolist())
+        sources = self.sources
+        if origin != self.origins:
+            sources = [
+                ((keys[rows_R], values[rows_R]), sees[rows_R])
+                for (keys, values), sees in self.sources
+            ]
+        return SourceCache(self.own.select(rows_R), sources, origin)
