@@ -122,9 +122,11 @@ def test_an_installed_package_has_its_results_inside(
 def test_the_wheel_takes_results_and_data_along() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     targets = project["tool"]["hatch"]["build"]["targets"]
-    assert targets["wheel"]["force-include"] == {"results": "anyorder/results"}
-    assert "results/" not in targets.get("sdist", {}).get("exclude", [])
-    assert (ROOT / "results").is_dir(), "or nothing can be built"
+    along = {"results": "anyorder/results", "assets": "anyorder/assets"}
+    assert targets["wheel"]["force-include"] == along
+    for folder in along:
+        assert f"{folder}/" not in targets.get("sdist", {}).get("exclude", [])
+        assert (ROOT / folder).is_dir(), "or nothing can be built"
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

@@ -29,10 +29,11 @@ def distill(
     batch: BatchSize = 64,
     reverse: Reverse = False,
 ) -> None:
-    """Let a trained model write the targets that others learn; or, with --reverse, the sources.
+    """Let a trained model write the targets that others learn.
 
-    Train on them with `anyorder train TASK --train-on FILE`. What was written before you stop it
-    is kept: the same command goes on from there.
+    With --reverse it writes the sources, for real targets. Train on them with `anyorder train TASK
+    --train-on FILE`. What was written before you stop it is kept: the same command goes on from
+    there.
     """
     with waiting("Starting ..."):
         from anyorder.data.mixtures import Reversed
