@@ -162,7 +162,11 @@ def test_a_folder_of_another_version_or_damaged_is_named(
     assert not is_ours(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     weights = tmp_path / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-9])
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-400] + b"\xff" * 400)
+    with pytest.raises(ValueError, match="holds what is no number"):
+        opened(tmp_path)
+    weights.write_bytes(whole[:-9])
     with pytest.raises(ValueError, match="is damaged, or its files do not belong together"):
         opened(tmp_path)
 

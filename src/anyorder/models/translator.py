@@ -193,7 +193,11 @@ def opened(folder: Path) -> Translator:
         )
     try:
         net = built(config["kind"], config["sizes"])
-        net.load_state_dict(load_file(folder / "model.safetensors"))
+        weights = load_file(folder / "model.safetensors")
+        odd = [name for name, x in weights.items() if not bool(x.isfinite().all())]
+        if odd:
+            raise ValueError(f"{folder} is damaged: {odd[0]} holds what is no number")
+        net.load_state_dict(weights)
         units = load_units(folder / "target.json")
         source_units = load_units(folder / "source.json")
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

@@ -138,7 +138,7 @@ class _Run:
     @contextmanager
     def _fast(self) -> Iterator[None]:
         """In the recipe's precision; with plain attention, as the fused one is slow backwards on a
-        CPU (twice the time of a step, with rows of 24 cells).
+        CPU (CTC with rows of 24 cells: 0.38 s a step, and 0.27 s with the plain one).
         """
         mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
         with mixed, sdpa_kernel(SDPBackend.MATH):
