@@ -65,9 +65,9 @@ def test_it_begins_with_the_weights_and_units_of_the_earlier_model(
 def test_it_goes_on_with_the_same_call_alone(own: OwnPairs, folder: Path, tmp_path: Path) -> None:
     first = fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=folder)
     assert same(fit(own, SMALL, RECIPE, tmp_path / "m", begin_from=folder), first)
-    with pytest.raises(ValueError, match="of another task, model or recipe"):
+    with pytest.raises(ValueError, match="differs in its earlier model"):
         fit(own, SMALL, RECIPE, tmp_path / "m")
-    with pytest.raises(ValueError, match="of another task, model or recipe"):
+    with pytest.raises(ValueError, match="earlier model"):
         fit(own, SMALL, RECIPE, folder, begin_from=folder)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -166,10 +167,14 @@ def _digest(splits: Splits) -> str:
 
 def _same_job(path: Path, job: list[str]) -> None:
     """Raises ValueError where the folder holds a training of something else."""
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != job:
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else job
+    if kept != job:
+        names = ("task", "pairs", "model", "recipe", "earlier model")
+        sides = zip_longest(names, kept, job)
+        other = [name for name, one, now in sides if name and one != now]
         raise ValueError(
-            f"{path.parent.parent} holds a training of another task, model or recipe; "
-            "name another folder, or remove it"
+            f"{path.parent.parent} holds a training that differs in its {' and '.join(other)}; "
+            "name another folder (--begin-from takes over the weights of this one), or remove it"
         )
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -179,7 +179,10 @@ class _Run:
             loss = self.objective.plain(self.model, batch, progress=1.0, rng=rng)
             total, units = total + float(loss.total), units + loss.units
         if not units:
-            raise ValueError("no held-out pair fits the model: its targets are longer than it can")
+            raise ValueError(
+                "no held-out pair fits the model: all their targets are longer than its canvas; "
+                "train a paradigm that has none, such as deep-shallow"
+            )
         return total / units
 
     def settle(self) -> float:
