@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 _CACHE = Path(os.environ.get("ANYORDER_CACHE") or Path.home() / ".cache" / "anyorder")
 os.environ.setdefault("ANYORDER_MACHINE_CODE", str(_CACHE / "machine-code"))
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# two threads; one each, where two processes share the tests
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 # A shared machine is slow now and then, and checked shapes are slow always: neither is a failure.
 settings.register_profile("anyorder", deadline=None, suppress_health_check=[HealthCheck.too_slow])

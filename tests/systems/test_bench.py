@@ -38,6 +38,17 @@ def test_a_quick_bench_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(group) for group in Bench().prompts(["story", "code"])] == [4, 4, 4]
 
 
+def test_a_quick_bench_leaves_nothing_behind() -> None:
+    bench = Bench(quick=True)
+    folder = bench.scratch
+    assert folder is not None
+    assert folder is bench.scratch
+    (folder / "model.safetensors").write_bytes(b"weights")
+    del bench
+    assert not folder.exists()
+    assert Bench().scratch is None
+
+
 def test_bytes_are_units() -> None:
     units = tiny().units
     text = "naïve café, 日本語 🤗\n"

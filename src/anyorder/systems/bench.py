@@ -6,8 +6,13 @@
 A quick bench has random tables instead of trained models: no weights, no network, seconds.
 """
 
+import shutil
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
 
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import Precision, load
@@ -38,6 +43,15 @@ class Bench:
                 raise ValueError(f"{self.model} is no language model, and this system needs one")
             self.loaded[precision] = lm
         return self.loaded[precision]
+
+    @cached_property
+    def scratch(self) -> Path | None:
+        """Where a quick run trains: a folder that vanishes with the bench. None: kept for later."""
+        if not self.quick:
+            return None
+        folder = Path(mkdtemp(prefix="anyorder-quick-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def prompts(self, kinds: Sequence[str]) -> list[dict[str, str]]:
         """A group of prompts for each seed, by name; in a quick run one of each kind."""

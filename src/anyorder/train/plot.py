@@ -18,7 +18,7 @@ def plot(folder: Path) -> Path | None:
         return None
     steps, losses, checks, held_out = curves(folder / "log.jsonl")
     figure_module: Any = import_module("matplotlib.figure")
-    figure = figure_module.Figure(figsize=(7, 4), layout="constrained")
+    figure = figure_module.Figure(figsize=(7, 4))
     axes = figure.subplots()
     axes.plot(steps, losses, color="#9aa5b1", linewidth=1.0, label=f"training ({SMOOTH} steps)")
     axes.plot(checks, held_out, color="#0b6e99", marker="o", markersize=4, label="held out")

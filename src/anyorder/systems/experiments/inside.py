@@ -54,13 +54,13 @@ class Inside:
 
     def seen(self, bench: Bench, seed: int) -> Numbers:
         """The numbers of all ways."""
-        with self.trained.school(bench, seed) as school:
-            tested = school.task.splits().test[: bench.reduced(self.test, 3)]
-            sources = [example.source for example in tested]
-            return {
-                name: self.look.of(school.translator(way), school.decoder(way), sources)
-                for name, way in self.trained.ways.items()
-            }
+        school = self.trained.school(bench, seed)
+        tested = school.task.splits().test[: bench.reduced(self.test, 3)]
+        sources = [example.source for example in tested]
+        return {
+            name: self.look.of(school.translator(way), school.decoder(way), sources)
+            for name, way in self.trained.ways.items()
+        }
 
 
 @dataclass(frozen=True)

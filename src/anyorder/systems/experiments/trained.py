@@ -6,12 +6,9 @@ See `systems.experiments.school` for ways that learn from others. Speeds are mea
 the end of a seed: all ways take turns, so that they meet the same machine.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
@@ -62,32 +59,31 @@ class Trained:
 
     def quality(self, bench: Bench, name: str, seed: int) -> Numbers:
         """Train, if that was not done before, and score what is written of the test pairs."""
-        with self.school(bench, seed) as school:
-            way = self.ways[name]
-            translator, decoder = school.translator(way), school.decoder(way)
-            splits = school.task.splits()
-            examples = splits.test[: 5 if bench.quick else self.test]
-            sources = [example.source for example in examples]
-            texts = translate(translator, sources, decoder=decoder, max_new_tokens=school.longest)
-            scores = dict(self.task.scores(texts, examples))
-            for more in self.also:
-                scores |= more(texts, examples, splits.train)
-            return {name: scores}
+        school, way = self.school(bench, seed), self.ways[name]
+        translator, decoder = school.translator(way), school.decoder(way)
+        splits = school.task.splits()
+        examples = splits.test[: 5 if bench.quick else self.test]
+        sources = [example.source for example in examples]
+        texts = translate(translator, sources, decoder=decoder, max_new_tokens=school.longest)
+        scores = dict(self.task.scores(texts, examples))
+        for more in self.also:
+            scores |= more(texts, examples, splits.train)
+        return {name: scores}
 
     def speed(self, bench: Bench, seed: int) -> Numbers:
         """How fast the models of all ways are, in turns."""
-        with self.school(bench, seed) as school:
-            readers = {
-                name: Reading(school.translator(way), school.decoder(way))
-                for name, way in self.ways.items()
-            }
-            examples = school.task.splits().test[: bench.reduced(512, 5)]
-            found = speeds(
-                readers,
-                [example.source for example in examples],
-                timed=bench.reduced(100, 2),
-                max_new_tokens=school.longest,
-            )
+        school = self.school(bench, seed)
+        readers = {
+            name: Reading(school.translator(way), school.decoder(way))
+            for name, way in self.ways.items()
+        }
+        examples = school.task.splits().test[: bench.reduced(512, 5)]
+        found = speeds(
+            readers,
+            [example.source for example in examples],
+            timed=bench.reduced(100, 2),
+            max_new_tokens=school.longest,
+        )
         return {
             name: {
                 "calls": x.calls,
@@ -98,14 +94,12 @@ class Trained:
             for name, x in found.items()
         }
 
-    @contextmanager
-    def school(self, bench: Bench, seed: int) -> Iterator[School]:
-        """Where the models of a seed are trained; a quick one vanishes afterwards."""
-        with TemporaryDirectory() as scratch:  # a quick run leaves nothing behind
-            yield School(
-                task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else self.task,
-                width=Width(channels=16, heads=2, middle=32) if bench.quick else self.width,
-                recipe=replace(self.recipe, seed=seed),
-                scratch=Path(scratch) if bench.quick else None,
-                steps=TINY.steps if bench.quick else None,
-            )
+    def school(self, bench: Bench, seed: int) -> School:
+        """Where the models of a seed are trained."""
+        return School(
+            task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else self.task,
+            width=Width(channels=16, heads=2, middle=32) if bench.quick else self.width,
+            recipe=replace(self.recipe, seed=seed),
+            scratch=bench.scratch,
+            steps=TINY.steps if bench.quick else None,
+        )
