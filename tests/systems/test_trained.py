@@ -81,16 +81,6 @@ def test_another_teacher_is_another_pupil(monkeypatch: pytest.MonkeyPatch) -> No
     assert [one == other for one, other in zip(before, after, strict=True)] == [False, False, True]
 
 
-def test_each_seed_may_have_a_teacher_of_its_own(tmp_path: Path) -> None:
-    schools = [
-        School(TASK, EXPERIMENT.width, replace(TINY, seed=seed), tmp_path, steps=4)
-        for seed in (0, 1)
-    ]
-    one, other = Taught(Way("deep-shallow")), Taught(Way("deep-shallow"), own_seed=True)
-    assert one.file(schools[0]) == one.file(schools[1]) == other.file(schools[0])
-    assert other.file(schools[1]) != one.file(schools[1])
-
-
 def test_a_second_training_begins_with_the_weights_of_the_first(tmp_path: Path) -> None:
     school = School(TASK, EXPERIMENT.width, TINY, tmp_path, None)
     still = replace(TINY, schedule=InverseRoot(peak=1e-12, warmup=2))

@@ -65,13 +65,12 @@ class Raw:
 class Taught:
     """What another model makes of the sources (see `train.distill`); `own` adds the own pairs.
 
-    All seeds have the teacher of seed 0, unless each has a teacher of its `own_seed`.
+    All seeds have the teacher of seed 0.
     """
 
     teacher: "Way"
     own: bool = False
     decoder: str = "beam:width=4"
-    own_seed: bool = False
 
     def task(self, school: "School") -> Task:
         own = self.own or school.steps is not None  # a teacher of few steps may write nothing
@@ -79,7 +78,7 @@ class Taught:
 
     def file(self, school: "School") -> Path:
         """The pairs, written if they were not before."""
-        return school.taught(self.teacher, self.decoder, own_seed=self.own_seed)
+        return school.taught(self.teacher, self.decoder)
 
 
 @dataclass(frozen=True)
@@ -131,16 +130,13 @@ class School:
         """How the model of a way is read; what it must learn for that is learnt once."""
         return _learned(self, way) if isinstance(way.decoder, Learned) else way.decoder
 
-    def taught(
-        self, teacher: Way, decoder: str, *, own_seed: bool = False, reverse: bool = False
-    ) -> Path:
+    def taught(self, teacher: Way, decoder: str, *, reverse: bool = False) -> Path:
         """The pairs that a teacher makes of the task's own, written if they were not before.
 
         `reverse`: the teacher reads targets (see `distill`).
         """
         task = Reversed(self.task) if reverse else self.task
-        seed = self.recipe.seed if own_seed else 0
-        school = replace(self, task=task, recipe=replace(self.recipe, seed=seed))
+        school = replace(self, task=task, recipe=replace(self.recipe, seed=0))
         translator = school.translator(teacher)
         mark = hashlib.sha256(decoder.encode()).hexdigest()[:8]
         path = school.folder(teacher) / f"taught-{mark}.jsonl"

@@ -11,7 +11,7 @@ from anyorder.models.ngram_lm import NGramModel
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.experiments.lessons import TEACHER
+from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
 from anyorder.systems.experiments.school import SERIAL, Taught, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.experiments.words import ChoiceOfWords, Competences
@@ -39,8 +39,8 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "nmt-training-process": Way("vanilla", lessons=Taught(MIDDLE, own_seed=True)),
-                "last teacher": Way("vanilla", lessons=Taught(TEACHER, own_seed=True)),
+                "nmt-training-process": Way("vanilla", lessons=Taught(MIDDLE)),
+                "last teacher": Way("vanilla", lessons=TAUGHT),
                 "teacher, 600 steps": EARLY,
                 "teacher, 1200 steps": MIDDLE,
                 "teacher, 2400 steps": TEACHER,
