@@ -192,3 +192,13 @@ def test_the_paradigms_are_listed(invoke: Invoke) -> None:
 
 def test_a_teacher_is_a_folder_of_ours(invoke: Invoke, pairs: str) -> None:
     assert "is no folder of a model" in sentence(invoke("distill", "nowhere", pairs))
+
+
+def test_a_model_of_another_task_is_told(invoke: Invoke, pairs: str, parallel: str) -> None:
+    Path("others.tsv").write_text(Path(pairs).read_text().replace("und", "oder"), encoding="utf-8")
+    few = ["--model", parallel, "--pairs", "2", "--repeats", "1", "--max-new-tokens", "4"]
+    assert "was trained on" not in invoke("compare", "--task", pairs, *few).err
+    told = invoke("compare", "--task", "others.tsv", *few)
+    assert f"{parallel} was trained on {pairs}, and this is others.tsv" in told.err
+    teach = invoke("distill", parallel, pairs, "--reverse", "--decoder", "ctc-greedy")
+    assert f"{parallel} was trained on {pairs}, and this is {pairs} reversed" in teach.err

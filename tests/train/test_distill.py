@@ -60,12 +60,14 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
     assert sorted(json.loads(line)["source"] for line in lines) == sorted(
         example.source for example in examples
     )
-    torn.write_bytes(b"".join(lines[:7]) + lines[7][:9])
+    part = tmp_path / "t.jsonl.part"  # nobody learns from half a file by chance
+    part.write_bytes(b"".join(lines[:7]) + lines[7][:9])
     with pytest.raises(ValueError, match="by another teacher"):  # whoever it was, it is not said
         distill(teacher, examples, torn, **options)  # type: ignore[arg-type]
     torn.with_name("t.jsonl.job").write_bytes(whole.with_name("whole.jsonl.job").read_bytes())
     assert distill(teacher, examples, torn, **options) == found  # type: ignore[arg-type]
     assert torn.read_bytes() == whole.read_bytes()
+    assert not part.exists()
     strange = [Example("a\u2028b", ("x",), "0"), Example("c", ("x",), "1")]
     for _ in range(2):  # lines end with line feeds alone
         distill(teacher, strange, tmp_path / "strange.jsonl", **options)  # type: ignore[arg-type]

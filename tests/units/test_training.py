@@ -159,3 +159,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path):
     save_units(TextUnits(byte_level()), path)
     with pytest.raises(ValueError, match="does not begin with <unk> <bos> <eos> <blank>"):
         load_units(path)
+
+
+def test_texts_without_spaces_begin_with_no_byte():
+    texts = ["日本語", "日本", "本日"] * 5
+    units = subwords(texts, size=SMALLEST)
+    assert all(not units.piece(units.encode(text)[0]).startswith("<0x") for text in texts)
+    assert " " in units.tokenizer.get_vocab() or " 日" in units.tokenizer.get_vocab()
+    assert [units.decode(units.encode(text)) for text in texts] == texts

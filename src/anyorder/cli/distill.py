@@ -45,7 +45,10 @@ def distill(
         raise ValueError(f"{teacher} is no folder of a model that `anyorder train` wrote")
     model: Translator = opened(teacher)
     own = task_of(task)
-    examples = (Reversed(own) if reverse else own).splits().train
+    asked = Reversed(own) if reverse else own
+    if doubt := model.stranger_to(asked.name):
+        remark(doubt)
+    examples = asked.splits().train
     with progress() as bar:
         line = bar.add_task("translating", total=len(examples))
         found = run(

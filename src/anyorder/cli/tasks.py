@@ -51,6 +51,8 @@ def compare(
         torch.set_num_threads(wishes.threads)
     task = task_of(name)
     models = [_opened(folder) for folder in folders or of_task(task.name)]
+    for doubt in filter(None, (model.stranger_to(task.name) for model in models)):
+        remark(doubt)
     done = Found(name, wishes, json)
     try:
         with progress() as bar:

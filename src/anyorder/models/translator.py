@@ -108,6 +108,7 @@ class Translator:
     eos_ids: tuple[int, ...] = ()
     precision: str = "float32"
     suits: str | None = None  # the decoder that suits it; None: the first of its kind
+    learnt: str | None = None  # the name of the task that it was trained on, if that is known
 
     @property
     def kind(self) -> str:
@@ -149,6 +150,13 @@ class Translator:
         """Whether the source is neither empty nor longer than the network can read."""
         return 0 < len(self.source_units.encode(source)) <= self.longest
 
+    def stranger_to(self, task: str) -> str | None:
+        """A sentence, if it was trained on something else than the task of this name."""
+        own = self.learnt
+        if own is None or own == task or own.startswith(f"{task} (trained on "):
+            return None
+        return f"{self.name} was trained on {own}, and this is {task}: is it the right folder?"
+
     @property
     def longest(self) -> int:
         """Tokens of a source or a target at the most."""
@@ -168,6 +176,7 @@ class Translator:
             "kind": self.kind,
             "sizes": asdict(self.net.sizes),
             "decoder": self.decoder,
+            "learnt": self.learnt,
         }
         part = folder / "config.json.part"
         part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -209,7 +218,13 @@ def opened(folder: Path) -> Translator:
     if vocabularies != (net.sizes.source_vocab, net.sizes.target_vocab):
         raise ValueError(f"{folder}: the network was trained with other units than lie beside it")
     return Translator(
-        net.eval(), source_units, units, folder.name, units.eos_ids, suits=config.get("decoder")
+        net.eval(),
+        source_units,
+        units,
+        folder.name,
+        units.eos_ids,
+        suits=config.get("decoder"),
+        learnt=config.get("learnt"),
     )
 
 

@@ -4,7 +4,8 @@
     backward = Reversed(task).splits().train      # for a teacher of Reversed(task)
     distill(teacher, backward, Path("reverse.jsonl"), reverse=True, never=never_learnt(task))
 
-A line a source, in order of length; a run that was stopped goes on after its last whole line.
+A line a source, in order of length. Until the last one is there the file is called `.part`, so that
+nobody learns from half of it; a run that was stopped goes on after its last whole line.
 With `reverse` a teacher of the other direction writes sources for real targets: the targets keep
 their rare words, which a forward teacher avoids.
 Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu et al. 2018
@@ -13,6 +14,7 @@ Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu 
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +62,10 @@ def distill(
     order = sorted(range(len(examples)), key=lambda i: (len(examples[i].source), i))
     path.parent.mkdir(parents=True, exist_ok=True)
     job = [_mark(teacher), str(decoder), max_new_tokens, *(["reverse"] if reverse else [])]
-    _same_teacher(path, job)
-    done = _done(path, [examples[i] for i in order], given)
-    with path.open("a", encoding="utf-8") as file:
+    growing = path if path.is_file() else path.with_name(path.name + ".part")
+    _same_teacher(path, growing, job)
+    done = _done(growing, [examples[i] for i in order], given)
+    with growing.open("a", encoding="utf-8") as file:
         for at in range(done, len(order), batch):
             part = [examples[i] for i in order[at : at + batch]]
             sources = [example.source for example in part]
@@ -81,6 +84,7 @@ def distill(
             file.flush()
             if on_progress:
                 on_progress(min(at + batch, len(order)), len(order))
+    os.replace(growing, path)
     texts = [json.loads(line)[made] for line in _lines(path.read_bytes())]
     return Distilled(len(texts), empty=sum(not text.strip() for text in texts))
 
@@ -99,12 +103,12 @@ def _mark(teacher: Translator) -> str:
     return found.hexdigest()
 
 
-def _same_teacher(path: Path, job: list[str | int]) -> None:
+def _same_teacher(path: Path, growing: Path, job: list[str | int]) -> None:
     """Remember who writes the file, beside it. Raises ValueError where that is somebody else."""
     beside = path.with_name(path.name + ".job")
-    if path.is_file() and (not beside.is_file() or json.loads(beside.read_text()) != job):
+    if growing.is_file() and (not beside.is_file() or json.loads(beside.read_text()) != job):
         raise ValueError(
-            f"{path} was written by another teacher, or in another way; name another file, "
+            f"{growing} was written by another teacher, or in another way; name another file, "
             "or remove it"
         )
     beside.write_text(json.dumps(job) + "\n", encoding="utf-8")

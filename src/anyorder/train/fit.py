@@ -21,6 +21,7 @@ from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator
 from anyorder.objectives.batch import Objective, ReadsWhatItWrites
+from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.earlier import Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
@@ -52,6 +53,7 @@ def fit(
     """
     earlier = Earlier(begin_from) if begin_from else None
     one = isinstance(paradigm.objective, ReadsWhatItWrites)
+    learnt = f"gaps in {task.name}" if isinstance(paradigm.objective, Infilling) else task.name
     task = joint(task) if one else task
     splits = task.splits()
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,13 @@ def fit(
     if earlier:
         earlier.lend_weights(net)
     translator = Translator(
-        net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder
+        net,
+        source_units,
+        units,
+        folder.name,
+        units.eos_ids,
+        suits=paradigm.decoder,
+        learnt=learnt,
     )
     prepared = _prepared(paradigm.objective, task, splits, translator, on_remark)
     trained = train(net, *prepared, recipe, folder / "training", on_step=on_step)

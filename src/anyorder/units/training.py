@@ -77,6 +77,7 @@ def subwords(texts: Iterable[str], *, size: int) -> TextUnits:
         counts.update(text)
     if not counts:
         raise ValueError("there is no text to learn units from")
+    counts[" "] += len(texts)  # the one in front, see `_pipeline`
     # The trainer would break ties between rare characters by chance, so they are chosen here.
     room = (size - len(SPECIAL) - len(_BYTES)) // 2  # the rest is for what is merged
     common = sorted(counts, key=lambda character: (-counts[character], character))[:room]
