@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from anyorder.cli.compare import Wishes
-from anyorder.cli.task_page import contestants, decoders_of, middling, page, replayed
+from anyorder.cli.task_page import Decoders, contestants, decoders_of, middling, page, replayed
 from anyorder.data.pairs import Example
+from anyorder.decode.catalogue import parse
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.translator import Net, Translator
 from anyorder.units.special import EOS
@@ -23,12 +24,16 @@ def models() -> list[Translator]:
     return [Translator(n, UNITS, UNITS, m, (EOS,)) for n, m in zip(nets, names, strict=True)]
 
 
+def read(*models: Translator) -> list[tuple[Translator, Decoders]]:
+    return [(model, decoders_of(model)) for model in models]
+
+
 def examples(*sources: str) -> list[Example]:
     return [Example(source, (source[::-1], source), source) for source in sources]
 
 
 def test_those_that_write_left_to_right_come_first() -> None:
-    found = contestants(models(), {(0, "ctc-beam"): "exact 1"}, "letters")
+    found = contestants(read(*models()), {(0, "ctc-beam"): "exact 1"}, "letters")
     assert [each.name for each in found] == [
         "teacher · left-to-right",
         "teacher · beam:width=4",
@@ -69,13 +74,22 @@ def test_a_model_is_measured_with_what_suits_it_first(
 ) -> None:
     model = Translator(net, UNITS, UNITS, "m", (EOS,), suits=suits)
     assert list(decoders_of(model)) == wanted
-    shown = [each.decoder for each in contestants([model], {}, "letters")]
-    assert shown == [wanted[0], wanted[-1]]
-    assert len(list(replayed(contestants([model], {}, "x"), examples("abc"), WISHES))) == 1
+    shown = contestants(read(model), {}, "letters")
+    assert [each.name for each in shown] == [f"m · {wanted[0]}", f"m · {wanted[-1]}"]
+    assert len(list(replayed(shown, examples("abc"), WISHES))) == 1
+
+
+def test_what_is_wanted_is_measured_where_the_model_has_the_means() -> None:
+    ctc, dag, _ = models()
+    wanted = {name: parse(name) for name in ("ctc-beam:width=3", "dag-greedy", "ctc-greedy")}
+    assert list(decoders_of(ctc, wanted)) == ["ctc-beam:width=3", "ctc-greedy"]
+    assert list(decoders_of(dag, wanted)) == ["dag-greedy"]
+    with pytest.raises(ValueError, match=r"letters-ctc can't be read with dag-greedy; what suits"):
+        decoders_of(ctc, {"dag-greedy": wanted["dag-greedy"]})
 
 
 def test_models_of_one_name_are_told_apart() -> None:
-    names = [each.name for each in contestants([models()[0]] * 2, {}, "letters")]
+    names = [each.name for each in contestants(read(models()[0]) * 2, {}, "letters")]
     assert len(set(names)) == 4
 
 
@@ -89,7 +103,9 @@ def test_sources_are_of_middle_length_and_every_model_reads_them() -> None:
 
 
 def test_a_group_has_a_run_for_each_and_its_speed_up_counts_the_source() -> None:
-    groups = list(replayed(contestants(models(), {}, "x"), examples("abc", "fedc" * 7), WISHES))
+    groups = list(
+        replayed(contestants(read(*models()), {}, "x"), examples("abc", "fedc" * 7), WISHES)
+    )
     assert [group.name for group in groups] == ["abc", "fedcfedcfedcfedcf…"]
     assert groups[0].prompt == "abc\n\nReference: cba\nReference: abc"
     for group in groups:

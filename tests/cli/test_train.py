@@ -120,7 +120,7 @@ def parallel(invoke: Invoke, pairs: str) -> str:
 
 
 def test_options_that_have_no_meaning_on_a_task_are_refused(invoke: Invoke, pairs: str) -> None:
-    for option in (["-p", pairs], ["-d", "beam"], ["--precision", "bfloat16"], ["--no-chat"]):
+    for option in (["-p", pairs], ["--precision", "bfloat16"], ["--no-chat"]):
         told = sentence(invoke("compare", "--task", pairs, *option), 2)
         assert "leave the others out" in told
     assert "leave the others out: --chat" in told
@@ -186,12 +186,38 @@ def test_bad_input_is_a_sentence(invoke: Invoke, pairs: str, args: list[str], wo
     assert words in sentence(invoke("train", *(arg.format(pairs=pairs) for arg in args)))
 
 
+def test_a_network_has_the_sizes_one_asks_for(invoke: Invoke, pairs: str) -> None:
+    asked = ["--channels", "32", "--encoder-layers", "2", "--decoder-layers", "1", "--spread", "4"]
+    done = invoke("train", pairs, "--paradigm", "ctc", "--out", "small", *asked, *TINY)
+    assert done.code == 0, done.err
+    sizes = json.loads(Path("small/config.json").read_text())["sizes"]
+    assert (sizes["encoder_layers"], sizes["decoder_layers"], sizes["spread"]) == (2, 1, 4)
+    assert sizes["width"]["channels"] == 32
+    wrong = invoke("train", pairs, "--paradigm", "vanilla", "--spread", "2", "--out", "no", *TINY)
+    assert "has no spread" in sentence(wrong)
+
+
 def test_the_paradigms_are_listed(invoke: Invoke) -> None:
     assert "ctc-glancing" in invoke("train", "--list").out
 
 
 def test_a_teacher_is_a_folder_of_ours(invoke: Invoke, pairs: str) -> None:
     assert "is no folder of a model" in sentence(invoke("distill", "nowhere", pairs))
+
+
+def test_a_model_is_compared_with_the_decoders_one_asks_for(
+    invoke: Invoke, pairs: str, parallel: str
+) -> None:
+    few = ["--task", pairs, "--model", parallel, "--pairs", "2", "--repeats", "1"]
+    asked = ["--decoder", "ctc-beam:width=3", "--decoder", "left-to-right"]
+    done = invoke("compare", *few, *asked, "--json", "found.json")
+    assert done.code == 0, done.err
+    (row,) = json.loads(Path("found.json").read_text())["rows"]
+    assert row["decoder"] == "ctc-beam:width=3"
+    assert row["ms_spread"] >= 0 <= row["/s_spread"]
+    assert "±" in done.out
+    wrong = invoke("compare", *few, "--decoder", "left-to-right")
+    assert f"{parallel} can't be read with left-to-right; what suits it: ctc-" in sentence(wrong)
 
 
 def test_a_model_of_another_task_is_told(invoke: Invoke, pairs: str, parallel: str) -> None:

@@ -24,10 +24,19 @@ from anyorder.decode.left_to_right.plain import LeftToRight as Toy
 
 
 def test_every_decoder_has_its_line_in_the_docs_and_a_sentence_of_its_own():
-    listed = re.findall(r"^\| `([a-z-]+)` \| (yes|no) \|", DOCS.read_text(), re.MULTILINE)
-    found = {name: "yes" if kind.exact else "no" for name, kind in decoders().items()}
-    assert dict(listed) == found
+    row = r"^\| `([a-z-]+)` \| (yes|no) \| `(\w+)` \|"
+    listed = {name: facts for name, *facts in re.findall(row, DOCS.read_text(), re.MULTILINE)}
+    assert listed == {
+        name: ["yes" if kind.exact else "no", " ".join(need.__name__ for need in kind.needs)]
+        for name, kind in decoders().items()
+    }
     assert all(describe(kind).endswith((".", "`.")) for kind in decoders().values())
+
+
+def test_what_decoders_need_is_explained():
+    concepts = DOCS.with_name("concepts.md").read_text()
+    needed = {need.__name__ for kind in decoders().values() for need in kind.needs}
+    assert {name for name in needed if f"\n| `{name}` |" not in concepts} == set()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ Specs = Annotated[
         "--decoder",
         "-d",
         help="A name or name:option=value, see `anyorder decoders`; may be repeated. "
-        f"Left out: {', '.join(DECODERS)}.",
+        f"Left out: {', '.join(DECODERS)}; with --task those that suit each model.",
         show_default=False,
     ),
 ]
@@ -134,7 +134,7 @@ def compare(
     and written even if you stop it with Ctrl-C.
     """
     if task is not None:
-        _apart(prompts=prompts, decoder=decoder, precision=precision, chat=chat)
+        _apart(prompts=prompts, precision=precision, chat=chat)
     elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     elif pairs is not None:
@@ -144,7 +144,8 @@ def compare(
     may_write_into(traces)
     if prompts is None:
         wishes = Wishes(pairs or 500, max_new_tokens or 200, repeats or 5, threads)
-        return _on_task(str(task), model or [], wishes, html=html, traces=traces, json=json)
+        files = {"html": html, "traces": traces, "json": json}
+        return _on_task(str(task), model or [], decoder or [], wishes, **files)
     lines, broken = _read(prompts)
     specs = dict.fromkeys(decoder or DECODERS)  # a draft model is loaded once for each
     with waiting("Starting ..."):
@@ -172,18 +173,21 @@ def _apart(**given: object) -> None:
     strange = ", ".join(f"--{name}" for name, value in given.items() if value not in own)
     if strange:
         raise typer.BadParameter(
-            "--task has its own pairs, decoders and precision, and no chat; leave the others out: "
-            f"{strange}"
+            f"--task has its own pairs and precision, and no chat; leave the others out: {strange}"
         )
 
 
 def _on_task(
-    task: str, models: list[str], wishes: Wishes, *, html: Path, traces: Path, json: Path | None
+    task: str, models: list[str], specs: list[str], wishes: Wishes, **files: Path | None
 ) -> int:
     with waiting("Starting ..."):
         from anyorder.cli import tasks
+    wanted = {
+        spec: decoder_of(spec, precision="auto", threads=wishes.threads)
+        for spec in dict.fromkeys(specs)
+    }
     folders = [Path(each) for each in models]
-    problems = tasks.compare(task, folders, wishes, html=html, traces=traces, json=json)
+    problems = tasks.compare(task, folders, wishes, wanted=wanted, **files)  # type: ignore[arg-type]
     return 1 if problems else 0
 
 

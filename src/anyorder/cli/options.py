@@ -17,7 +17,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="smollm2, a Hugging Face folder or hub name, or a .gguf file.",
+        help="smollm2, a Hugging Face folder or hub name, a .gguf file, a folder that `anyorder "
+        "train` wrote, or a model that comes along: pronounce-ar, pronounce-ctc, pronounce-dag.",
     ),
 ]
 PrecisionName = Literal["auto", "float32", "bfloat16", "int8"]

@@ -1,6 +1,6 @@
 """Models of a task on a page: a few test sources, and how each model writes each of them alone.
 
-    groups = [group for group in replayed(contestants(models, notes), examples, wishes)]
+    groups = list(replayed(contestants(readers, notes, "pronounce"), examples, wishes))
     html = page("pronounce", groups, wishes, pairs=len(examples))
 
 What was measured is one source at a time, the models in turns. The lattice of a parallel model is
@@ -17,15 +17,19 @@ from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import parse
 from anyorder.decode.generate import Output, generate
 from anyorder.decode.refine.mask_predict import MaskPredict
+from anyorder.decode.run import Decoder
 from anyorder.decode.search.cascade import Cascade
+from anyorder.models.capability import missing
 from anyorder.models.markov import MarkovTransformer
 from anyorder.models.translator import KINDS, Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, compare_page
+from anyorder.units.special import EOS
 
 if TYPE_CHECKING:
     from anyorder.cli.compare import Wishes
 
+Decoders = Mapping[str, Decoder]  # by what the command line calls them
 SOURCES: Final = 6  # of a page
 NAME: Final = 18  # characters of a source on its button
 
@@ -36,34 +40,51 @@ class Contestant:
 
     name: str
     model: Translator
-    decoder: str
+    decoder: Decoder
     note: str = ""
 
 
-def decoders_of(model: Translator) -> tuple[str, ...]:
-    """The decoders to measure: the one that suits the model, then those of its kind that fit it.
+def decoders_of(model: Translator, wanted: Decoders | None = None) -> Decoders:
+    """The decoders to measure: those that are `wanted` and that the model has the means for; else
+    the one that suits the model, then those of its kind that fit it. Raises ValueError where no
+    decoder that is wanted can serve it.
 
     What rewrites is left out where it does not suit, for such a model never learnt to; so are
     cascades that need more context than the model has.
     """
-    suits, *others = dict.fromkeys((model.decoder, *KINDS[model.kind].decoders))
-    learnt = [each for each in others if not isinstance(parse(each), MaskPredict)]
-    every = [suits, *(others if isinstance(parse(suits), MaskPredict) else learnt)]
-    return tuple(each for each in every if not _too_deep(model, each))
+    if wanted:
+        read = model.net.eval().read([[EOS]])
+        fits = {name: each for name, each in wanted.items() if not missing(read, each.needs)}
+        if not fits:
+            raise ValueError(
+                f"{model.name} can't be read with {' or '.join(wanted)}; what suits it: "
+                f"{', '.join(KINDS[model.kind].decoders)}"
+            )
+        return fits
+    names = dict.fromkeys((model.decoder, *KINDS[model.kind].decoders))
+    every = {name: parse(name) for name in names}
+    rewrites = isinstance(every[model.decoder], MaskPredict)
+    return {
+        name: each
+        for name, each in every.items()
+        if (rewrites or not isinstance(each, MaskPredict)) and not _too_deep(model, each)
+    }
 
 
-def _too_deep(model: Translator, decoder: str) -> bool:
+def _too_deep(model: Translator, decoder: Decoder) -> bool:
     """Whether a cascade needs more context than the model was trained with."""
-    cascade, net = parse(decoder), model.net
+    net = model.net
     return (
-        isinstance(cascade, Cascade)
+        isinstance(decoder, Cascade)
         and isinstance(net, MarkovTransformer)
-        and cascade.order > net.sizes.order
+        and decoder.order > net.sizes.order
     )
 
 
 def contestants(
-    models: Sequence[Translator], notes: Mapping[tuple[int, str], str], task: str
+    readers: Sequence[tuple[Translator, Decoders]],
+    notes: Mapping[tuple[int, str], str],
+    task: str,
 ) -> list[Contestant]:
     """Each model with the first and the last of its decoders (see `decoders_of`): the one that
     suits it, and a beam, say. Models that write left to right come first: the others are measured
@@ -73,15 +94,17 @@ def contestants(
     """
     found: list[Contestant] = []
     taken: set[str] = set()
-    order = sorted(range(len(models)), key=lambda i: models[i].kind != "seq2seq")
+    order = sorted(range(len(readers)), key=lambda i: readers[i][0].kind != "seq2seq")
     for i in order:
-        model, decoders = models[i], decoders_of(models[i])
-        for decoder in dict.fromkeys((decoders[0], decoders[-1])):
+        model, decoders = readers[i]
+        first, *_, last = (*decoders, *decoders)
+        for decoder in dict.fromkeys((first, last)):
             name = f"{model.name.removeprefix(f'{task}-')} · {decoder}"
             while name in taken:  # folders of the same name
                 name += "*"
             taken.add(name)
-            found.append(Contestant(name, model, decoder, notes.get((i, decoder), "")))
+            note = notes.get((i, decoder), "")
+            found.append(Contestant(name, model, decoders[decoder], note))
     return found
 
 

@@ -15,7 +15,14 @@ from rich.table import Table
 
 from anyorder.cli.comparison import attempt, write_page, write_traces
 from anyorder.cli.screen import complain, out, progress, remark
-from anyorder.cli.task_page import contestants, decoders_of, middling, page, replayed
+from anyorder.cli.task_page import (
+    Decoders,
+    contestants,
+    decoders_of,
+    middling,
+    page,
+    replayed,
+)
 from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from anyorder.data.pairs import Example
 
 Row = dict[str, float | str]
+SPREAD = "_spread"
 
 
 def compare(
@@ -39,9 +47,10 @@ def compare(
     html: Path,
     traces: Path,
     json: Path | None,
+    wanted: Decoders | None = None,
 ) -> list[str]:
-    """Judge every model on the task's test pairs, each with every decoder that suits it; a sentence
-    for each file that could not be written.
+    """Judge every model on the task's test pairs, each with every decoder that suits it, or those
+    of the `wanted` ones that can serve it; a sentence for each file that could not be written.
 
     No folders: the models of the task that come with the library. Whatever ends it, what was
     measured is shown and written. Raises ValueError where there are no models, and for a folder
@@ -53,11 +62,12 @@ def compare(
     models = [_opened(folder) for folder in folders or of_task(task.name)]
     for doubt in filter(None, (model.stranger_to(task.name) for model in models)):
         remark(doubt)
+    readers = [(model, decoders_of(model, wanted)) for model in models]
     done = Found(name, wishes, json)
     try:
         with progress() as bar:
             line = bar.add_task("reading the pairs", total=None)
-            _measure(done, task, models, partial(bar.update, line))
+            _measure(done, task, readers, partial(bar.update, line))
     finally:
         problems = done.leave(html, traces)
         complain(*problems)
@@ -117,58 +127,58 @@ class Found:
 
 
 def _measure(
-    done: Found, task: Task, models: "Sequence[Translator]", tell: Callable[..., None]
+    done: Found,
+    task: Task,
+    readers: "Sequence[tuple[Translator, Decoders]]",
+    tell: Callable[..., None],
 ) -> None:
     """Quality row by row, then the speeds of all, then the sources of the page."""
     examples = task.splits().test[: done.wishes.pairs]
     done.pairs, most = len(examples), done.wishes.max_new_tokens
+    models = [model for model, _ in readers]
     done.precision = ", ".join(dict.fromkeys(model.precision for model in models))
-    todo = [(i, each) for i, model in enumerate(models) for each in decoders_of(model)]
+    todo = [(i, name) for i, (_, decoders) in enumerate(readers) for name in decoders]
     notes: dict[tuple[int, str], str] = {}
     tell(total=len(todo) + 1)
-    for i, decoder in todo:
-        tell(description=f"{models[i].name}, {decoder}")
-        done.rows.append(row(models[i], decoder, task, examples, max_new_tokens=most))
-        notes[i, decoder] = noted(done.rows[-1])
+    for i, name in todo:
+        model, decoders = readers[i]
+        tell(description=f"{model.name}, {name}")
+        texts = translate(
+            model,
+            [example.source for example in examples],
+            decoder=decoders[name],
+            max_new_tokens=most,
+        )
+        done.rows.append({"model": model.name, "decoder": name, **task.scores(texts, examples)})
+        notes[i, name] = noted(done.rows[-1])
         done.keep()
         tell(advance=1)
     tell(description="speeds, all in turns")
-    _time(done.rows, [(models[i], decoder) for i, decoder in todo], examples, max_new_tokens=most)
+    timed = [Reading(readers[i][0], readers[i][1][name]) for i, name in todo]
+    _time(done.rows, timed, examples, max_new_tokens=most)
     done.keep()
-    runners = contestants(models, notes, done.task)
+    runners = contestants(readers, notes, done.task)
     tell(description="the page", advance=1)
     for group in replayed(runners, middling(examples, models), done.wishes):
         done.groups.append(group)
 
 
-def row(
-    model: Translator,
-    decoder: str,
-    task: Task,
-    examples: "Sequence[Example]",
-    *,
-    max_new_tokens: int = 200,
-) -> Row:
-    """What a model and a decoder make of the pairs."""
-    sources = [example.source for example in examples]
-    texts = translate(model, sources, decoder=decoder, max_new_tokens=max_new_tokens)
-    return {"model": model.name, "decoder": decoder, **task.scores(texts, examples)}
-
-
 def _time(
     rows: list[Row],
-    readers: "Sequence[tuple[Translator, str]]",
+    readers: Sequence[Reading],
     examples: "Sequence[Example]",
     *,
     max_new_tokens: int,
 ) -> None:
     """Add to each row how fast its model is with its decoder."""
-    named = {str(number): Reading(*reader) for number, reader in enumerate(readers)}
+    named = {str(number): reader for number, reader in enumerate(readers)}
     sources = [example.source for example in examples]
     found = speeds(named, sources, timed=100, max_new_tokens=max_new_tokens)
     for each, speed in zip(rows, found.values(), strict=True):
-        each |= {"calls": speed.calls, "ms": speed.latency}
-        each |= {"/s": speed.throughput, "batch": speed.batch}
+        each |= {"calls": speed.calls}
+        each |= {"ms": speed.latency, "ms_spread": speed.latency_spread}
+        each |= {"/s": speed.throughput, "/s_spread": speed.throughput_spread}
+        each |= {"batch": speed.batch}
 
 
 def noted(row: Row) -> str:
@@ -182,14 +192,21 @@ def noted(row: Row) -> str:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """A line for each model and decoder."""
+    """A line for each model and decoder; a figure with its spread, where it has one."""
     shown = Table()
-    for name in rows[0]:
+    names = [name for name in rows[0] if not name.endswith(SPREAD)]
+    for name in names:
         words = name.replace("_", " ")
         shown.add_column(words, justify="left" if name in ("model", "decoder") else "right")
     for each in rows:
-        shown.add_row(*(x if isinstance(x, str) else f"{x:.3g}" for x in each.values()))
+        shown.add_row(*(_cell(each, name) for name in names))
     return shown
+
+
+def _cell(row: Row, name: str) -> str:
+    value, spread = row[name], row.get(f"{name}{SPREAD}")
+    text = value if isinstance(value, str) else f"{value:.3g}"
+    return text if spread is None else f"{text} ± {spread:.2g}"
 
 
 def _opened(folder: Path) -> Translator:

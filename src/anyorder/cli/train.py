@@ -9,6 +9,7 @@ from anyorder.cli.screen import out, progress, remark, waiting
 
 if TYPE_CHECKING:
     from anyorder.data.tasks import Task
+    from anyorder.train.paradigms import Paradigm
     from anyorder.train.recipe import Recipe
 
 TaskName = Annotated[
@@ -46,6 +47,17 @@ BeginFrom = Annotated[
         "--begin-from", help="The folder of an earlier model: begin with its weights and units."
     ),
 ]
+Channels = Annotated[
+    int | None, typer.Option(min=2, help="How wide the network is; left out: 192, 3 M weights.")
+]
+EncoderLayers = Annotated[
+    int | None, typer.Option(min=1, help="Left out: as `docs/train.md` says of the paradigm.")
+]
+DecoderLayers = Annotated[int | None, typer.Option(min=1, help="Likewise.")]
+Spread = Annotated[
+    int | None,
+    typer.Option(min=1, help="CTC and DAG: cells for each source token; left out: 3."),
+]
 List = Annotated[bool, typer.Option("--list", help="Show the paradigms and end.")]
 
 
@@ -64,6 +76,10 @@ def train(
     own: Own = False,
     reverse: Reverse = False,
     begin_from: BeginFrom = None,
+    channels: Channels = None,
+    encoder_layers: EncoderLayers = None,
+    decoder_layers: DecoderLayers = None,
+    spread: Spread = None,
     show: List = False,
 ) -> None:
     """Train a model of pairs: your own, or those of a built-in task.
@@ -72,15 +88,11 @@ def train(
     kept: the same command goes on from there.
     """
     with waiting("Starting ..."):
-        from anyorder.train.paradigms import paradigms
         from anyorder.train.recipe import Recipe
         from anyorder.train.schedule import InverseRoot
     if show:
-        for name, each in paradigms().items():
-            out().print(f"{name:16} {each.objective}", markup=False)
-        return
-    if paradigm not in paradigms():
-        raise ValueError(f"there is no paradigm {paradigm!r}; there is {', '.join(paradigms())}")
+        return _list()
+    chosen = _paradigm(paradigm, channels, encoder_layers, decoder_layers, spread)
     recipe = Recipe(
         steps=steps,
         cells=cells,
@@ -91,31 +103,55 @@ def train(
         check_every=max(1, min(250, steps // 20)),
     )
     where = folder or Path(f"{Path(task).stem}{'-reversed' * reverse}-{paradigm}")
-    pairs = tuple(map(str, train_on or ()))
-    _trained(_task(task, pairs, own=own, reverse=reverse), paradigm, recipe, where, begin_from)
+    _trained(
+        _task(task, train_on or [], own=own, reverse=reverse), chosen, recipe, where, begin_from
+    )
 
 
-def _task(name: str, files: tuple[str, ...], *, own: bool, reverse: bool) -> "Task":
+def _list() -> None:
+    from anyorder.train.paradigms import paradigms
+
+    for name, each in paradigms().items():
+        out().print(f"{name:18} {each.objective}", markup=False)
+
+
+def _paradigm(
+    name: str,
+    channels: int | None,
+    encoder_layers: int | None,
+    decoder_layers: int | None,
+    spread: int | None,
+) -> "Paradigm":
+    from anyorder.train.paradigms import paradigms
+
+    if name not in paradigms():
+        raise ValueError(f"there is no paradigm {name!r}; there is {', '.join(paradigms())}")
+    return paradigms()[name].resized(
+        channels=channels,
+        encoder_layers=encoder_layers,
+        decoder_layers=decoder_layers,
+        spread=spread,
+    )
+
+
+def _task(name: str, files: list[Path], *, own: bool, reverse: bool) -> "Task":
     from anyorder.data.mixtures import Reversed, TrainedOn
     from anyorder.data.tasks import task as task_of
 
     if own and not files:
         raise ValueError("--own goes with --train-on: without it, a task's own pairs are all")
     task = Reversed(task_of(name)) if reverse else task_of(name)
-    return TrainedOn(task, files, own) if files else task
+    return TrainedOn(task, tuple(map(str, files)), own) if files else task
 
 
 def _trained(
-    task: "Task", paradigm: str, recipe: "Recipe", folder: Path, begin_from: Path | None
+    task: "Task", chosen: "Paradigm", recipe: "Recipe", folder: Path, begin_from: Path | None
 ) -> None:
     """Train with a bar in the terminal, then score the test pairs, if it is a translator now."""
     from anyorder.data.mixtures import remarks_of
     from anyorder.measure.translation import translate
     from anyorder.objectives.infilling import Infilling
     from anyorder.train.fit import fit
-    from anyorder.train.paradigms import paradigms
-
-    chosen = paradigms()[paradigm]
 
     with progress() as bar:
         line = bar.add_task("reading the pairs", total=recipe.steps)

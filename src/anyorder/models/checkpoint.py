@@ -18,6 +18,7 @@ from torch import Tensor
 from anyorder.models.gguf_file import GGUFFile
 from anyorder.models.gguf_shapes import config_of, eos_ids_of, tensors_of
 from anyorder.models.lazy_tensors import LazyTensors
+from anyorder.models.shipped import shipped
 
 _HUB_NAME: Final = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _WANTED: Final = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
@@ -141,7 +142,10 @@ def _downloaded(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
-    advice = "give 'smollm2', a folder, a .gguf file or a model of the Hugging Face hub (org/name)"
+    advice = (
+        f"give 'smollm2', {', '.join(map(repr, shipped()))}, a folder, a .gguf file or a model of "
+        "the Hugging Face hub (org/name)"
+    )
     try:
         found = snapshot_download(
             name, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED)

@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anyorder.data.pairs import Example
@@ -62,6 +63,9 @@ def distill(
     order = sorted(range(len(examples)), key=lambda i: (len(examples[i].source), i))
     path.parent.mkdir(parents=True, exist_ok=True)
     job = [_mark(teacher), str(decoder), max_new_tokens, *(["reverse"] if reverse else [])]
+    write = partial(
+        translate, teacher, decoder=decoder, max_new_tokens=max_new_tokens, batch=batch, whole=True
+    )
     growing = path if path.is_file() else path.with_name(path.name + ".part")
     _same_teacher(path, growing, job)
     done = _done(growing, [examples[i] for i in order], given)
@@ -69,14 +73,7 @@ def distill(
         for at in range(done, len(order), batch):
             part = [examples[i] for i in order[at : at + batch]]
             sources = [example.source for example in part]
-            written = translate(
-                teacher,
-                sources,
-                decoder=decoder,
-                max_new_tokens=max_new_tokens,
-                batch=batch,
-                whole=True,
-            )
+            written = write(sources)
             for example, text in zip(part, written, strict=True):
                 line = {given: example.source, made: "" if text in never else text}
                 line |= {"group": example.group}

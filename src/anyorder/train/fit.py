@@ -68,13 +68,7 @@ def fit(
     if earlier:
         earlier.lend_weights(net)
     translator = Translator(
-        net,
-        source_units,
-        units,
-        folder.name,
-        units.eos_ids,
-        suits=paradigm.decoder,
-        learnt=learnt,
+        net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder, learnt=learnt
     )
     prepared = _prepared(paradigm.objective, task, splits, translator, on_remark)
     trained = train(net, *prepared, recipe, folder / "training", on_step=on_step)

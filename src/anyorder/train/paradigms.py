@@ -60,9 +60,47 @@ class Paradigm:
             "decoder_layers": self.decoder_layers,
             "width": asdict(self.width),
         }
-        if "decoder_layers" not in KINDS[self.kind].sizes.__dataclass_fields__:
+        if "decoder_layers" not in self._knows:
             del sizes["decoder_layers"]  # a network without a decoder
         return built(self.kind, {**sizes, **self.more})
+
+    @property
+    def _knows(self) -> frozenset[str]:
+        """The names of its sizes."""
+        return frozenset(KINDS[self.kind].sizes.__dataclass_fields__)
+
+    def resized(
+        self,
+        *,
+        channels: int | None = None,
+        encoder_layers: int | None = None,
+        decoder_layers: int | None = None,
+        spread: int | None = None,
+    ) -> "Paradigm":
+        """The same with other sizes; None: as it was. Heads have 64 channels at the most, the
+        feed-forward parts four times as many as there are. `spread`: cells for a source token.
+
+        Raises ValueError for a size that this kind of network lacks.
+        """
+        given = {"decoder_layers": decoder_layers, "spread": spread}
+        for name, size in given.items():
+            if size is not None and name not in self._knows:
+                raise ValueError(f"this kind of network ({self.kind}) has no {name}; leave it out")
+        return replace(
+            self,
+            encoder_layers=encoder_layers or self.encoder_layers,
+            decoder_layers=decoder_layers or self.decoder_layers,
+            width=_wide(channels) if channels else self.width,
+            more={**self.more, **({"spread": spread} if spread else {})},
+        )
+
+
+def _wide(channels: int) -> Width:
+    """Heads of up to 64 channels, as few as there can be."""
+    for heads in range(-(-channels // 64), channels):
+        if channels % (2 * heads) == 0:
+            return Width(channels=channels, heads=heads, middle=4 * channels)
+    raise ValueError(f"{channels} channels can't be cut into heads; give a multiple of 64")
 
 
 @cache
