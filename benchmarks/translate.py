@@ -5,8 +5,9 @@
 
 Every model is scored with the decoder that suits it (or with those that `--decoder` names); every
 autoregressive one also runs in CTranslate2, float32 and int8, if `pip install ctranslate2` was
-done: the same weights, greedily. Speeds are measured in turns, by the protocol of
-`anyorder.measure.translation`: one source alone, and the best batch. Run it on an idle machine.
+done: the same weights, greedily, in a process of its own. Speeds are measured in turns, by the
+protocol of `anyorder.measure.translation`: one source alone, and the best batch. Run it on an idle
+machine.
 
 Rows have the fields of `measure.results.Peer`, and more: the scores, `latency` (ms of a source
 alone), `throughput` (sources a second at the best `batch`, where `tokens_per_s` is measured, too),
@@ -17,6 +18,7 @@ model writes greedily in our engine; `ratio` is of throughputs, over those of th
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -35,7 +37,8 @@ from anyorder.measure.translation import Reader, Reading, Speed, speeds, transla
 from anyorder.meter import Cost
 from anyorder.models.shipped import of_task
 from anyorder.models.translator import Translator, opened
-from benchmarks.engines.ctranslate import PRECISIONS, CTranslate2, version
+from benchmarks.engines import ctranslate
+from benchmarks.engines.ctranslate import CTranslate2
 from benchmarks.hire import ROOT
 
 LONGEST = 200  # tokens of a target
@@ -86,8 +89,8 @@ def main(words: Sequence[str] | None = None) -> int:
         models = [opened(path) for path in options.model or of_task(task.name)]
         _known(options.decoder, models)
         examples = task.splits().test[: options.pairs]
-        with TemporaryDirectory() as scratch:
-            every = list(contestants(models, examples, options, Path(scratch)))
+        with ExitStack() as stack:
+            every = list(contestants(models, examples, options, stack))
             rows = measured(every, task, examples, timed=options.timed)
     except (ValueError, OSError) as error:
         print(f"benchmarks.translate: {error}", file=sys.stderr)
@@ -95,7 +98,11 @@ def main(words: Sequence[str] | None = None) -> int:
     for row in rows:
         screen.out().print("  ".join(f"{k} {_short(v)}" for k, v in row.items()), markup=False)
     facts = {"task": task.name, "pairs": len(examples), "threads": options.threads}
-    facts |= {"max_new_tokens": LONGEST, "machine": machine(), "versions": versions() | version()}
+    facts |= {
+        "max_new_tokens": LONGEST,
+        "machine": machine(),
+        "versions": versions() | ctranslate.version(),
+    }
     facts |= {"commit": commit(), "rows": rows}
     out = options.out or ROOT / "results" / f"translate-{Path(task.name).stem}.json"
     write_json(facts, out)
@@ -106,9 +113,10 @@ def contestants(
     models: Sequence[Translator],
     examples: Sequence[Example],
     options: argparse.Namespace,
-    scratch: Path,
+    stack: ExitStack,
 ) -> Iterator[Contestant]:
-    """Each model with its decoders, and in the other engine if that can run it."""
+    """Each model with its decoders, and in the other engine if that can run it; `stack` ends it."""
+    scratch = Path(stack.enter_context(TemporaryDirectory()))
     sources = [example.source for example in examples]
     taken: set[str] = set()
     for number, model in enumerate(models, 1):
@@ -121,7 +129,7 @@ def contestants(
             yield Contestant(name, "anyorder", model.precision, decoder, reader, texts[decoder])
         if model.kind != "seq2seq":
             continue
-        for precision, peer in _peers(model, options.threads, scratch / str(number)):
+        for precision, peer in _peers(model, options.threads, scratch / str(number), stack):
             if PLAIN not in texts:
                 texts[PLAIN] = translate(model, sources, decoder=PLAIN, max_new_tokens=LONGEST)
             theirs = peer.texts(sources, LONGEST)
@@ -130,12 +138,15 @@ def contestants(
             )
 
 
-def _peers(model: Translator, threads: int, scratch: Path) -> Iterator[tuple[str, CTranslate2]]:
+def _peers(
+    model: Translator, threads: int, scratch: Path, stack: ExitStack
+) -> Iterator[tuple[str, CTranslate2]]:
     """The model in the other engine, by precision; none, and a remark, where that is missing."""
-    for precision in PRECISIONS:
+    for precision in ctranslate.PRECISIONS:
         folder = scratch / precision
+        running = ctranslate.of(model, precision=precision, threads=threads, folder=folder)
         try:
-            peer = CTranslate2.of(model, precision=precision, threads=threads, folder=folder)
+            peer = stack.enter_context(running)
         except ImportError as missing:
             screen.remark(str(missing))
             return

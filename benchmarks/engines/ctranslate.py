@@ -1,13 +1,13 @@
 """Our autoregressive translator in CTranslate2: the same weights, another engine.
 
-    engine = CTranslate2.of(translator, precision="int8", threads=2, folder=tmp)
-    engine.targets([[4, 5, 6], [7]], most=50)    # ids, greedily
+    with of(translator, precision="int8", threads=2, folder=tmp) as engine:
+        engine.targets([[4, 5, 6], [7]], most=50)    # ids, greedily
 
 Tokens are named by their ids. Needs `pip install ctranslate2`.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,7 @@ from anyorder.meter import Cost
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Attention, Embedding, Layer, Stack, waves
+from benchmarks.engines.ctranslate_process import Running, running
 
 try:
     ctranslate2: Any = import_module("ctranslate2")
@@ -36,26 +37,7 @@ class CTranslate2:
     """A translator that CTranslate2 runs. Satisfies `measure.translation.Reader`."""
 
     translator: Translator
-    engine: Any
-
-    @staticmethod
-    def of(translator: Translator, *, precision: str, threads: int, folder: Path) -> "CTranslate2":
-        """Write the weights in CTranslate2's format into `folder` and open them.
-
-        Raises ValueError for a network that is not autoregressive, ImportError without the peer.
-        """
-        if ctranslate2 is None:
-            raise ImportError("CTranslate2 is not here: pip install ctranslate2")
-        net = translator.net
-        if not isinstance(net, Seq2Seq):
-            raise ValueError(f"{translator.name} is not autoregressive: CTranslate2 can't run it")
-        spec = converted(net)
-        spec.validate()
-        spec.optimize(quantization=None if precision == "float32" else precision)
-        folder.mkdir(parents=True, exist_ok=True)
-        spec.save(str(folder))
-        options = {"compute_type": precision, "inter_threads": 1, "intra_threads": threads}
-        return CTranslate2(translator, ctranslate2.Translator(str(folder), device="cpu", **options))
+    engine: Running
 
     def reads(self, source: str) -> bool:
         return self.translator.reads(source)
@@ -65,22 +47,18 @@ class CTranslate2:
         ours the token that ends a target is one.
         """
         ids = [self.translator.source_units.encode(source) for source in sources]
-        begun = time.perf_counter()
-        found = self.targets(ids, max_new_tokens)
-        seconds = time.perf_counter() - begun
+        found, seconds = self._asked(ids, max_new_tokens)
         tokens = [min(len(target) + 1, max_new_tokens) for target in found]
         return Cost(calls=max(tokens), seconds=seconds, tokens=sum(tokens))
 
     def targets(self, sources: Sequence[Sequence[int]], most: int) -> list[list[int]]:
         """The ids of the targets, greedily, all sources in one batch."""
+        return self._asked(sources, most)[0]
+
+    def _asked(self, sources: Sequence[Sequence[int]], most: int) -> tuple[list[list[int]], float]:
         words = [[str(token) for token in source] for source in sources]
-        found = self.engine.translate_batch(
-            words,
-            beam_size=1,
-            min_decoding_length=0,  # its own is 1; ours may end at once
-            max_decoding_length=most,
-        )
-        return [[int(token) for token in each.hypotheses[0]] for each in found]
+        found, seconds = self.engine.translate(words, most)
+        return [[int(token) for token in each] for each in found], seconds
 
     def texts(self, sources: Sequence[str], most: int) -> list[str]:
         """The targets of many sources; "" for a source that is empty or too long."""
@@ -88,6 +66,28 @@ class CTranslate2:
         ids = [self.translator.source_units.encode(sources[i]) for i in readable]
         found = dict(zip(readable, self.targets(ids, most) if ids else [], strict=True))
         return [self.translator.units.decode(found.get(i, [])) for i in range(len(sources))]
+
+
+@contextmanager
+def of(
+    translator: Translator, *, precision: str, threads: int, folder: Path
+) -> Iterator[CTranslate2]:
+    """Write the weights in CTranslate2's format into `folder`, and run them within the block.
+
+    Raises ValueError for a network that is not autoregressive, ImportError without the peer.
+    """
+    if ctranslate2 is None:
+        raise ImportError("CTranslate2 is not here: pip install ctranslate2")
+    net = translator.net
+    if not isinstance(net, Seq2Seq):
+        raise ValueError(f"{translator.name} is not autoregressive: CTranslate2 can't run it")
+    spec = converted(net)
+    spec.validate()
+    spec.optimize(quantization=None if precision == "float32" else precision)
+    folder.mkdir(parents=True, exist_ok=True)
+    spec.save(str(folder))
+    with running(folder, precision=precision, threads=threads) as engine:
+        yield CTranslate2(translator, engine)
 
 
 def version() -> dict[str, str]:

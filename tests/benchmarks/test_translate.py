@@ -13,7 +13,7 @@ from anyorder.models.translator import Translator
 from anyorder.units.special import BLANK, BOS, EOS, UNKNOWN
 from anyorder.units.training import letters
 from benchmarks import translate as bench
-from benchmarks.engines.ctranslate import CTranslate2
+from benchmarks.engines import ctranslate
 from tests.train.made import length_based, masked_lm, seq2seq
 
 SOURCES = ["abc", "fed", "a", "bb", "cafe", "deaf", "", "abcdef" * 400]
@@ -45,16 +45,16 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_peer_writes_the_same_ids(tmp_path: Path, seed: int) -> None:
     pytest.importorskip("ctranslate2")
     ours = translator(seed)
-    peer = CTranslate2.of(ours, precision="float32", threads=1, folder=tmp_path)
     found = generate(ours, SOURCES[:-2], decoder="left-to-right", max_new_tokens=12)
     ids = [[token for token in row if token != EOS] for row in cast(list[list[int]], found.tokens)]
-    assert peer.targets([ours.source_units.encode(s) for s in SOURCES[:-2]], 12) == ids
-    assert len(set(map(tuple, ids))) > 3
-    assert peer.texts(SOURCES, 12) == translate(ours, SOURCES, max_new_tokens=12)
-    assert peer.texts(SOURCES[-2:], 12) == ["", ""], "what none can read"
-    for source in SOURCES[:-2]:
-        cost, theirs = (r.write([source], 12) for r in (Reading(ours), peer))
-        assert (cost.tokens, cost.calls) == (theirs.tokens, theirs.calls)
+    with ctranslate.of(ours, precision="float32", threads=1, folder=tmp_path) as peer:
+        assert peer.targets([ours.source_units.encode(s) for s in SOURCES[:-2]], 12) == ids
+        assert len(set(map(tuple, ids))) > 3
+        assert peer.texts(SOURCES, 12) == translate(ours, SOURCES, max_new_tokens=12)
+        assert peer.texts(SOURCES[-2:], 12) == ["", ""], "what none can read"
+        for source in SOURCES[:-2]:
+            cost, theirs = (r.write([source], 12) for r in (Reading(ours), peer))
+            assert (cost.tokens, cost.calls) == (theirs.tokens, theirs.calls)
 
 
 def test_models_of_one_name_keep_apart(pairs: str) -> None:
