@@ -155,4 +155,4 @@ def _norm(spec: Any, ours: Any) -> None:
 
 
 def _array(weight: Tensor) -> np.ndarray:
-    return weight.detach().float().numpy()
+    return weight.detach().float().numpy().copy()  # quantization writes into what it is given

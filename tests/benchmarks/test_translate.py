@@ -57,6 +57,17 @@ def test_the_peer_writes_the_same_ids(tmp_path: Path, seed: int) -> None:
             assert (cost.tokens, cost.calls) == (theirs.tokens, theirs.calls)
 
 
+@pytest.mark.parametrize("precision", ctranslate.PRECISIONS)
+def test_the_peer_leaves_our_weights_alone(tmp_path: Path, precision: str) -> None:
+    pytest.importorskip("ctranslate2")
+    ours = translator()
+    before = {name: weight.clone() for name, weight in ours.net.state_dict().items()}
+    with ctranslate.of(ours, precision=precision, threads=1, folder=tmp_path) as peer:
+        assert len(peer.texts(SOURCES, 12)) == len(SOURCES)
+    for name, weight in ours.net.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
 def test_models_of_one_name_keep_apart(pairs: str) -> None:
     pytest.importorskip("ctranslate2")
     for seed, place in enumerate(("a/m", "b/m")):
