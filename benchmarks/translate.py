@@ -86,7 +86,8 @@ def main(words: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     try:
         task = task_of(options.task)
-        models = [opened(path) for path in options.model or of_task(task.name)]
+        folders = options.model or of_task(task.name)
+        models = [each for path in folders for each in _opened(path, options.precision)]
         _known(options.decoder, models)
         examples = task.splits().test[: options.pairs]
         with ExitStack() as stack:
@@ -118,16 +119,16 @@ def contestants(
     """Each model with its decoders, and in the other engine if that can run it; `stack` ends it."""
     scratch = Path(stack.enter_context(TemporaryDirectory()))
     sources = [example.source for example in examples]
-    taken: set[str] = set()
+    taken: set[tuple[str, str]] = set()
     for number, model in enumerate(models, 1):
-        name = f"{model.name} ({number})" if model.name in taken else model.name
-        taken.add(model.name)
+        name = f"{model.name} ({number})" if (model.name, model.precision) in taken else model.name
+        taken.add((model.name, model.precision))
         texts: dict[str, Sequence[str]] = {}
         for decoder in dict.fromkeys(options.decoder.get(model.name, [model.decoder])):
             texts[decoder] = translate(model, sources, decoder=decoder, max_new_tokens=LONGEST)
             reader = Counted(Reading(model, decoder))
             yield Contestant(name, "anyorder", model.precision, decoder, reader, texts[decoder])
-        if model.kind != "seq2seq":
+        if model.kind != "seq2seq" or model.precision != "float32":
             continue
         for precision, peer in _peers(model, options.threads, scratch / str(number), stack):
             if PLAIN not in texts:
@@ -136,6 +137,16 @@ def contestants(
             yield Contestant(
                 name, "ctranslate2", precision, "greedy", Counted(peer), theirs, texts[PLAIN]
             )
+
+
+def _opened(folder: Path, precisions: Sequence[str]) -> Iterator[Translator]:
+    """The model in each precision; in float32 alone, where it is not compiled."""
+    plain = opened(folder)
+    for precision in precisions:
+        if precision == "float32":
+            yield plain
+        elif plain.is_compiled:
+            yield opened(folder, precision)
 
 
 def _peers(
@@ -222,6 +233,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, action="append", help="a folder; the first is base")
     parser.add_argument(
         "--decoder", action="append", default=[], metavar="MODEL=DECODER", help="more than one"
+    )
+    parser.add_argument(
+        "--precision", nargs="+", default=["float32", "int8"], help="ours; peers have their own"
     )
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--timed", type=int, default=100, help="sources that are timed alone")

@@ -17,7 +17,18 @@ from benchmarks.engines import ctranslate
 from tests.train.made import length_based, masked_lm, seq2seq
 
 SOURCES = ["abc", "fed", "a", "bb", "cafe", "deaf", "", "abcdef" * 400]
-FEW = ["--pairs", "4", "--timed", "2", "--threads", "1", "--out", "out.json"]
+FEW = [
+    "--precision",
+    "float32",
+    "--pairs",
+    "4",
+    "--timed",
+    "2",
+    "--threads",
+    "1",
+    "--out",
+    "out.json",
+]
 
 
 def translator(seed: int = 1) -> Translator:

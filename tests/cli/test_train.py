@@ -120,7 +120,7 @@ def parallel(invoke: Invoke, pairs: str) -> str:
 
 
 def test_options_that_have_no_meaning_on_a_task_are_refused(invoke: Invoke, pairs: str) -> None:
-    for option in (["-p", pairs], ["--precision", "bfloat16"], ["--no-chat"]):
+    for option in (["-p", pairs], ["--no-chat"]):
         told = sentence(invoke("compare", "--task", pairs, *option), 2)
         assert "leave the others out" in told
     assert "leave the others out: --chat" in told

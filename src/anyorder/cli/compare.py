@@ -11,6 +11,7 @@ from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
     Precision,
+    PrecisionName,
     Threads,
     decoder_of,
     loaded,
@@ -99,6 +100,7 @@ class Wishes:
     max_new_tokens: int
     repeats: int
     threads: int | None
+    precision: PrecisionName = "auto"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def compare(
     and written even if you stop it with Ctrl-C.
     """
     if task is not None:
-        _apart(prompts=prompts, precision=precision, chat=chat)
+        _apart(prompts=prompts, chat=chat)
     elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     elif pairs is not None:
@@ -143,7 +145,7 @@ def compare(
         may_write(path)
     may_write_into(traces)
     if prompts is None:
-        wishes = Wishes(pairs or 500, max_new_tokens or 200, repeats or 5, threads)
+        wishes = Wishes(pairs or 500, max_new_tokens or 200, repeats or 5, threads, precision)
         files = {"html": html, "traces": traces, "json": json}
         return _on_task(str(task), model or [], decoder or [], wishes, **files)
     lines, broken = _read(prompts)
@@ -169,8 +171,7 @@ def _read(path: Path) -> tuple[list[prompt_file.Line], list[str]]:
 
 def _apart(**given: object) -> None:
     """Raises BadParameter for options that have no meaning beside --task."""
-    own = (None, [], "auto", "float32")  # left out, or what it is anyway
-    strange = ", ".join(f"--{name}" for name, value in given.items() if value not in own)
+    strange = ", ".join(f"--{name}" for name, value in given.items() if value is not None)
     if strange:
         raise typer.BadParameter(
             f"--task has its own pairs and precision, and no chat; leave the others out: {strange}"
@@ -183,7 +184,7 @@ def _on_task(
     with waiting("Starting ..."):
         from anyorder.cli import tasks
     wanted = {
-        spec: decoder_of(spec, precision="auto", threads=wishes.threads)
+        spec: decoder_of(spec, precision=wishes.precision, threads=wishes.threads)
         for spec in dict.fromkeys(specs)
     }
     folders = [Path(each) for each in models]

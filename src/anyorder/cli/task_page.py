@@ -20,6 +20,7 @@ from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import Decoder
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.capability import missing
+from anyorder.models.load import settled
 from anyorder.models.markov import MarkovTransformer
 from anyorder.models.translator import KINDS, Translator
 from anyorder.show.lattices import with_lattice
@@ -168,7 +169,7 @@ def page(task: str, groups: Sequence[Group], wishes: "Wishes", *, pairs: int) ->
     first = groups[0].runs[0].decoder if groups else ""
     facts: dict[str, object] = {
         "task": task,
-        "precision": "float32",
+        "precision": settled(wishes.precision),
         "threads": torch.get_num_threads(),
         "test pairs": pairs,
         "sources shown": len(groups),

@@ -27,6 +27,7 @@ from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
 from anyorder.measure.translation import Reading, speeds, translate
+from anyorder.models.load import settled
 from anyorder.models.shipped import of_task
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.show.page import Group
@@ -59,7 +60,8 @@ def compare(
     if wishes.threads is not None:
         torch.set_num_threads(wishes.threads)
     task = task_of(name)
-    models = [_opened(folder) for folder in folders or of_task(task.name)]
+    precision = settled(wishes.precision)
+    models = [_opened(folder, precision) for folder in folders or of_task(task.name)]
     for doubt in filter(None, (model.stranger_to(task.name) for model in models)):
         remark(doubt)
     readers = [(model, decoders_of(model, wanted)) for model in models]
@@ -209,10 +211,10 @@ def _cell(row: Row, name: str) -> str:
     return text if spread is None else f"{text} ± {spread:.2g}"
 
 
-def _opened(folder: Path) -> Translator:
+def _opened(folder: Path, precision: str) -> Translator:
     if not is_ours(folder):
         raise ValueError(f"{folder} is no folder of a model that `anyorder train` wrote")
-    model = opened(folder)
+    model = opened(folder, precision)
     if not model.writes:
         raise ValueError(
             f"{folder} is a masked language model, which writes nothing; begin a model that does "

@@ -20,7 +20,7 @@ from anyorder.models.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.shipped import shipped
 from anyorder.models.tokenizer import units_of
-from anyorder.models.translator import Translator, is_ours, opened
+from anyorder.models.translator import is_ours, opened
 from anyorder.models.writer import Writer
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
@@ -49,7 +49,7 @@ def load(
         torch.set_num_threads(threads)
     source = shipped().get(str(source), source)
     if is_ours(Path(source)):
-        return _ours(Path(source), chosen)
+        return opened(Path(source), chosen)
     known_name = str(source) if str(source) in MODELS else None
     checkpoint = read(fetch(known_name) if known_name else source)
     if checkpoint.config.get("is_encoder_decoder"):
@@ -63,12 +63,6 @@ def load(
         eos_ids=units.eos_ids,
         precision=chosen,
     )
-
-
-def _ours(folder: Path, precision: str) -> Translator:
-    if precision != "float32":
-        raise ValueError(f"{folder.name} was trained here and runs in float32, not in {precision}")
-    return opened(folder)
 
 
 def _translator(checkpoint: Checkpoint, precision: str, native: bool | None) -> Writer:

@@ -187,24 +187,34 @@ class DAGTransformer(SplitTransformer):
         """Log-probabilities of going from one vertex to another; -inf to the left and beyond the
         end. The last vertex goes nowhere. `bound_BM`: the last one that may be reached from each.
         """
-        M, device = x_BMC.shape[1], x_BMC.device
+        with torch.autocast(x_BMC.device.type, enabled=False):  # rows must sum to 1
+            x_BMC = x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC
+            query, key, gate = self.query(x_BMC), self.key(x_BMC), self.gate(x_BMC)
+            return self.links_of(query, key, gate, count_B, bound_BM=bound_BM)
+
+    def links_of(
+        self,
+        query_BMC: Float[Tensor, "B M C"],
+        key_BMC: Float[Tensor, "B M C"],
+        gate_BMH: Float[Tensor, "B M H"],
+        count_B: Int[Tensor, " B"],
+        *,
+        bound_BM: Int[Tensor, "B M"] | None = None,
+    ) -> Float[Tensor, "B M M"]:
+        """The same, of queries, keys and gates."""
+        M, device = query_BMC.shape[1], query_BMC.device
         open_BMM = torch.ones(M, M, dtype=torch.bool, device=device).triu(1) & sees_of(count_B, M)
         if bound_BM is not None:
             open_BMM &= torch.arange(M, device=device) <= bound_BM[..., None]
-        with torch.autocast(device.type, enabled=False):  # rows must sum to 1
-            return self._links(x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC, open_BMM)
-
-    def _links(self, x_BMC: Tensor, open_BMM: Tensor) -> Tensor:
         H = self.sizes.width.heads
         query, key = (
-            layer(x_BMC).unflatten(-1, (H, -1)).transpose(1, 2).float()
-            for layer in (self.query, self.key)
+            each.unflatten(-1, (H, -1)).transpose(1, 2).float() for each in (query_BMC, key_BMC)
         )
         score_BHMM = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         none_BM1 = ~open_BMM.any(-1, keepdim=True)
         # not -inf: the gradient of a sum over heads that are all -inf is no number
         score_BHMM = score_BHMM.masked_fill(~(open_BMM | none_BM1)[:, None], -1e30)
-        gate_BHM1 = self.gate(x_BMC).float().log_softmax(-1).transpose(1, 2)[..., None]
+        gate_BHM1 = gate_BMH.float().log_softmax(-1).transpose(1, 2)[..., None]
         mixed_BMM = (score_BHMM.log_softmax(-1) + gate_BHM1).logsumexp(1)
         return mixed_BMM.masked_fill(none_BM1 | ~open_BMM, -torch.inf)
 

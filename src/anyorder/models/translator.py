@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from anyorder import __version__
 from anyorder.canvas import Canvas
+from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
@@ -109,6 +111,7 @@ class Translator:
     precision: str = "float32"
     suits: str | None = None  # the decoder that suits it; None: the first of its kind
     learnt: str | None = None  # the name of the task that it was trained on, if that is known
+    fast: bool = False  # compiled code reads and writes, where there is some; nobody trains it now
 
     @property
     def kind(self) -> str:
@@ -144,7 +147,23 @@ class Translator:
             rows.append(row)
         cells = min(max_new_tokens, self.longest)
         canvas = Canvas.of_prompts([[BOS]] * len(rows), new_cells=[cells] * len(rows))
-        return self.net.eval().read(rows), canvas
+        return self._reads.read(rows), canvas
+
+    @cached_property
+    def _compiled(self) -> Reads | None:
+        return compiled(self.net, self.precision)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether compiled code reads and writes."""
+        return self.fast and self._compiled is not None
+
+    @property
+    def _reads(self) -> Reads:
+        """The network, or what is compiled of it."""
+        if self.fast and self._compiled is not None:
+            return self._compiled
+        return self.net.eval() if self.net.training else self.net
 
     def reads(self, source: str) -> bool:
         """Whether the source is neither empty nor longer than the network can read."""
@@ -192,8 +211,12 @@ def is_ours(folder: Path) -> bool:
     return isinstance(config, dict) and "anyorder" in config
 
 
-def opened(folder: Path) -> Translator:
-    """The translator of a folder. Raises ValueError for one of another version, or damaged."""
+def opened(folder: Path, precision: str = "float32") -> Translator:
+    """The translator of a folder, in this precision ("float32", "bfloat16", "int8").
+
+    Raises ValueError for one of another version, or damaged, and for a kind of network that there
+    is in float32 alone.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["anyorder"] != FORMAT:
         raise ValueError(
@@ -217,15 +240,20 @@ def opened(folder: Path) -> Translator:
     vocabularies = (source_units.vocab_size, units.vocab_size)
     if vocabularies != (net.sizes.source_vocab, net.sizes.target_vocab):
         raise ValueError(f"{folder}: the network was trained with other units than lie beside it")
-    return Translator(
+    found = Translator(
         net.eval(),
         source_units,
         units,
         folder.name,
         units.eos_ids,
+        precision,
         suits=config.get("decoder"),
         learnt=config.get("learnt"),
+        fast=True,
     )
+    if precision != "float32" and not found.is_compiled:
+        raise ValueError(f"{folder} is a {found.kind} model, which runs in float32 here")
+    return found
 
 
 def built(kind: str, sizes: Mapping[str, Any]) -> Net:

@@ -199,12 +199,12 @@ class Embedding(nn.Module):
     ) -> Float[Tensor, "B T C"]:
         """Vectors with their places, all of which lie before `end`; None: one after the other."""
         if place_BT is None:
-            return self.drop(x_BTC + self._waves(x_BTC.shape[1])[: x_BTC.shape[1]].to(x_BTC.dtype))
+            return self.drop(x_BTC + self.waves(x_BTC.shape[1])[: x_BTC.shape[1]].to(x_BTC.dtype))
         assert end is not None, "places have an end"
-        return self.drop(x_BTC + self._waves(end)[place_BT].to(x_BTC.dtype))
+        return self.drop(x_BTC + self.waves(end)[place_BT].to(x_BTC.dtype))
 
     @torch.inference_mode(False)  # a tensor made in it could never be trained with
-    def _waves(self, end: int) -> Float[Tensor, "R C"]:
+    def waves(self, end: int) -> Float[Tensor, "R C"]:
         """The waves of places 0 to `end` and more, computed once."""
         if len(self.waves_RC) < end:
             places_1R = torch.arange(2 * end, device=self.waves_RC.device)[None]

@@ -40,13 +40,19 @@ class Shape:
 
 @dataclass(frozen=True)
 class Block:
-    """One layer. `mlp_up` gives gate and up side by side where `gated`, else up alone."""
+    """One layer. `mlp_up` gives gate and up side by side where `gated`, else up alone.
+
+    Compiled code alone knows `relu` (instead of GELU), and `cross`, the matrices before and after
+    the attention to a source.
+    """
 
     qkv: Linear
     out: Linear
     mlp_up: Linear
     mlp_down: Linear
     gated: bool
+    relu: bool = False
+    cross: tuple[Linear, Linear] | None = None
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,13 @@ def paradigms() -> Mapping[str, Paradigm]:
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
+        "ctc-deep-shallow": Paradigm(
+            kind="ctc",
+            objective=CTC(),
+            encoder_layers=6,
+            decoder_layers=1,
+            more={"blank": BLANK, "spread": 2},
+        ),
         "ctc-context-aware": _with(Paradigm(kind="ctc", objective=CTC(), **split), window=2),
         "ctc-glancing": Paradigm(kind="ctc", objective=CTC(Glancing(0.5, 0.3)), **split),
         "nmla": Paradigm(kind="ctc", objective=NonMonotonic(), **split),

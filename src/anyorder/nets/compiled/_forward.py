@@ -18,7 +18,17 @@ from anyorder.nets.compiled._kernels import (
 from anyorder.nets.compiled._lanes import compiled, real, size, slot, splat, store, word
 from anyorder.nets.compiled._matrices import finish, interleave, matrix_of, multiply, take, wait
 from anyorder.nets.compiled.machine import GROUP, ROWS
-from anyorder.nets.compiled.words import CELLS, PHASES, QUERIES, Call, Cell, Matrix, Net
+from anyorder.nets.compiled.words import (
+    CELLS,
+    CROSS_PHASES,
+    PHASES,
+    QUERIES,
+    Call,
+    Cell,
+    Matrix,
+    Net,
+    Seen,
+)
 
 SEGMENT = 128  # inputs of rows that are interleaved, as a unit of work; a multiple of GROUP
 
@@ -56,34 +66,38 @@ def remember(keys_kind, net, call, phase, layer):
     """Turn queries and keys by their positions; write keys and values to the cache."""
     cells, heads, width = word(call, Call.CELLS), word(net, Net.HEADS), word(net, Net.WIDTH)
     key_heads, widest = word(net, Net.KEY_HEADS), word(net, Net.WIDEST)
-    per_head = word(call, Call.HEAD_BYTES)
+    own = call + 8 * Call.OWN
+    per_head = word(own, Seen.HEAD_BYTES)
     while True:
         row = take(call, phase)
         if row >= cells:
             break
-        cell = word(call, Call.TABLE) + 8 * Cell.WORDS * row
+        cell = word(own, Seen.TABLE) + 8 * Cell.WORDS * row
         x = word(call, Call.WIDE) + 4 * widest * row
         if word(net, Net.ROTARY):
             turn = 4 * width * word(cell, Cell.PLACE)
             for head in range(heads + key_heads):
                 cosines, sines = word(net, Net.COSINES) + turn, word(net, Net.SINES) + turn
                 rotate_row(x + 4 * width * head, cosines, sines, width)
-        keys = word(call, Call.KEYS) + layer * word(call, Call.LAYER_BYTES) + word(cell, Cell.ROW)
+        keys = word(own, Seen.KEYS) + layer * word(own, Seen.LAYER_BYTES) + word(cell, Cell.ROW)
         keys += word(cell, Cell.SLOT) * width * size(keys_kind)
         for head in range(key_heads):
             k = x + 4 * width * (heads + head)
             into = keys + per_head * head
             copy_row(keys_kind, k, into, width)
             copy_row(
-                keys_kind, k + 4 * width * key_heads, into + word(call, Call.VALUE_BYTES), width
+                keys_kind, k + 4 * width * key_heads, into + word(own, Seen.VALUE_BYTES), width
             )
         finish(call, phase)
     wait(call, phase, cells)
 
 
 @compiled
-def look_back(keys_kind, net, call, phase, layer, thread):
-    """Attention. A unit is some cells and the heads that share keys, or one head if few."""
+def look_back(keys_kind, net, call, phase, layer, thread, seen):
+    """Attention. A unit is some cells and the heads that share keys, or one head if few. `seen`:
+    where the words of what is looked at stand in those of the call.
+    """
+    seen += call
     cells, heads, width = word(call, Call.CELLS), word(net, Net.HEADS), word(net, Net.WIDTH)
     group, threads = heads // word(net, Net.KEY_HEADS), word(call, Call.THREADS)
     many = cells * word(net, Net.KEY_HEADS) // (3 * threads)
@@ -92,7 +106,7 @@ def look_back(keys_kind, net, call, phase, layer, thread):
     parts = heads // part
     units = (cells + per - 1) // per * parts
     scratch = word(call, Call.SHARES) + thread * word(call, Call.THREAD_BYTES)
-    keys = word(call, Call.KEYS) + layer * word(call, Call.LAYER_BYTES)
+    keys = word(seen, Seen.KEYS) + layer * word(seen, Seen.LAYER_BYTES)
     scale = real(net + 8 * Net.SCALE)
     query_bytes, result_bytes = 4 * word(net, Net.WIDEST), 4 * word(net, Net.LONGEST)
     while True:
@@ -100,11 +114,11 @@ def look_back(keys_kind, net, call, phase, layer, thread):
         if unit >= units:
             break
         row, head = unit // parts * per, unit % parts * part
-        cell = word(call, Call.TABLE) + 8 * Cell.WORDS * row
+        cell = word(seen, Seen.TABLE) + 8 * Cell.WORDS * row
         query = word(call, Call.WIDE) + query_bytes * row + 4 * width * head
         result = word(call, Call.INPUT) + result_bytes * row + 4 * width * head
-        k = keys + word(call, Call.HEAD_BYTES) * (head // group)
-        v, count = k + word(call, Call.VALUE_BYTES), min(per, cells - row)
+        k = keys + word(seen, Seen.HEAD_BYTES) * (head // group)
+        v, count = k + word(seen, Seen.VALUE_BYTES), min(per, cells - row)
         attend(keys_kind, cell, count, query, query_bytes, k, v, width, part, result, result_bytes, scratch, word(call, Call.SHARE_BYTES), scale)  # fmt: skip # noqa: E501
         finish(call, phase)
     wait(call, phase, units)
@@ -148,7 +162,7 @@ def activate(kind, net, call, phase):
         for row in range(begin, min(rows, begin + ROWS)):
             gate = word(call, Call.WIDE) + 4 * (word(net, Net.WIDEST) * row + first)
             into = word(call, Call.INPUT) + 4 * (word(net, Net.LONGEST) * row + first)
-            activate_row(gate, gate + 4 * middle, into, width, word(net, Net.GATED) > 0)
+            activate_row(gate, gate + 4 * middle, into, width, word(net, Net.ACTIVATION))
             interleave(kind, net, call, row, rows, first, width)
         finish(call, phase)
     wait(call, phase, units)
@@ -160,20 +174,29 @@ def forward(kind, keys_kind, net, call, thread):
     cells, layers = word(call, Call.CELLS), word(net, Net.LAYERS)
     wide, wide_bytes = word(call, Call.WIDE), 4 * word(net, Net.WIDEST)
     delta, delta_bytes = word(call, Call.DELTA), 4 * ((word(net, Net.CHANNELS) + 63) // 64 * 64)
-    phase = 0
+    cross, phase, m = word(net, Net.CROSS), 0, 0
     for layer in range(layers):
-        norms(kind, net, call, phase, 4 * layer, layer > 0, cells, False)
-        multiply(kind, net, call, phase + 1, 4 * layer, cells, wide, wide_bytes)
+        norms(kind, net, call, phase, m, layer > 0, cells, False)
+        multiply(kind, net, call, phase + 1, m, cells, wide, wide_bytes)
         remember(keys_kind, net, call, phase + 2, layer)
-        look_back(keys_kind, net, call, phase + 3, layer, thread)
+        look_back(keys_kind, net, call, phase + 3, layer, thread, 8 * Call.OWN)
         hand_on(kind, net, call, phase + 4)
-        multiply(kind, net, call, phase + 5, 4 * layer + 1, cells, delta, delta_bytes)
-        norms(kind, net, call, phase + 6, 4 * layer + 2, True, cells, False)
-        multiply(kind, net, call, phase + 7, 4 * layer + 2, cells, wide, wide_bytes)
+        multiply(kind, net, call, phase + 5, m + 1, cells, delta, delta_bytes)
+        if cross:
+            norms(kind, net, call, phase + 6, m + 2, True, cells, False)
+            multiply(kind, net, call, phase + 7, m + 2, cells, wide, wide_bytes)
+            look_back(keys_kind, net, call, phase + 8, layer, thread, 8 * Call.SOURCE)
+            hand_on(kind, net, call, phase + 9)
+            multiply(kind, net, call, phase + 10, m + 3, cells, delta, delta_bytes)
+            phase += CROSS_PHASES
+            m += 2
+        norms(kind, net, call, phase + 6, m + 2, True, cells, False)
+        multiply(kind, net, call, phase + 7, m + 2, cells, wide, wide_bytes)
         activate(kind, net, call, phase + 8)
-        multiply(kind, net, call, phase + 9, 4 * layer + 3, cells, delta, delta_bytes)
+        multiply(kind, net, call, phase + 9, m + 3, cells, delta, delta_bytes)
         phase += PHASES
+        m += 4
     scored = word(call, Call.SCORED)
-    norms(kind, net, call, phase, 4 * layers, True, scored, True)
+    norms(kind, net, call, phase, m, True, scored, True)
     logits, logit_bytes = word(call, Call.LOGITS), word(call, Call.LOGIT_BYTES)
-    multiply(kind, net, call, phase + 1, 4 * layers, scored, logits, logit_bytes)
+    multiply(kind, net, call, phase + 1, m, scored, logits, logit_bytes)

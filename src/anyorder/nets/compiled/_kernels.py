@@ -28,6 +28,7 @@ from anyorder.nets.compiled._lanes import (
 )
 from anyorder.nets.compiled._tiles import spread, spread_pairs, spread_whole
 from anyorder.nets.compiled.machine import GROUP, PACK
+from anyorder.nets.compiled.words import Activation
 
 F = np.float32(0)  # the kind of all rows between layers
 ONE, ZERO, SHARP = np.float32(1), np.float32(0), np.float32(127)
@@ -127,12 +128,14 @@ def copy_row(kind, x, y, width):
 
 
 @compiled
-def activate_row(gate, up, y, width, gated):
-    """y = silu(gate) * up where `gated`, else gelu(gate) by its tanh formula."""
+def activate_row(gate, up, y, width, activation):
+    """y = silu(gate) * up, gelu(gate) by its tanh formula, or relu(gate)."""
     for i in range(0, width * 4, 64):
         g = load(F, gate + i)
-        if gated:
+        if activation == Activation.SILU:
             y_i = g / (splat(ONE) + exp(splat(ZERO) - g)) * load(F, up + i)
+        elif activation == Activation.RELU:
+            y_i = larger(g, splat(ZERO))
         else:
             z = fma(g * g * g, splat(GELU_CUBE), g) * splat(GELU_IN)
             y_i = g / (splat(ONE) + exp(z))

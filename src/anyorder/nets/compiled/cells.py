@@ -76,7 +76,7 @@ def table_of(
     parents = [None] * batch if tree is None else _rows(tree, batch)
     for row, (length, above) in enumerate(zip(cache.lengths, parents, strict=True)):
         if above is None:
-            order, begins = _first(length + cells), [0] * cells
+            order, begins = in_order(length + cells), [0] * cells
             sees = range(length + 1, length + cells + 1)
         else:
             order, sees, begins = _paths(length, above)
@@ -89,15 +89,15 @@ def table_of(
     return Table(words, tuple(slots))
 
 
-_ORDER = array("i", range(256))
+_orders = [array("i", range(256))]  # all of them live on: a call may still read a short one
 
 
-def _first(cells: int) -> array:
-    """At least `cells` slots in their own order: what a chain sees."""
-    global _ORDER
-    order = _ORDER  # once: another thread may put a shorter one in its place
+def in_order(cells: int) -> array:
+    """At least `cells` slots in their own order: what a chain sees, and a whole row."""
+    order = _orders[-1]  # once: another thread may add a shorter one
     if len(order) < cells:
-        _ORDER = order = array("i", range(2 * cells))  # the old one lives on where it is used
+        order = array("i", range(2 * cells))
+        _orders.append(order)
     return order
 
 
@@ -108,7 +108,7 @@ def _rows(tree: Tree, batch: int) -> list[list[int]]:
 
 def _paths(length: int, parents: list[int]) -> tuple[array, list[int], list[int]]:
     """For each cell of a tree the slots that it sees: all of them, how many, where they begin."""
-    order, committed = array("i"), _first(length)[:length]
+    order, committed = array("i"), in_order(length)[:length]
     paths, sees, begins = [], [], []
     for cell, parent in enumerate(parents):
         path = [*(paths[parent] if parent >= 0 else ()), length + cell]

@@ -7,11 +7,7 @@ call: other rows, other cells, padding, a chain or a tree, all at once or one by
 Shapes: B rows, T new cells, S scored cells, N = B * T cells of a call, C channels, V vocabulary.
 """
 
-import os
-import threading
-from array import array
 from collections.abc import Iterable, Sequence
-from weakref import WeakSet
 
 import torch
 from jaxtyping import Float, Int
@@ -20,30 +16,15 @@ from torch import Tensor
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled.cells import Table, check, scored, table_of
-from anyorder.nets.compiled.crew import crew
-from anyorder.nets.compiled.machine import OUTPUTS, ROWS
-from anyorder.nets.compiled.machine_code import entry, key
-from anyorder.nets.compiled.packing import padded
+from anyorder.nets.compiled.engine import Engine, Seen
+from anyorder.nets.compiled.machine import ROWS
+from anyorder.nets.compiled.machine_code import key
 from anyorder.nets.compiled.plan import Plan
-from anyorder.nets.compiled.scratch import Scratch, computed
-from anyorder.nets.compiled.words import Call, Cell
+from anyorder.nets.compiled.words import Cell
 from anyorder.nets.linear import Linear
 from anyorder.nets.transformer import Block, Shape
 
 SLICE = 128  # cells that are computed together: scratch memory stays near the cores
-
-
-_living: WeakSet["Compiled"] = WeakSet()
-
-
-def _after_fork() -> None:
-    """Who held a lock while another thread forked will not give it back."""
-    for net in _living:
-        net.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Compiled:
@@ -63,11 +44,8 @@ class Compiled:
         self.shape, self.embedding_VC, self.positions_RC = shape, embedding_VC, positions_RC
         self.precision = precision
         self.plan = Plan(precision, shape=shape, blocks=blocks, head=head, turns_RD=turns_RD)
-        self.work = entry(precision, str(shape.dtype).removeprefix("torch."))
+        self.engine = Engine(self.plan, shape.dtype)
         self.cache_kind = (self.plan.layers, shape.key_heads, self.plan.width, shape.dtype)
-        self.scratch = Scratch.of(self.plan, 0, 0, 0)
-        self.lock = threading.Lock()  # the scratch memory serves one call at a time
-        _living.add(self)
 
     @property
     def fingerprint(self) -> str:
@@ -110,7 +88,7 @@ class Compiled:
         x_NC = self.embedding_VC[tokens_BT.reshape(-1)]
         if self.positions_RC is not None:
             x_NC = x_NC.float() + self.positions_RC[table.places]
-        with self.lock:
+        with self.engine.lock:
             logits_NV = self._slices(cache, table, x_NC, score_N)
         return logits_NV.view(B, len(score_N) // B, self.vocab_size)
 
@@ -120,9 +98,7 @@ class Compiled:
         """A cell sees only cells before it, so that slice after slice gives the same as all."""
         N, S, V = len(x_NC), len(score_N), self.vocab_size
         spare = ROWS if N > SLICE else 0  # a slice's last rows are computed together, wherever
-        logits_NV = torch.empty(
-            computed(S) + spare, padded(V, OUTPUTS), dtype=torch.float32, device="cpu"
-        )
+        logits_NV = self.engine.outputs(S, spare)
         if N <= SLICE:
             self._slice(cache, table, slice(0, N), x_NC, score_N, logits_NV)
             return logits_NV[:S, :V]
@@ -148,32 +124,5 @@ class Compiled:
         score: Sequence[int],
         logits_NV: Tensor,
     ) -> None:
-        (N, C), threads, memory = x_NC.shape, crew.threads, cache.memory_L2BHRD
-        assert len(logits_NV) >= computed(len(score)), "compiled code would write beyond the logits"
-        rows = max(N, len(score))  # cells may be scored twice
-        if not self.scratch.serves(rows, threads, cache.room):
-            self.scratch = Scratch.of(self.plan, rows, threads, cache.room)
-        self.scratch.x[:N, :C] = x_NC
-        counters, scores = array("q", bytes(self.plan.counter_bytes)), array("i", score)
-        size, layer, value, head = memory.element_size(), *(memory.stride(i) for i in (0, 1, 3))
-        call = array(
-            "q",
-            [
-                N,
-                len(score),
-                threads,
-                counters.buffer_info()[0],
-                table.words.buffer_info()[0] + 8 * Cell.WORDS * cells.start,
-                scores.buffer_info()[0],
-                memory.data_ptr(),
-                layer * size,
-                value * size,
-                head * size,
-                *self.scratch.addresses,
-                logits_NV.data_ptr(),
-                logits_NV.stride(0) * 4,
-            ],
-        )
-        assert len(call) == Call.WORDS
-        words = array("q", [self.plan.address, call.buffer_info()[0], 0])
-        crew.run(self.work, words, threads, held=(self.plan, counters, call))
+        first = table.words.buffer_info()[0] + 8 * Cell.WORDS * cells.start
+        self.engine.run(x_NC, score, logits_NV, Seen(cache.memory_L2BHRD, first))

@@ -17,7 +17,14 @@ from torch import Tensor
 
 from anyorder.nets.compiled.machine import GROUP
 from anyorder.nets.compiled.packing import Strips, pack, padded, widened
-from anyorder.nets.compiled.words import COUNTER_BYTES, PHASES, Matrix, Net
+from anyorder.nets.compiled.words import (
+    COUNTER_BYTES,
+    CROSS_PHASES,
+    PHASES,
+    Activation,
+    Matrix,
+    Net,
+)
 from anyorder.nets.linear import Linear, Plain
 from anyorder.nets.transformer import Block, Shape
 
@@ -41,36 +48,52 @@ class Plan:
         assert turns_RD is None or len(turns_RD) >= shape.max_length
         assert _weight(head).shape == (shape.vocab_size, shape.channels)
         self.shape, self.precision = shape, precision
-        self.width, self.middle, self.gated = padded(shape.head_width, 16), 0, False
+        self.width, self.middle, self.kind = padded(shape.head_width, 16), 0, (False, False, False)
         self.matrices: list[Strips] = []
+        self.layers = 0
         for block in blocks:
             self._add(block)
-        self.layers = len(self.matrices) // 4
+            self.layers += 1
         self.matrices.append(pack(head, precision))
         self.cosines, self.sines = _turns(turns_RD, self.width)
         self.longest = padded(max(matrix.inputs for matrix in self.matrices), 64)
         self.widest = max(matrix.outputs for matrix in self.matrices[:-1])
         self.words = self._words()
         self.address = self.words.ctypes.data
-        self.counter_bytes = (self.layers * PHASES + 2) * COUNTER_BYTES
+        phases = PHASES + CROSS_PHASES * self.cross
+        self.counter_bytes = (self.layers * phases + 2) * COUNTER_BYTES
+
+    @property
+    def cross(self) -> bool:
+        """Whether the layers look at a source."""
+        return self.kind[2]
 
     def _add(self, block: Block) -> None:
         s, W, halves = self.shape, self.width, 2 if block.gated else 1
         outputs, first = len(_weight(block.mlp_up)) // halves, not self.matrices
+        kind = block.gated, block.relu, block.cross is not None
         middle, H, K = padded(outputs, MIDDLE_STEP), s.heads * s.head_width, s.key_heads
-        assert first or (self.middle, self.gated) == (middle, block.gated), "layers are alike"
+        assert first or (self.middle, self.kind) == (middle, kind), "layers are alike"
         assert _weight(block.qkv).shape == (H + 2 * K * s.head_width, s.channels)
         assert _weight(block.out).shape == (s.channels, H)
         assert _weight(block.mlp_up).shape == (halves * outputs, s.channels)
         assert _weight(block.mlp_down).shape == (s.channels, outputs)
-        self.middle, self.gated = middle, block.gated
+        self.middle, self.kind = middle, kind
+        query, found = block.cross or (None, None)
         for linear in (
             _wide_outputs(block.qkv, s.heads + 2 * s.key_heads, W),
             _wide_inputs(block.out, s.heads, W),
+            *([_wide_outputs(query, s.heads, W)] if query else []),
+            *([_wide_inputs(found, s.heads, W)] if found else []),
             _wide_outputs(block.mlp_up, halves, self.middle),
             _wide_inputs(block.mlp_down, 1, self.middle),
         ):
             self.matrices.append(pack(linear, self.precision))
+
+    @property
+    def _activation(self) -> Activation:
+        gated, relu, _ = self.kind
+        return Activation.SILU if gated else Activation.RELU if relu else Activation.GELU
 
     def _words(self) -> np.ndarray:
         s, words = self.shape, np.zeros(Net.MATRICES + Matrix.WORDS * len(self.matrices), np.int64)
@@ -82,7 +105,8 @@ class Plan:
             Net.WIDTH: self.width,
             Net.MIDDLE: self.middle,
             Net.CENTRED: s.centred,
-            Net.GATED: self.gated,
+            Net.ACTIVATION: self._activation,
+            Net.CROSS: self.cross,
             Net.ROTARY: len(self.cosines) > 0,
             Net.COSINES: self.cosines.data_ptr(),
             Net.SINES: self.sines.data_ptr(),

@@ -13,7 +13,7 @@ class Net(IntEnum):
     WIDTH = 4  # of a head, in steps of 16
     MIDDLE = 5  # of the MLP, in steps of 16
     CENTRED = 6
-    GATED = 7
+    ACTIVATION = 7
     ROTARY = 8
     COSINES = 9
     SINES = 10
@@ -21,7 +21,16 @@ class Net(IntEnum):
     SCALE = 12  # float32
     LONGEST = 13  # row of inputs of a matrix
     WIDEST = 14  # row of outputs of a matrix within a layer
+    CROSS = 15  # whether layers look at a source, too
     MATRICES = 16
+
+
+class Activation(IntEnum):
+    """Of the MLP's middle."""
+
+    GELU = 0
+    SILU = 1  # of a gate, times what is gated
+    RELU = 2
 
 
 class Matrix(IntEnum):
@@ -36,6 +45,17 @@ class Matrix(IntEnum):
     WORDS = 6
 
 
+class Seen(IntEnum):
+    """Keys and values that the cells of a call look at."""
+
+    TABLE = 0  # what each cell sees
+    KEYS = 1
+    LAYER_BYTES = 2
+    VALUE_BYTES = 3
+    HEAD_BYTES = 4
+    WORDS = 5
+
+
 class Call(IntEnum):
     """What is fixed for a call."""
 
@@ -43,24 +63,21 @@ class Call(IntEnum):
     SCORED = 1
     THREADS = 2
     COUNTERS = 3
-    TABLE = 4
-    SCORE = 5
-    KEYS = 6
-    LAYER_BYTES = 7
-    VALUE_BYTES = 8
-    HEAD_BYTES = 9
-    X = 10
-    DELTA = 11
-    INPUT = 12
-    TILES = 13
-    SIZES = 14
-    WIDE = 15
-    SHARES = 16
-    SHARE_BYTES = 17
-    THREAD_BYTES = 18
-    LOGITS = 19
-    LOGIT_BYTES = 20
-    WORDS = 21
+    SCORE = 4
+    OWN = 5  # `Seen`: of the text
+    SOURCE = 10  # `Seen`: of the source, if there is one
+    X = 15
+    DELTA = 16
+    INPUT = 17
+    TILES = 18
+    SIZES = 19
+    WIDE = 20
+    SHARES = 21
+    SHARE_BYTES = 22
+    THREAD_BYTES = 23
+    LOGITS = 24
+    LOGIT_BYTES = 25
+    WORDS = 26
 
 
 class Cell(IntEnum):
@@ -75,5 +92,6 @@ class Cell(IntEnum):
 
 
 PHASES = 10  # of a layer; the head has two more
+CROSS_PHASES = 5  # more, for a layer that looks at a source
 CELLS, QUERIES = 8, 24  # that attention takes together at most
 COUNTER_BYTES = 128  # between the counters of two phases: no two counters share a line of the cache

@@ -37,6 +37,7 @@ SYSTEM = System(
             {
                 "ctc-nat": Way("ctc"),
                 "ctc-nat, beam": Way("ctc", "ctc-beam:width=8"),
+                "ctc-nat, 6-1": Way("ctc-deep-shallow"),
                 "vanilla-nat": Way("vanilla"),
                 "deep-shallow": TEACHER,
             },
@@ -47,6 +48,7 @@ SYSTEM = System(
                 "en-de: ctc-nat": Way("ctc"),
                 "en-de: vanilla-nat": Way("vanilla"),
                 "en-de, distilled: ctc-nat": Way("ctc", lessons=TAUGHT),
+                "en-de, distilled: ctc-nat, 6-1": Way("ctc-deep-shallow", lessons=TAUGHT),
                 "en-de, distilled: vanilla-nat": Way("vanilla", lessons=TAUGHT),
                 "en-de: deep-shallow": TEACHER,
             },
@@ -62,8 +64,27 @@ SYSTEM = System(
             Less("phoneme_error_rate", than="ctc-nat", of="ctc-nat, beam"),
         ),
         Claim(
-            "It is at least five times as quick as a cached autoregressive model.",
-            Less("latency_ms", than="deep-shallow", times=0.2),
+            "With six encoder layers and one decoder layer it writes a word at least five times as "
+            "quickly as a cached autoregressive model.",
+            Less("latency_ms", than="deep-shallow", times=0.2, of="ctc-nat, 6-1"),
+        ),
+        Claim(
+            "So it does a sentence.",
+            Less(
+                "latency_ms",
+                than="en-de: deep-shallow",
+                times=0.2,
+                of="en-de, distilled: ctc-nat, 6-1",
+            ),
+        ),
+        Claim(
+            "In batches it writes at least 1.5 times as many sentences a second.",
+            More(
+                "per_second",
+                than="en-de: deep-shallow",
+                times=1.5,
+                of="en-de, distilled: ctc-nat, 6-1",
+            ),
         ),
         Claim(
             "It makes no more than 10 % more errors than the autoregressive model.",

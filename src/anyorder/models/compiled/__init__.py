@@ -1,0 +1,1 @@
+"""Translators whose forward pass is compiled code."""

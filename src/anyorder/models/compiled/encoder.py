@@ -1,0 +1,71 @@
+"""What all compiled translators share: the encoder, and the trial of what the code says.
+
+    source, more_NX = CompiledEncoder(net, "float32", head).encoded([[4, 5, 6], [7]])
+
+Shapes: B rows, N cells without padding, C channels, X outputs.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from anyorder.nets.compiled.stack import CompiledStack, Source, keys_values, stacked
+from anyorder.nets.layers import Embedding, EncoderDecoder
+from anyorder.nets.linear import Plain
+
+Net = TypeVar("Net", bound=EncoderDecoder)
+
+
+class CompiledEncoder(Generic[Net]):
+    """What all of them share: the encoder, which gives keys and values for every decoder layer."""
+
+    def __init__(self, net: Net, precision: str, head: Plain, *before: nn.Linear) -> None:
+        """`head`: of the decoder; `before`: what else is made of the states of the source."""
+        self.net, self.precision = net, precision
+        self.decoder = CompiledStack(net.decoder, head, precision)
+        self.width = self.decoder.plan.width
+        after = keys_values(net.decoder, self.width)
+        self.encoder = CompiledStack(net.encoder, stacked(*before, after), precision)
+
+    def encoded(self, sources: Sequence[Sequence[int]]) -> tuple[Source, Float[Tensor, "N X"]]:
+        """Keys and values of all rows, and what else is made of their states."""
+        counts = [len(source) for source in sources]
+        ids_N = torch.tensor([token for source in sources for token in source])
+        places_N = torch.cat([torch.arange(count) for count in counts])
+        out_NO = self.encoder.at_once(placed(self.net.source, ids_N, places_N), counts)
+        layers, heads = self.decoder.plan.layers, self.decoder.shape.heads
+        more = self.encoder.shape.vocab_size - layers * 2 * heads * self.width
+        memory = self.decoder.memory(layers, len(counts), max(counts))
+        rows_N = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        found = out_NO[:, more:].unflatten(1, (layers, 2, heads, self.width))
+        memory.permute(2, 4, 0, 1, 3, 5)[rows_N, places_N] = found
+        return Source(memory, counts), out_NO[:, :more]
+
+
+def placed(
+    embedding: Embedding, ids_N: Int[Tensor, " N"], places_N: Tensor
+) -> Float[Tensor, "N C"]:
+    """Tokens as vectors, with their places."""
+    x_NC = embedding.table.weight.detach()[ids_N] * math.sqrt(embedding.table.embedding_dim)
+    return x_NC + embedding.waves(int(places_N.max()) + 1)[places_N]
+
+
+def trial(net: EncoderDecoder) -> list[list[int]]:
+    """Two sources of different lengths."""
+    vocab = net.source.table.num_embeddings
+    return [[i * 7 % vocab for i in range(length)] for length in (5, 3)]
+
+
+APART: Final = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.15}  # of the size of all numbers
+
+
+def close(ours_BMX: Tensor, theirs_BMX: Tensor, count_B: Tensor, precision: str) -> bool:
+    """Whether they agree where cells are a row's own, as nearly as the precision lets them."""
+    return all(
+        bool((ours[:n] - theirs[:n]).norm() <= APART[precision] * theirs[:n].norm())
+        for ours, theirs, n in zip(ours_BMX, theirs_BMX, count_B.tolist(), strict=True)
+    )

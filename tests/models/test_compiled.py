@@ -1,0 +1,216 @@
+"""Compiled translators say what their networks say, and the same bits in any company."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anyorder.canvas import Canvas
+from anyorder.decode.catalogue import parse
+from anyorder.decode.generate import generate
+from anyorder.decode.run import run
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.decode.stops import Stops
+from anyorder.masks import Tree
+from anyorder.models.compiled.choice import KINDS, compiled
+from anyorder.models.load import load
+from anyorder.models.parallel import CTCTransformer, ParallelSizes
+from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.translator import Translator, opened
+from anyorder.nets.compiled.stack import CompiledStack
+from anyorder.nets.layers import Width
+from anyorder.trace import fold
+from anyorder.units.training import letters
+from tests.train.made import length_based, parallel
+
+VOCAB = 40
+WIDTHS = {
+    "narrow": Width(channels=16, heads=2, middle=32),
+    "odd": Width(channels=72, heads=3, middle=100),
+    "wide": Width(channels=128, heads=1, middle=256),
+}
+LENGTHS = (5, 1, 30, 2, 17)
+every = pytest.mark.parametrize("kind", KINDS)
+
+
+def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2, 2)) -> Any:
+    """A network with biases, and norms that are not 1."""
+    torch.manual_seed(3)
+    sizes: dict[str, Any] = {
+        "source_vocab": VOCAB,
+        "target_vocab": VOCAB,
+        "encoder_layers": layers[0],
+        "decoder_layers": layers[1],
+        "width": width,
+    }
+    if kind is Seq2Seq:
+        net: nn.Module = Seq2Seq(Seq2SeqSizes(**sizes, bos=1, eos=2))
+    else:
+        net = kind(ParallelSizes(**sizes, spread=2))
+    for name, weight in net.named_parameters():
+        if weight.dim() == 1:
+            weight.data += torch.randn_like(weight) * 0.3
+        assert name
+    return net.eval()
+
+
+def sources(*lengths: int) -> list[list[int]]:
+    rng = torch.Generator().manual_seed(len(lengths))
+    return [torch.randint(4, VOCAB, (n,), generator=rng).tolist() for n in lengths]
+
+
+@torch.inference_mode()
+def said(reads: Any, of: list[list[int]]) -> list[Tensor]:
+    """The numbers of each row, without padding."""
+    model = reads.read(of)
+    if hasattr(model, "ctc"):
+        lattice = model.ctc()
+        return [logp[:n] for logp, n in zip(lattice.logp_BMV, lattice.count_B, strict=True)]
+    if hasattr(model, "dag"):
+        lattice = model.dag()
+        both = torch.cat([lattice.logp_BMV, lattice.links_BMM.exp()], -1)
+        V = lattice.logp_BMV.shape[-1]
+        return [row[:n, : V + n] for row, n in zip(both, lattice.count_B.tolist(), strict=True)]
+    cache = model.new_cache(len(of), 8)
+    tokens_BT = torch.arange(4 * len(of)).reshape(-1, 4) % VOCAB
+    return list(model.extend(tokens_BT, cache))
+
+
+@every
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("layers", [(1, 1), (3, 2)])
+def test_it_says_what_the_network_says(kind: type, width: str, layers: tuple[int, int]) -> None:
+    net = made(kind, WIDTHS[width], layers)
+    fast = compiled(net)
+    assert fast is not None
+    for of in (sources(*LENGTHS), sources(9), sources(*[3] * 20), sources(200, 290, 7, 255)):
+        for ours, theirs in zip(said(fast, of), said(net, of), strict=True):
+            torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-4)
+
+
+@every
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_a_row_has_the_same_bits_in_any_company(kind: type, precision: str) -> None:
+    fast, of = KINDS[kind](made(kind), precision), sources(*LENGTHS, 240, 3)
+    if kind is Seq2Seq:  # its rows have tokens of their own, see below
+        first, again = said(fast, of), said(fast, [*of[:1], *of[2:][::-1]])
+        assert torch.equal(first[0], again[0])
+        return
+    together, backwards = said(fast, of), said(fast, of[::-1])[::-1]
+    alone = [said(fast, [source])[0] for source in of]
+    for rows in zip(together, backwards, alone, strict=True):
+        tokens = [row[:, :VOCAB] for row in rows]
+        assert torch.equal(tokens[0], tokens[1])
+        assert torch.equal(tokens[0], tokens[2])
+        for row in rows[1:]:  # links are made by torch's operators, whose bits depend on the batch
+            torch.testing.assert_close(row, rows[0])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_coarser_weights_say_nearly_the_same(precision: str) -> None:
+    net = made(CTCTransformer)
+    found = (
+        said(reads, sources(*LENGTHS)) for reads in (KINDS[CTCTransformer](net, precision), net)
+    )
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours.exp() - theirs.exp()).abs().max() < 0.1
+
+
+@torch.inference_mode()
+def test_a_text_has_the_same_bits_however_it_is_cut() -> None:
+    fast: Any = compiled(made(Seq2Seq))
+    lm, tokens_BT = fast.read(sources(*LENGTHS)), torch.arange(30).reshape(5, 6) + 4
+    whole = lm.extend(tokens_BT, lm.new_cache(5, 6))
+    cache, parts = lm.new_cache(5, 9), []
+    for at, count in ((0, 1), (1, 3), (4, 2)):
+        parts.append(lm.extend(tokens_BT[:, at : at + count], cache))
+        cache.keep(torch.arange(count).expand(5, -1), torch.full((5,), count))
+    assert torch.equal(torch.cat(parts, 1), whole)
+    one = fast.read(sources(*LENGTHS)[1:2])
+    assert torch.equal(one.extend(tokens_BT[1:2], one.new_cache(1, 6))[0], whole[1])
+    scored = lm.extend(tokens_BT, lm.new_cache(5, 6), score_BS=torch.tensor([[5, 0]] * 5))
+    assert torch.equal(scored, whole[:, [5, 0]])
+    with pytest.raises(ValueError, match="room for 9 cells"):
+        lm.extend(tokens_BT, cache)
+
+
+@torch.inference_mode()
+def test_rows_that_are_chosen_keep_their_sources() -> None:
+    net = made(Seq2Seq)
+    fast: Any = compiled(net)
+    of, begun = sources(*LENGTHS), torch.arange(5)[:, None] + 4
+    rows, path = torch.tensor([4, 4, 0, 2]), torch.zeros(5, 1, dtype=torch.long)
+    found = []
+    for reads in (fast, net):
+        lm: Any = reads.read(of)
+        cache = lm.new_cache(5, 6)
+        lm.extend(begun, cache)
+        cache.keep(path, torch.ones(5, dtype=torch.long))
+        chosen = cache.select(rows).select(torch.tensor([1, 2, 3]))
+        tree = Tree(torch.tensor([[-1, 0, 0]]))
+        found.append(lm.extend(torch.arange(9).reshape(3, 3) + 4, chosen, tree=tree))
+    torch.testing.assert_close(*found, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["jacobi:block=4", "token-recycling", "prompt-copy", "auto"])
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_drafts_change_no_text(name: str, temperature: float) -> None:
+    fast: Any = compiled(made(Seq2Seq))
+    texts = []
+    for each in ("left-to-right", name):
+        canvas = Canvas.of_prompts([[1]] * 5, new_cells=[20] * 5)
+        sampler = Sampler(
+            Sampling(temperature=temperature), Coins.of_seeds([*range(5)], cells=21), (2,)
+        )
+        trace = run(parse(each), fast.read(sources(*LENGTHS)), canvas, sampler, Stops((2,)))
+        texts.append([fold(trace).row(b) for b in range(5)])
+    assert texts[0] == texts[1]
+
+
+@every
+def test_an_opened_model_is_fast_and_writes_the_same(kind: type, tmp_path: Path) -> None:
+    units = letters(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"])
+    net = made(kind)
+    plain = Translator(net, units, units, "m", (2,))
+    plain.save(tmp_path)
+    fast, texts = opened(tmp_path), ["abc", "Jazz", "x", "fedcba"]
+    assert fast.fast
+    assert not plain.fast, "its network may still be trained"
+    found = [
+        generate(each, texts, max_new_tokens=20, decoder=plain.decoder) for each in (plain, fast)
+    ]
+    assert found[0].tokens == found[1].tokens
+    (model, _), (slow, _) = (each.begin(texts, max_new_tokens=9) for each in (fast, plain))
+    assert type(model).__name__.startswith("Compiled")
+    assert not type(slow).__name__.startswith("Compiled")
+    with pytest.raises(ValueError, match="is empty"):
+        fast.begin([""], max_new_tokens=9)
+    with pytest.raises(ValueError, match="a source is empty"):
+        compiled(net).read([[4], []])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_model_is_opened_in_the_precision_one_asks_for(precision: str, tmp_path: Path) -> None:
+    units = letters(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"])
+    Translator(made(CTCTransformer), units, units, "m", (2,)).save(tmp_path / "ctc")
+    Translator(length_based().eval(), units, units, "m", (2,)).save(tmp_path / "length")
+    model = load(tmp_path / "ctc", precision=precision)  # type: ignore[arg-type]
+    assert model.precision == precision
+    assert isinstance(model, Translator)
+    assert model.is_compiled
+    assert generate(model, "Jazz", max_new_tokens=20, decoder="ctc-greedy").tokens
+
+
+def test_where_there_is_no_code_the_network_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled(parallel(CTCTransformer, window=2)) is None, "looks twice at its source"
+    assert compiled(length_based()) is None
+    right = CompiledStack.run
+
+    def wrong(self: Any, x_NC: Tensor, *rest: Any) -> None:
+        right(self, x_NC * 1.1, *rest)
+
+    monkeypatch.setattr(CompiledStack, "run", wrong)
+    for kind in KINDS:
+        assert compiled(made(kind)) is None, "wrong numbers are noticed"
