@@ -1,4 +1,4 @@
-"""CTranslate2 in a process of its own: its threads would wait for work where ours want to work.
+"""CTranslate2 in a process of its own, so that neither engine's threads are in the other's way.
 
     with running(folder, precision="int8", threads=2) as engine:
         targets, seconds = engine.translate([["4", "5"], ["7"]], most=50)
@@ -16,8 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-REST = 0.25  # seconds: threads of OpenMP look out for work for 0.2 s before they sleep
-
 
 @dataclass(frozen=True)
 class Running:
@@ -30,9 +28,7 @@ class Running:
         took. Raises EOFError if it has ended.
         """
         self.pipe.send((list(sources), most))
-        found = self.pipe.recv()
-        time.sleep(REST)  # who comes next meets an idle machine
-        return found
+        return self.pipe.recv()
 
 
 @contextmanager
