@@ -69,11 +69,11 @@ ASSETS = {
         "deep-shallow",
     ),
     "translate-en-de-ctc": Asset(
-        "English to German in one call: CTC with glancing, from distilled data.",
+        "English to German in one call: CTC, six encoder layers and one decoder layer, distilled.",
         Translate("de"),
-        Way("ctc-glancing", lessons=TAUGHT),
+        Way("ctc-deep-shallow", lessons=TAUGHT),
         HELP,
-        "glancing-transformer",
+        "ctc-nat",
     ),
 }
 README = """# {name}

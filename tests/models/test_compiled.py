@@ -1,5 +1,7 @@
 """Compiled translators say what their networks say, and the same bits in any company."""
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
 from anyorder.models.compiled.choice import KINDS, compiled
 from anyorder.models.load import load
-from anyorder.models.parallel import CTCTransformer, ParallelSizes
+from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack
@@ -195,12 +197,63 @@ def test_an_opened_model_is_fast_and_writes_the_same(kind: type, tmp_path: Path)
 def test_a_model_is_opened_in_the_precision_one_asks_for(precision: str, tmp_path: Path) -> None:
     units = letters(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"])
     Translator(made(CTCTransformer), units, units, "m", (2,)).save(tmp_path / "ctc")
-    Translator(length_based().eval(), units, units, "m", (2,)).save(tmp_path / "length")
+    few = letters(["abcdef"])
+    Translator(length_based().eval(), few, few, "m", (2,)).save(tmp_path / "length")
     model = load(tmp_path / "ctc", precision=precision)  # type: ignore[arg-type]
     assert model.precision == precision
     assert isinstance(model, Translator)
     assert model.is_compiled
     assert generate(model, "Jazz", max_new_tokens=20, decoder="ctc-greedy").tokens
+    with pytest.raises(ValueError, match=f"a parallel model that can't run in {precision} here"):
+        opened(tmp_path / "length", precision)
+
+
+@torch.inference_mode()
+def test_what_does_not_fit_is_refused_before_memory_is_touched() -> None:
+    fast: Any = compiled(made(Seq2Seq))
+    lm, one = fast.read(sources(*LENGTHS)), fast.read(sources(5))
+    with pytest.raises(ValueError, match="5 rows of tokens for a cache of 1 rows"):
+        lm.extend(torch.ones(5, 1, dtype=torch.long), one.new_cache(1, 9))
+    tree = Tree(torch.tensor([[-1]]))
+    with pytest.raises(ValueError, match="a tree of 1 x 1 cells does not fit"):
+        one.extend(torch.ones(1, 40, dtype=torch.long), one.new_cache(1, 50), tree=tree)
+    other: Any = compiled(made(Seq2Seq, WIDTHS["wide"]))
+    with pytest.raises(ValueError, match="made for another network"):
+        lm.extend(torch.ones(5, 1, dtype=torch.long), other.read(sources(*LENGTHS)).new_cache(5, 9))
+    with pytest.raises(IndexError):
+        fast.read([[4, -1]]).new_cache(1, 9)
+
+
+@torch.inference_mode()
+def test_texts_beyond_the_longest_are_those_of_the_network() -> None:
+    net = made(Seq2Seq)
+    net.sizes = replace(net.sizes, max_length=4)
+    tokens_BT = torch.arange(8)[None] + 4
+    ours, theirs = (
+        lm.extend(tokens_BT, lm.new_cache(1, 8))
+        for lm in (each.read(sources(3)) for each in (compiled(net), net))  # type: ignore[union-attr]
+    )
+    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-4)
+
+
+@torch.inference_mode()
+def test_links_sum_to_one_whatever_surrounds_the_call() -> None:
+    fast: Any = compiled(made(DAGTransformer))
+    with torch.autocast("cpu", torch.bfloat16):
+        lattice = fast.read(sources(9)).dag()
+    sums = lattice.links_BMM[0, :-1].exp().sum(-1)
+    torch.testing.assert_close(sums, torch.ones_like(sums), atol=1e-5, rtol=0)
+
+
+def test_a_translator_that_was_used_is_copied(tmp_path: Path) -> None:
+    units = letters(["abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"])
+    Translator(made(CTCTransformer), units, units, "m", (2,)).save(tmp_path)
+    used = opened(tmp_path)
+    assert used.is_compiled
+    again = pickle.loads(pickle.dumps(used))
+    assert again.is_compiled
+    said_by = [said(each._reads, sources(*LENGTHS)) for each in (used, again)]
+    assert all(map(torch.equal, *said_by))
 
 
 def test_where_there_is_no_code_the_network_serves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +264,8 @@ def test_where_there_is_no_code_the_network_serves(monkeypatch: pytest.MonkeyPat
     def wrong(self: Any, x_NC: Tensor, *rest: Any) -> None:
         right(self, x_NC * 1.1, *rest)
 
+    assert compiled(made(CTCTransformer).double()) is None
+    assert compiled(made(CTCTransformer).bfloat16()) is None
     monkeypatch.setattr(CompiledStack, "run", wrong)
     for kind in KINDS:
         assert compiled(made(kind)) is None, "wrong numbers are noticed"

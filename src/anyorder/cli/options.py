@@ -18,7 +18,7 @@ Model = Annotated[
         "--model",
         "-m",
         help="smollm2, a Hugging Face folder or hub name, a .gguf file, a folder that `anyorder "
-        "train` wrote, or a model that comes along: pronounce-ar, pronounce-ctc, pronounce-dag.",
+        "train` wrote, or one that comes along (pronounce-ctc, translate-en-de-ctc, ...).",
     ),
 ]
 PrecisionName = Literal["auto", "float32", "bfloat16", "int8"]

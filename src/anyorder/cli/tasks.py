@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from anyorder.cli.compare import Wishes
     from anyorder.data.pairs import Example
 
-Row = dict[str, float | str]
+Row = dict[str, float | int | str]
 SPREAD = "_spread"
 
 
@@ -206,9 +206,18 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def _cell(row: Row, name: str) -> str:
-    value, spread = row[name], row.get(f"{name}{SPREAD}")
-    text = value if isinstance(value, str) else f"{value:.3g}"
-    return text if spread is None else f"{text} ± {spread:.2g}"
+    text, spread = _short(row[name]), row.get(f"{name}{SPREAD}")
+    return text if spread is None else f"{text} ± {_short(spread)}"
+
+
+def _short(value: float | int | str) -> str:
+    """
+    >>> _short(1234.5), _short(0.12345), _short("ctc-greedy")
+    ('1234', '0.123', 'ctc-greedy')
+    """
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _opened(folder: Path, precision: str) -> Translator:

@@ -187,10 +187,10 @@ class DAGTransformer(SplitTransformer):
         """Log-probabilities of going from one vertex to another; -inf to the left and beyond the
         end. The last vertex goes nowhere. `bound_BM`: the last one that may be reached from each.
         """
-        with torch.autocast(x_BMC.device.type, enabled=False):  # rows must sum to 1
+        with torch.autocast(x_BMC.device.type, enabled=False):
             x_BMC = x_BMC.float() if x_BMC.dtype == torch.bfloat16 else x_BMC
             query, key, gate = self.query(x_BMC), self.key(x_BMC), self.gate(x_BMC)
-            return self.links_of(query, key, gate, count_B, bound_BM=bound_BM)
+        return self.links_of(query, key, gate, count_B, bound_BM=bound_BM)
 
     def links_of(
         self,
@@ -206,6 +206,12 @@ class DAGTransformer(SplitTransformer):
         open_BMM = torch.ones(M, M, dtype=torch.bool, device=device).triu(1) & sees_of(count_B, M)
         if bound_BM is not None:
             open_BMM &= torch.arange(M, device=device) <= bound_BM[..., None]
+        with torch.autocast(device.type, enabled=False):  # rows must sum to 1
+            return self._mixed(query_BMC, key_BMC, gate_BMH, open_BMM)
+
+    def _mixed(
+        self, query_BMC: Tensor, key_BMC: Tensor, gate_BMH: Tensor, open_BMM: Tensor
+    ) -> Tensor:
         H = self.sizes.width.heads
         query, key = (
             each.unflatten(-1, (H, -1)).transpose(1, 2).float() for each in (query_BMC, key_BMC)

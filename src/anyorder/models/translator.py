@@ -153,6 +153,10 @@ class Translator:
     def _compiled(self) -> Reads | None:
         return compiled(self.net, self.precision)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies compile for themselves: addresses mean nothing elsewhere."""
+        return {name: value for name, value in self.__dict__.items() if name != "_compiled"}
+
     @property
     def is_compiled(self) -> bool:
         """Whether compiled code reads and writes."""
@@ -252,7 +256,7 @@ def opened(folder: Path, precision: str = "float32") -> Translator:
         fast=True,
     )
     if precision != "float32" and not found.is_compiled:
-        raise ValueError(f"{folder} is a {found.kind} model, which runs in float32 here")
+        raise ValueError(f"{folder} is a {found.kind} model that can't run in {precision} here")
     return found
 
 

@@ -124,6 +124,7 @@ class Transformer:
         self, x_BTC: Tensor, layer: int, block: Block, cache: KeyValues, call: "_Call"
     ) -> Tensor:
         s = self.shape
+        assert not any((block.relu, block.cross)), "compiled code alone knows these"
         qkv = block.qkv(self._norm(x_BTC)).unflatten(-1, (-1, s.head_width))
         turned, values_BTKD = qkv.split([s.heads + s.key_heads, s.key_heads], 2)
         if call.turns is not None:

@@ -41,16 +41,13 @@ def compiled(net: nn.Module, precision: str = "float32") -> Reads | None:
 
     Raises nothing: what the code gives is held against the network itself first.
     """
-    kinds: dict[type, Any] = {
-        Seq2Seq: CompiledSeq2Seq,
-        CTCTransformer: CompiledCTC,
-        DAGTransformer: CompiledDAG,
-    }
-    make = kinds.get(type(net))
+    make, plain = KINDS.get(type(net)), (torch.device("cpu"), torch.float32)
     if make is None or torch.get_default_device().type != "cpu":
         return None
+    if any((weight.device, weight.dtype) != plain for weight in net.parameters()):
+        return None
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             made = make(net.eval(), precision)
             return made if made.is_right() else None
     except Exception:  # whatever is wrong with it, torch's operators serve

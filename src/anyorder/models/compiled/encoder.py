@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -50,7 +51,8 @@ def placed(
     embedding: Embedding, ids_N: Int[Tensor, " N"], places_N: Tensor
 ) -> Float[Tensor, "N C"]:
     """Tokens as vectors, with their places."""
-    x_NC = embedding.table.weight.detach()[ids_N] * math.sqrt(embedding.table.embedding_dim)
+    scale = math.sqrt(embedding.table.embedding_dim)
+    x_NC = F.embedding(ids_N, embedding.table.weight.detach()) * scale
     return x_NC + embedding.waves(int(places_N.max()) + 1)[places_N]
 
 

@@ -19,7 +19,8 @@ from anyorder.models.compiled.encoder import CompiledEncoder, close, placed, tri
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.sources import padded
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import scored, table_of
+from anyorder.nets.compiled.cells import check, scored, table_of
+from anyorder.nets.compiled.machine_code import KEY
 from anyorder.nets.compiled.stack import Source
 from anyorder.nets.linear import Plain
 
@@ -85,7 +86,8 @@ class CompiledSourceLM:
     def fingerprint(self) -> str:
         """What the cost of a call depends on, beside the machine."""
         s = self.by.net.sizes
-        return f"compiled-seq2seq-{self.by.precision}-{s.decoder_layers}x{s.width.channels}"
+        size = f"{s.decoder_layers}x{s.width.channels}"
+        return f"compiled-seq2seq-{self.by.precision}-{size}-{KEY[:8]}"
 
     @property
     def vocab_size(self) -> int:
@@ -122,8 +124,10 @@ class CompiledSourceLM:
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`. Raises ValueError without room."""
         (B, T), code = tokens_BT.shape, self.by.decoder
+        heads = code.shape.heads
+        check(cache.own, (code.plan.layers, heads, self.by.width, torch.float32), tokens_BT, tree)
         cache.own.reserve(T)
-        table = table_of(cache.own, T, tree, None, self.max_length - 1)
+        table = table_of(cache.own, T, tree, None, cache.room)
         x_NC = placed(self.by.net.target, tokens_BT.reshape(-1), torch.tensor(table.places))
         score_N = scored(score_BS, B, T)
         source_words = cache.source.seen_by(np.repeat(cache.origins, T))

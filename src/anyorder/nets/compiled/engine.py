@@ -25,6 +25,8 @@ from anyorder.nets.compiled.scratch import Scratch, computed
 from anyorder.nets.compiled.words import Call
 from anyorder.nets.compiled.words import Seen as Words
 
+SMALL = 1 << 22  # products; below, threads would wait longer for each other than they help
+
 _living: WeakSet["Engine"] = WeakSet()
 
 
@@ -86,7 +88,8 @@ class Engine:
         source: Seen | None = None,
     ) -> None:
         """Write the head's outputs of the cells in `score`. Who calls holds the lock."""
-        (N, C), threads = x_NC.shape, crew.threads
+        N, C = x_NC.shape
+        threads = crew.threads if N * self.plan.weights > SMALL else 1
         assert len(logits_NO) >= computed(len(score)), "compiled code would write beyond the logits"
         assert self.plan.cross == (source is not None), "who has cross attention needs a source"
         rows = max(N, len(score))  # cells may be scored twice

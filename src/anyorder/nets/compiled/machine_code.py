@@ -32,14 +32,15 @@ _engines: list[object] = []  # their memory holds the code
 @lru_cache
 def entry(weights: str, keys: str) -> Work:
     """Link the code for these two precisions; compile it first if it lies nowhere (seconds)."""
-    path = _folder() / f"{weights}-{keys}-{key()}.o"
+    path = _folder() / f"{weights}-{keys}-{KEY}.o"
     found = _read(path)
     if found is None:
         from anyorder.nets.compiled._entry import object_code
 
         found = object_code(weights, keys)
-        with suppress(OSError):
-            _write(path, *found)
+        if key() == KEY:  # else somebody has edited the sources: nobody knows what this is made of
+            with suppress(OSError):
+                _write(path, *found)
     else:
         with suppress(OSError):
             os.utime(path)  # it is in use: see `_clean_up`
@@ -52,7 +53,6 @@ def _folder() -> Path:
     return cache_dir() / "machine-code"
 
 
-@lru_cache
 def key() -> str:
     """What the code depends on: these sources, numba, LLVM, the processor."""
     settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
@@ -65,6 +65,9 @@ def key() -> str:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         parts.append(source.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+KEY = key()  # of the sources that this process has imported, or will
 
 
 def _read(path: Path) -> tuple[str, bytes] | None:

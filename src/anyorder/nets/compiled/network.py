@@ -18,7 +18,7 @@ from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled.cells import Table, check, scored, table_of
 from anyorder.nets.compiled.engine import Engine, Seen
 from anyorder.nets.compiled.machine import ROWS
-from anyorder.nets.compiled.machine_code import key
+from anyorder.nets.compiled.machine_code import KEY
 from anyorder.nets.compiled.plan import Plan
 from anyorder.nets.compiled.words import Cell
 from anyorder.nets.linear import Linear
@@ -51,7 +51,7 @@ class Compiled:
     def fingerprint(self) -> str:
         """What the cost of a call depends on, beside the machine."""
         size = f"{self.plan.layers}x{self.shape.channels}"
-        return f"compiled-{self.precision}-{size}-{key()[:8]}"
+        return f"compiled-{self.precision}-{size}-{KEY[:8]}"
 
     @property
     def vocab_size(self) -> int:

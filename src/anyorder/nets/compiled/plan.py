@@ -64,6 +64,11 @@ class Plan:
         self.counter_bytes = (self.layers * phases + 2) * COUNTER_BYTES
 
     @property
+    def weights(self) -> int:
+        """How many there are: as many products, for each cell."""
+        return sum(matrix.outputs * matrix.inputs for matrix in self.matrices)
+
+    @property
     def cross(self) -> bool:
         """Whether the layers look at a source."""
         return self.kind[2]

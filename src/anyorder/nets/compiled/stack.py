@@ -24,6 +24,7 @@ from anyorder.nets.compiled.engine import Engine, Seen
 from anyorder.nets.compiled.machine import ROWS
 from anyorder.nets.compiled.packing import widened
 from anyorder.nets.compiled.plan import Plan
+from anyorder.nets.compiled.words import Cell
 from anyorder.nets.layers import Layer, Stack
 from anyorder.nets.linear import Plain
 from anyorder.nets.transformer import Block, Shape
@@ -48,11 +49,13 @@ def words_of(
     rows: Sequence[int] | np.ndarray, slots: np.ndarray, counts: np.ndarray, memory: Tensor
 ) -> np.ndarray:
     """`words.Cell` of cells that see the first `counts` slots of their rows; `slots`: their own."""
-    words = np.zeros((len(slots), 5), np.int64)
-    words[:, 0] = np.asarray(rows) * (memory.stride(2) * memory.element_size())
-    words[:, 1] = slots
-    words[:, 3] = in_order(memory.shape[-2]).buffer_info()[0]
-    words[:, 4] = counts
+    assert len(counts) == len(slots), "the words of all cells are made together"
+    assert counts.min(initial=1) > 0, "every cell sees something"
+    words = np.zeros((len(slots), Cell.WORDS), np.int64)
+    words[:, Cell.ROW] = np.asarray(rows) * (memory.stride(2) * memory.element_size())
+    words[:, Cell.SLOT] = slots
+    words[:, Cell.SLOTS] = in_order(memory.shape[-2]).buffer_info()[0]
+    words[:, Cell.COUNT] = counts
     return words
 
 

@@ -11,7 +11,7 @@ class Net(IntEnum):
     HEADS = 2
     KEY_HEADS = 3
     WIDTH = 4  # of a head, in steps of 16
-    MIDDLE = 5  # of the MLP, in steps of 16
+    MIDDLE = 5  # of the MLP, in steps of 64
     CENTRED = 6
     ACTIVATION = 7
     ROTARY = 8
