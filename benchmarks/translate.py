@@ -4,8 +4,9 @@
     python -m benchmarks.translate translate-en-de         # the models that come with the library
 
 Every model is scored with the decoder that suits it (or with those that `--decoder` names); every
-autoregressive one also runs in CTranslate2, float32 and int8, if `pip install ctranslate2` was
-done: the same weights, greedily, in a process of its own. Speeds are measured in turns, by the
+autoregressive one also runs in CTranslate2, float32 and int8, with one thread and with all of them
+(small networks wait for their threads), if `pip install ctranslate2` was done: the same weights,
+greedily, in processes of their own. Speeds are measured in turns, by the
 protocol of `anyorder.measure.translation`: one source alone, and the best batch. Run it on an idle
 machine.
 
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -73,11 +75,12 @@ class Contestant:
     decoder: str
     reader: Counted
     texts: Sequence[str]
+    threads: int
     plain: Sequence[str] | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.model} {self.engine} {self.precision} {self.decoder}"
+        return f"{self.model} {self.engine} {self.precision} {self.decoder} {self.threads}"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -127,15 +130,19 @@ def contestants(
         for decoder in dict.fromkeys(options.decoder.get(model.name, [model.decoder])):
             texts[decoder] = translate(model, sources, decoder=decoder, max_new_tokens=LONGEST)
             reader = Counted(Reading(model, decoder))
-            yield Contestant(name, "anyorder", model.precision, decoder, reader, texts[decoder])
+            made = texts[decoder]
+            yield Contestant(
+                name, "anyorder", model.precision, decoder, reader, made, options.threads
+            )
         if model.kind != "seq2seq" or model.precision != "float32":
             continue
         for precision, peer in _peers(model, options.threads, scratch / str(number), stack):
             if PLAIN not in texts:
                 texts[PLAIN] = translate(model, sources, decoder=PLAIN, max_new_tokens=LONGEST)
             theirs = peer.texts(sources, LONGEST)
+            reader, ours = Counted(peer), texts[PLAIN]
             yield Contestant(
-                name, "ctranslate2", precision, "greedy", Counted(peer), theirs, texts[PLAIN]
+                name, "ctranslate2", precision, "greedy", reader, theirs, threads, ours
             )
 
 
@@ -151,17 +158,19 @@ def _opened(folder: Path, precisions: Sequence[str]) -> Iterator[Translator]:
 
 def _peers(
     model: Translator, threads: int, scratch: Path, stack: ExitStack
-) -> Iterator[tuple[str, CTranslate2]]:
-    """The model in the other engine, by precision; none, and a remark, where that is missing."""
-    for precision in ctranslate.PRECISIONS:
-        folder = scratch / precision
-        running = ctranslate.of(model, precision=precision, threads=threads, folder=folder)
+) -> Iterator[tuple[str, int, CTranslate2]]:
+    """The model in the other engine, by precision and threads; none, and a remark, where that is
+    missing.
+    """
+    for precision, count in product(ctranslate.PRECISIONS, sorted({1, threads})):
+        folder = scratch / f"{precision}-{count}"
+        running = ctranslate.of(model, precision=precision, threads=count, folder=folder)
         try:
             peer = stack.enter_context(running)
         except ImportError as missing:
             screen.remark(str(missing))
             return
-        yield precision, peer
+        yield precision, count, peer
 
 
 def measured(
@@ -203,6 +212,7 @@ def _fields(each: Contestant, speed: Speed, task: str) -> dict[str, Any]:
         "model": each.model,
         "task": task,
         "precision": each.precision,
+        "threads": each.threads,
         "batch": speed.batch,
         "tokens_per_s": median(per_second),
         "spread": max(per_second) - min(per_second),
