@@ -136,7 +136,9 @@ def contestants(
             )
         if model.kind != "seq2seq" or model.precision != "float32":
             continue
-        for precision, peer in _peers(model, options.threads, scratch / str(number), stack):
+        for precision, threads, peer in _peers(
+            model, options.threads, scratch / str(number), stack
+        ):
             if PLAIN not in texts:
                 texts[PLAIN] = translate(model, sources, decoder=PLAIN, max_new_tokens=LONGEST)
             theirs = peer.texts(sources, LONGEST)
