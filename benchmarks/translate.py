@@ -108,7 +108,8 @@ def main(words: Sequence[str] | None = None) -> int:
         "versions": versions() | ctranslate.version(),
     }
     facts |= {"commit": commit(), "rows": rows}
-    out = options.out or ROOT / "results" / f"translate-{Path(task.name).stem}.json"
+    stem = Path(task.name).stem.removeprefix("translate-")
+    out = options.out or ROOT / "results" / f"translate-{stem}.json"
     write_json(facts, out)
     return 0
 
