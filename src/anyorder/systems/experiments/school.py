@@ -124,7 +124,8 @@ class School:
         if before is not None:
             self.translator(before)
         begin_from = None if before is None else self.folder(before)
-        return fit(way.lessons.task(self), paradigm, recipe, folder, begin_from=begin_from)
+        fit(way.lessons.task(self), paradigm, recipe, folder, begin_from=begin_from)
+        return opened(folder)  # as others find it: compiled, where that can be
 
     def decoder(self, way: Way) -> Decoder | str | None:
         """How the model of a way is read; what it must learn for that is learnt once."""
