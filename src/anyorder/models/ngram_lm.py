@@ -222,8 +222,9 @@ def _smoothed(counted: Sequence[_Counted], vocab_size: int, least: int) -> tuple
         weight = np.divide(spared, total, out=np.ones(histories), where=total > 0)
         p = (count - discount) / total[grams.prefix]
         p = p + weight[grams.prefix] * shorter_p[grams.suffix]
-        backoffs.append(np.log(weight))
-        logps.append(np.log(p))
+        with np.errstate(divide="ignore"):  # where nothing is spared, what was not seen can't be
+            backoffs.append(np.log(weight))
+            logps.append(np.log(p))
         shorter_p, histories = p, len(grams.key)
     backoffs.append(np.zeros(histories))
     return _tables(counted, logps, backoffs[1:], least)
