@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from anyorder.models.load import load
 from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.translator import Translator, opened
-from anyorder.nets.compiled.stack import CompiledStack
+from anyorder.nets.compiled.stack import CompiledStack, Source
 from anyorder.nets.layers import Width
 from anyorder.trace import fold
 from anyorder.units.training import letters
@@ -100,6 +101,11 @@ def test_a_row_has_the_same_bits_in_any_company(kind: type, precision: str) -> N
         first, again = said(fast, of), said(fast, [*of[:1], *of[2:][::-1]])
         assert torch.equal(first[0], again[0])
         return
+    same_in_any_company(fast, of)
+
+
+def same_in_any_company(fast: Any, of: list[list[int]]) -> None:
+    """Each source together with the others, in another order, and alone."""
     together, backwards = said(fast, of), said(fast, of[::-1])[::-1]
     alone = [said(fast, [source])[0] for source in of]
     for rows in zip(together, backwards, alone, strict=True):
@@ -108,6 +114,23 @@ def test_a_row_has_the_same_bits_in_any_company(kind: type, precision: str) -> N
         assert torch.equal(tokens[0], tokens[2])
         for row in rows[1:]:  # links are made by torch's operators, whose bits depend on the batch
             torch.testing.assert_close(row, rows[0])
+
+
+@pytest.mark.parametrize("kind", [CTCTransformer, DAGTransformer])
+@pytest.mark.parametrize("what", ["source", "length"])
+def test_it_is_noticed_where_rows_look_at_each_other(
+    kind: type, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, of, right = compiled(made(kind)), sources(*LENGTHS), Source.seen_by
+
+    def wrong(self: Source, rows: Any) -> Any:
+        if what == "source":
+            return right(self, np.zeros(len(rows), np.int64))
+        return right(Source(self.memory, [min(self.counts)] * len(self.counts)), rows)
+
+    monkeypatch.setattr(Source, "seen_by", wrong)
+    with pytest.raises(AssertionError):
+        same_in_any_company(fast, of)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])

@@ -27,6 +27,7 @@ from anyorder.models.adapter import visible
 from anyorder.models.hugging_decoders import DecoderStack, Reading, stack_of
 from anyorder.models.ragged_cache import RaggedCache
 from anyorder.models.sources import padded
+from anyorder.nets.source_cache import BesideSource
 
 # How far, root mean square against the spread of the logits, two ways to compute them may differ.
 # A wrong mask or position costs at least a tenth of the spread, rounding a tenth of these.
@@ -123,14 +124,13 @@ class HuggingFaceSeq2Seq:
 
 
 @dataclass
-class HuggingFaceSourceCache:
+class HuggingFaceSourceCache(BesideSource[RaggedCache]):
     """Satisfies `Cache`: keys and values of the texts (`own`) and of their sources (`cross`).
 
     `origin` names each row's source: rows that change places among those of one source, as beams
     do, share what is known of it.
     """
 
-    own: RaggedCache
     states_BSC: Float[Tensor, "B S C"]
     reads: Float[Tensor, "B 1 1 S"] | None
     origin: tuple[int, ...]
@@ -138,20 +138,6 @@ class HuggingFaceSourceCache:
 
     def __post_init__(self) -> None:
         self.memory = EncoderDecoderCache(self.own.memory, self.cross)
-
-    @property
-    def length_B(self) -> Int[Tensor, " B"]:
-        return self.own.length_B
-
-    @property
-    def room(self) -> int:
-        return self.own.room
-
-    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
-        self.own.keep(path_BP, count_B)
-
-    def trim(self, length_B: Int[Tensor, " B"]) -> None:
-        self.own.trim(length_B)
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "HuggingFaceSourceCache":
         rows = rows_R.tolist()

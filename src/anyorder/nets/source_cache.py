@@ -10,6 +10,7 @@ Shapes: B rows, R chosen rows, P cells of a path.
 """
 
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor
@@ -20,18 +21,26 @@ from anyorder.nets.layers import KeysValues
 Source = tuple[KeysValues, Tensor]  # of one layer: keys, values, and who sees them
 
 
-@dataclass
-class SourceCache:
-    """Satisfies `anyorder.models.capability.Cache`."""
-
-    own: KeyValues
-    sources: list[Source]
-    origin: tuple[int, ...] | None = None  # the source of each row; None: its own
+@runtime_checkable
+class Own(Protocol):
+    """The cache of a text alone."""
 
     @property
-    def origins(self) -> tuple[int, ...]:
-        """The source of each row, counted in the rows at first."""
-        return tuple(range(len(self.own.lengths))) if self.origin is None else self.origin
+    def length_B(self) -> Int[Tensor, " B"]: ...
+    @property
+    def room(self) -> int: ...
+    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None: ...
+    def trim(self, length_B: Int[Tensor, " B"]) -> None: ...
+
+
+OwnCache = TypeVar("OwnCache", bound=Own)
+
+
+@dataclass
+class BesideSource(Generic[OwnCache]):
+    """What a cache with a source leaves to the text's `own`; how rows are chosen, each says."""
+
+    own: OwnCache
 
     @property
     def length_B(self) -> Int[Tensor, " B"]:
@@ -46,6 +55,19 @@ class SourceCache:
 
     def trim(self, length_B: Int[Tensor, " B"]) -> None:
         self.own.trim(length_B)
+
+
+@dataclass
+class SourceCache(BesideSource[KeyValues]):
+    """Satisfies `anyorder.models.capability.Cache`."""
+
+    sources: list[Source]
+    origin: tuple[int, ...] | None = None  # the source of each row; None: its own
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The source of each row, counted in the rows at first."""
+        return tuple(range(len(self.own.lengths))) if self.origin is None else self.origin
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "SourceCache":
         origin = tuple(self.origins[row] for row in rows_R.tolist())

@@ -1,4 +1,4 @@
-"""Translators whose forward pass is compiled code: the same capabilities, several times as quick.
+"""Translators whose forward pass is compiled code: the same capabilities, sooner.
 
     reads = compiled(net)                         # None where there is no such code for it
     lattice = reads.read([[4, 5, 6], [7]]).ctc()

@@ -23,6 +23,7 @@ from anyorder.nets.compiled.cells import check, scored, table_of
 from anyorder.nets.compiled.machine_code import KEY
 from anyorder.nets.compiled.stack import Source
 from anyorder.nets.linear import Plain
+from anyorder.nets.source_cache import BesideSource
 
 
 class CompiledSeq2Seq(CompiledEncoder[Seq2Seq]):
@@ -48,26 +49,11 @@ class CompiledSeq2Seq(CompiledEncoder[Seq2Seq]):
 
 
 @dataclass(eq=False)
-class CompiledCache:
+class CompiledCache(BesideSource[KeyValues]):
     """Satisfies `Cache`: the text's own keys and values, and which source each row has."""
 
-    own: KeyValues
     source: Source
     origins: list[int]
-
-    @property
-    def length_B(self) -> Int[Tensor, " B"]:
-        return self.own.length_B
-
-    @property
-    def room(self) -> int:
-        return self.own.room
-
-    def keep(self, path_BP: Int[Tensor, "B P"], count_B: Int[Tensor, " B"]) -> None:
-        self.own.keep(path_BP, count_B)
-
-    def trim(self, length_B: Int[Tensor, " B"]) -> None:
-        self.own.trim(length_B)
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "CompiledCache":
         """Sources are never copied: rows say which is theirs."""
