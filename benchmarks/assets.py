@@ -9,7 +9,7 @@ now (5 to 15 minutes on two cores). Weights are kept in float16, and scored as t
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -92,7 +92,7 @@ def make(name: str, out: Path) -> None:
     """Write the folder of a model."""
     asset, folder = ASSETS[name], out / name
     school = School(asset.task, NARROW, LAPTOP, scratch=None, steps=None)
-    school.translator(asset.way).save(folder)
+    replace(school.translator(asset.way), learnt=asset.task.name).save(folder)
     weights = load_file(folder / "model.safetensors")
     save_file({key: x.half() for key, x in weights.items()}, folder / "model.safetensors")
     kept = opened(folder)

@@ -220,6 +220,17 @@ def test_a_model_is_compared_with_the_decoders_one_asks_for(
     assert f"{parallel} can't be read with left-to-right; what suits it: ctc-" in sentence(wrong)
 
 
+def test_a_model_that_comes_along_is_named_as_everywhere(
+    invoke: Invoke, pairs: str, parallel: str
+) -> None:
+    few = ["--pairs", "2", "--repeats", "1", "--max-new-tokens", "4"]
+    both = ["--model", "pronounce-ctc", "--model", parallel]
+    done = invoke("compare", "--task", pairs, *both, *few)
+    assert done.code == 0, done.err
+    assert f"pronounce-ctc was trained on pronounce, and this is {pairs}" in done.err
+    assert "pronounce-ctc" in sentence(invoke("compare", "--task", pairs, "-m", "pronounce-cct"))
+
+
 def test_a_model_of_another_task_is_told(invoke: Invoke, pairs: str, parallel: str) -> None:
     Path("others.tsv").write_text(Path(pairs).read_text().replace("und", "oder"), encoding="utf-8")
     few = ["--model", parallel, "--pairs", "2", "--repeats", "1", "--max-new-tokens", "4"]

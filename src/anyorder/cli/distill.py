@@ -38,9 +38,11 @@ def distill(
     with waiting("Starting ..."):
         from anyorder.data.mixtures import Reversed
         from anyorder.data.tasks import task as task_of
+        from anyorder.models.shipped import shipped
         from anyorder.models.translator import Translator, is_ours, opened
         from anyorder.train.distill import distill as run
         from anyorder.train.distill import never_learnt
+    teacher = shipped().get(str(teacher), teacher)
     if not is_ours(teacher):
         raise ValueError(f"{teacher} is no folder of a model that `anyorder train` wrote")
     model: Translator = opened(teacher)

@@ -28,7 +28,7 @@ from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
 from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.models.load import settled
-from anyorder.models.shipped import of_task
+from anyorder.models.shipped import of_task, shipped
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.show.page import Group
 
@@ -221,8 +221,12 @@ def _short(value: float | int | str) -> str:
 
 
 def _opened(folder: Path, precision: str) -> Translator:
+    folder = shipped().get(str(folder), folder)
     if not is_ours(folder):
-        raise ValueError(f"{folder} is no folder of a model that `anyorder train` wrote")
+        raise ValueError(
+            f"{folder} is no folder of a model that `anyorder train` wrote, and none that comes "
+            f"along: {', '.join(shipped())}"
+        )
     model = opened(folder, precision)
     if not model.writes:
         raise ValueError(
