@@ -20,7 +20,7 @@ from anyorder.data.tasks import Task
 from anyorder.data.translate import Translate
 from anyorder.measure.translation import translate
 from anyorder.models.translator import opened
-from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
+from anyorder.systems.experiments.lessons import BASELINE, TAUGHT, TEACHER
 from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way
 from benchmarks.hire import ROOT
 
@@ -43,7 +43,7 @@ ASSETS = {
     "pronounce-ar": Asset(
         "Letters to phonemes, left to right: six encoder layers and one decoder layer.",
         Pronounce(),
-        TEACHER,
+        BASELINE,
         CMUDICT,
         "deep-shallow",
     ),

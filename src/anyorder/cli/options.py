@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from anyorder.decode.run import Decoder
     from anyorder.models.writer import Writer
 
+DeviceName = Annotated[
+    str, typer.Option("--device", help="Where to train: cpu, cuda (a graphics processor), mps.")
+]
 Model = Annotated[
     str,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyorder.cli.options import Model
+from anyorder.cli.options import DeviceName, Model
 from anyorder.cli.screen import out, progress, remark, waiting
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def reproduce(
     quick: Quick = False,
     seeds: Seeds = 3,
     model: Model = "smollm2",
+    device: DeviceName = "cpu",
     results: Folder = Path("results"),
 ) -> None:
     """Measure whether a system does what its paper claims.
@@ -34,7 +35,9 @@ def reproduce(
         raise ValueError(f"{results} is a file; name a folder for the result")
     with waiting("Starting ..."):
         from anyorder.measure.results import shown
-    result = _measured(system, quick=quick, seeds=seeds, model=model, results=results)
+    result = _measured(
+        system, quick=quick, seeds=seeds, model=model, device=device, results=results
+    )
     out().print(shown(result), markup=False, soft_wrap=True)
     if quick:
         remark("--quick runs the path on random tables: these numbers and verdicts mean nothing")
@@ -42,9 +45,12 @@ def reproduce(
         remark(f"written to {results / f'{system}.json'}")
 
 
-def _measured(slug: str, *, quick: bool, seeds: int, model: str, results: Path) -> "Result":
+def _measured(
+    slug: str, *, quick: bool, seeds: int, model: str, device: str, results: Path
+) -> "Result":
     """The result, with a bar in the terminal."""
     from anyorder.systems.reproduce import reproduce as run
+    from anyorder.train.device import device as found
 
     with progress() as bar:
         task = bar.add_task("starting", total=None)
@@ -57,6 +63,7 @@ def _measured(slug: str, *, quick: bool, seeds: int, model: str, results: Path) 
             quick=quick,
             seeds=seeds,
             model=model,
+            device=found(device),
             out=results,
             on_progress=show,
             on_remark=remark,

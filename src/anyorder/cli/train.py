@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anyorder.cli.options import DeviceName
 from anyorder.cli.screen import out, progress, remark, waiting
 
 if TYPE_CHECKING:
     from anyorder.data.tasks import Task
+    from anyorder.models.translator import Translator
     from anyorder.train.paradigms import Paradigm
     from anyorder.train.recipe import Recipe
 
@@ -72,6 +74,7 @@ def train(
     patience: Patience = None,
     seed: Seed = 0,
     precision: Precision = "bfloat16",
+    device: DeviceName = "cpu",
     train_on: TrainOn = None,
     own: Own = False,
     reverse: Reverse = False,
@@ -103,9 +106,8 @@ def train(
         check_every=max(1, min(250, steps // 20)),
     )
     where = folder or Path(f"{Path(task).stem}{'-reversed' * reverse}-{paradigm}")
-    _trained(
-        _task(task, train_on or [], own=own, reverse=reverse), chosen, recipe, where, begin_from
-    )
+    chosen_task = _task(task, train_on or [], own=own, reverse=reverse)
+    _trained(chosen_task, chosen, recipe, where, begin_from, device)
 
 
 def _list() -> None:
@@ -145,14 +147,20 @@ def _task(name: str, files: list[Path], *, own: bool, reverse: bool) -> "Task":
 
 
 def _trained(
-    task: "Task", chosen: "Paradigm", recipe: "Recipe", folder: Path, begin_from: Path | None
+    task: "Task",
+    chosen: "Paradigm",
+    recipe: "Recipe",
+    folder: Path,
+    begin_from: Path | None,
+    device: str,
 ) -> None:
     """Train with a bar in the terminal, then score the test pairs, if it is a translator now."""
     from anyorder.data.mixtures import remarks_of
-    from anyorder.measure.translation import translate
     from anyorder.objectives.infilling import Infilling
+    from anyorder.train.device import device as found
     from anyorder.train.fit import fit
 
+    where = found(device)
     with progress() as bar:
         line = bar.add_task("reading the pairs", total=recipe.steps)
 
@@ -166,6 +174,7 @@ def _trained(
             recipe,
             folder,
             begin_from=begin_from,
+            device=where,
             on_step=show,
             on_remark=remark,
         )
@@ -174,9 +183,16 @@ def _trained(
     if not translator.writes or isinstance(chosen.objective, Infilling):  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return
+    _scored(task, translator)
+    remark(f"written to {folder}: try `anyorder generate ... --model {folder}`")
+
+
+def _scored(task: "Task", translator: "Translator") -> None:
+    """Score what it makes of test pairs."""
+    from anyorder.measure.translation import translate
+
     with waiting("Testing ..."):
         test = task.splits().test[:1000]
         scores = task.scores(translate(translator, [each.source for each in test]), test)
     for name, value in scores.items():
         out().print(f"{name:24} {value:.4g}", markup=False)
-    remark(f"written to {folder}: try `anyorder generate ... --model {folder}`")

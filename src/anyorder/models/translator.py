@@ -111,6 +111,7 @@ class Translator:
     precision: str = "float32"
     suits: str | None = None  # the decoder that suits it; None: the first of its kind
     learnt: str | None = None  # the name of the task that it was trained on, if that is known
+    trained: Mapping[str, str | int] = field(default_factory=dict)  # steps, seconds, device
     fast: bool = False  # compiled code reads and writes, where there is some; nobody trains it now
 
     @property
@@ -200,6 +201,7 @@ class Translator:
             "sizes": asdict(self.net.sizes),
             "decoder": self.decoder,
             "learnt": self.learnt,
+            "trained": dict(self.trained),
         }
         part = folder / "config.json.part"
         part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -253,6 +255,7 @@ def opened(folder: Path, precision: str = "float32") -> Translator:
         precision,
         suits=config.get("decoder"),
         learnt=config.get("learnt"),
+        trained=config.get("trained", {}),
         fast=True,
     )
     if precision != "float32" and not found.is_compiled:

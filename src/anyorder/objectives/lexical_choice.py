@@ -110,8 +110,9 @@ class LexicalChoice:
         origin_BN = torch.where(cells.open_BN, origin_BN, -1)
         source_BN = batch.source_BS.gather(1, origin_BN.clamp_min(0))
         source_X, origin_X = source_BN[cells.open_BN], origin_BN[cells.open_BN]
-        prior_XK = self.prior.prob_SK[source_X] * (origin_X >= 0)[:, None]
-        return self.prior.token_SK[source_X], prior_XK
+        tables = (self.prior.token_SK, self.prior.prob_SK)
+        token_SK, prob_SK = (table.to(source_X.device) for table in tables)
+        return token_SK[source_X], prob_SK[source_X] * (origin_X >= 0)[:, None]
 
 
 def divergence(

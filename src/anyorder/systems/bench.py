@@ -14,10 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 
+import torch
+
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import Precision, load
 from anyorder.systems.prompts import groups
 from anyorder.systems.tiny import tiny
+from anyorder.train.device import CPU
 
 QUICK_SEEDS = 2
 
@@ -29,6 +32,7 @@ class Bench:
     model: str = "smollm2"
     seeds: int = 3
     quick: bool = False
+    device: torch.device = CPU  # where models are trained; all else happens on the CPU
     loaded: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

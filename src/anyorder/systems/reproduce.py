@@ -15,11 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from anyorder.measure.machine import code, commit, machine, versions
 from anyorder.measure.results import Finding, Measured, Result, write, write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import system as system_of
 from anyorder.systems.system import Numbers, Part, System
+from anyorder.train.device import CPU
 
 OnProgress = Callable[[str, int, int], None]  # part, parts done, parts in all
 
@@ -41,6 +44,7 @@ def reproduce(
     quick: bool = False,
     seeds: int = 3,
     model: str = "smollm2",
+    device: torch.device = CPU,
     out: Path = Path("results"),
     on_progress: OnProgress | None = None,
     on_remark: Callable[[str], None] | None = None,
@@ -48,12 +52,15 @@ def reproduce(
     """Measure a system over `seeds` seeds and write the result into the folder `out`.
 
     `quick` runs the whole path in seconds, with random tables, and writes nothing. `model` is what
-    `load` takes. `on_progress(part, done, parts)` is told before each part, and at the end;
+    `load` takes; on `device` models are trained, where a system has some.
+    `on_progress(part, done, parts)` is told before each part, and at the end;
     `on_remark(sentence)` if what an earlier run has left can't be used.
     Raises ValueError if the system is unknown or still open, or as `load` does.
     """
     chosen = system_of(slug)
-    bench = Bench(model=model, seeds=min(seeds, QUICK_SEEDS) if quick else seeds, quick=quick)
+    bench = Bench(
+        model=model, seeds=min(seeds, QUICK_SEEDS) if quick else seeds, quick=quick, device=device
+    )
     parts = [part for experiment in chosen.experiments for part in experiment.parts(bench)]
     assert len({part.name for part in parts}) == len(parts), "parts have names of their own"
     kept = Kept(None if quick else out / f"{slug}.partial.json", fingerprint(chosen, bench))
@@ -79,7 +86,8 @@ def measured(part: Part) -> Done:
     rows = part.run()
     numbers = {row: {name: float(x) for name, x in of.items()} for row, of in rows.items()}
     seconds = time.perf_counter() - begun
-    return Done(part.seed, part.stands_for, seconds, commit(), numbers)
+    stands_for = part.stands_for if isinstance(part.stands_for, str) else part.stands_for()
+    return Done(part.seed, stands_for, seconds, commit(), numbers)
 
 
 def finished(system: System, bench: Bench, done: Sequence[Done]) -> Result:

@@ -25,12 +25,13 @@ BATTERY = range(1, 10)  # numbers of the laws, see docs/laws.md
 class Part:
     """A piece of an experiment, some minutes at the most: what it adds to the rows of one seed.
 
-    `stands_for` says what the seed is here: "prompts 1 to 3 of each kind", "initialisation".
+    `stands_for` says what the seed is here: "prompts 1 to 3 of each kind", "initialisation"; a
+    function says it after the part has run.
     """
 
     name: str
     seed: int
-    stands_for: str
+    stands_for: str | Callable[[], str]
     run: Callable[[], Numbers]
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from anyorder.models.translator import Translator
 from anyorder.objectives.batch import Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
+from anyorder.train.device import CPU, called
 from anyorder.train.earlier import Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
 from anyorder.train.lexicon import LearnsWords, with_words
@@ -41,6 +43,7 @@ def fit(
     folder: Path,
     *,
     begin_from: Path | None = None,
+    device: torch.device = CPU,
     on_step: OnStep | None = None,
     on_remark: Callable[[str], None] | None = None,
 ) -> Translator:
@@ -71,7 +74,9 @@ def fit(
         net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder, learnt=learnt
     )
     prepared = _prepared(paradigm.objective, task, splits, translator, on_remark)
-    trained = train(net, *prepared, recipe, folder / "training", on_step=on_step)
+    trained = train(net, *prepared, recipe, folder / "training", device=device, on_step=on_step)
+    facts = {"steps": trained.steps, "seconds": round(trained.seconds), "device": called(device)}
+    translator = replace(translator, trained=facts)
     translator.save(folder)
     plot(folder / "training")
     if on_remark:

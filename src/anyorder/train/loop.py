@@ -10,17 +10,18 @@ the snapshots, and after a loss that is no number the batch that it came of.
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Generator, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from anyorder.objectives.batch import Batch, Objective
 from anyorder.train.batches import Rows, epoch
+from anyorder.train.device import CPU, generator, on
 from anyorder.train.recipe import Recipe
 from anyorder.train.state import Progress, restore, save
 
@@ -49,23 +50,26 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
+    device: torch.device = CPU,
     on_step: OnStep | None = None,
 ) -> Trained:
-    """Train `model` in place; at the end it has the mean of the last snapshots, or the last one.
+    """Train `model` in place; at the end it has the mean of the last snapshots, or the last one,
+    and is on the CPU.
 
     Raises ValueError if a loss is no number (the batch is kept in `folder`), if no pair fits the
     model, or if `folder` holds a run of another kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng(devices=[]):  # dropout draws from the common generator
-        torch.manual_seed(recipe.seed)
-        run = _Run(model, objective, rows, held_out, recipe, folder)
+    model.to(device)
+    with on(device, recipe.seed):
+        run = _Run(model, objective, rows, held_out, recipe, folder, device)
         run.resume()
         while not run.over:
             run.step(on_step)
             if run.progress.step % recipe.check_every == 0 or run.progress.step == recipe.steps:
                 run.check()
-    made, held_out_loss = run.progress, run.settle()
+        made, held_out_loss = run.progress, run.settle()
+    model.to(CPU)
     left_out = made.left_out / max(made.seen, 1)
     return Trained(made.step, held_out_loss, made.seconds, made.step < recipe.steps, left_out)
 
@@ -81,8 +85,10 @@ class _Run:
         held_out: Rows,
         recipe: Recipe,
         folder: Path,
+        device: torch.device,
     ) -> None:
         self.model, self.objective, self.recipe, self.folder = model, objective, recipe, folder
+        self.device = device
         self.rows, self.held_out = rows, held_out
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -91,7 +97,7 @@ class _Run:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self.rng = Generator().manual_seed(recipe.seed)
+        self.rng = generator(device, recipe.seed)
         self.progress = Progress()
         self.batches = self._batches()
 
@@ -137,11 +143,12 @@ class _Run:
 
     @contextmanager
     def _fast(self) -> Iterator[None]:
-        """In the recipe's precision; with plain attention, as the fused one is slow backwards on a
-        CPU (CTC with rows of 24 cells: 0.38 s a step, and 0.27 s with the plain one).
+        """In the recipe's precision; on a CPU with plain attention, as the fused one is slow
+        backwards there (CTC with rows of 24 cells: 0.38 s a step, and 0.27 s with the plain one).
         """
-        mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
-        with mixed, sdpa_kernel(SDPBackend.MATH):
+        kind, bfloat16 = self.device.type, self.recipe.precision == "bfloat16"
+        plain = sdpa_kernel(SDPBackend.MATH) if kind == "cpu" else nullcontext()
+        with torch.autocast(kind, torch.bfloat16, enabled=bfloat16), plain:
             yield
 
     def _update(self, units: int, batch: Batch) -> None:
@@ -174,7 +181,7 @@ class _Run:
     def held_out_loss(self) -> float:
         """Nats a token over the held-out pairs, without what is for training alone."""
         self.model.eval()
-        total, units, rng = 0.0, 0, Generator().manual_seed(0)
+        total, units, rng = 0.0, 0, generator(self.device, 0)
         for batch in epoch(self.held_out, cells=self.recipe.cells, seed=0, number=0):
             loss = self.objective.plain(self.model, batch, progress=1.0, rng=rng)
             total, units = total + float(loss.total), units + loss.units

@@ -19,6 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from anyorder.train.device import chance, set_chance
+
 
 @dataclass
 class Progress:
@@ -46,7 +48,7 @@ def save(
     half.mkdir(parents=True)
     tensors = {f"weight.{name}": x for name, x in module.state_dict().items()}
     tensors |= {f"moment.{name}": x for name, x in _moments(module, optimizer).items()}
-    tensors |= {"chance.objective": rng.get_state(), "chance.dropout": torch.get_rng_state()}
+    tensors |= {"chance.objective": rng.get_state(), "chance.dropout": chance(rng.device)}
     save_file(
         {name: x.detach().clone().contiguous() for name, x in tensors.items()},
         half / "state.safetensors",
@@ -75,7 +77,7 @@ def restore(
         module.load_state_dict(weights)
         _put_moments(module, optimizer, _under("moment.", tensors))
         rng.set_state(tensors["chance.objective"])
-        torch.set_rng_state(tensors["chance.dropout"])
+        set_chance(rng.device, tensors["chance.dropout"])
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(
@@ -102,4 +104,4 @@ def _put_moments(module: nn.Module, optimizer: Optimizer, moments: dict[str, Ten
     weights = dict(module.named_parameters())
     for key, x in moments.items():
         kind, name = key.split(".", 1)
-        optimizer.state[weights[name]][kind] = x
+        optimizer.state[weights[name]][kind] = x.to(weights[name].device)

@@ -16,12 +16,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from anyorder.data.mixtures import Reversed, TrainedOn
 from anyorder.data.tasks import Task
 from anyorder.decode.run import Decoder
 from anyorder.folders import cache_dir
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.nets.layers import Width
+from anyorder.train.device import CPU
 from anyorder.train.distill import distill, never_learnt
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
@@ -33,6 +36,7 @@ LAPTOP = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=4e-3, warmup=100), 
 # An autoregressive step costs half of one of CTC; at a rate of 4e-3 its attention finds the source
 # much later (held-out loss after 450 steps: 0.95; with 2e-3 it is 0.63).
 SERIAL = Recipe(steps=2400, cells=2048, schedule=Cosine(peak=2e-3, warmup=100), check_every=400)
+LONG = replace(SERIAL, steps=7200)  # for teachers: half an hour
 FINE = Recipe(steps=300, cells=2048, schedule=Cosine(peak=3e-4, warmup=50), check_every=50)
 TINY = Recipe(steps=4, cells=200, schedule=InverseRoot(peak=2e-3, warmup=2), check_every=2)
 
@@ -105,6 +109,7 @@ class School:
     recipe: Recipe
     scratch: Path | None
     steps: int | None  # of every training; None: as its recipe says
+    device: torch.device = CPU  # where models are trained
 
     @property
     def longest(self) -> int:
@@ -124,7 +129,8 @@ class School:
         if before is not None:
             self.translator(before)
         begin_from = None if before is None else self.folder(before)
-        fit(way.lessons.task(self), paradigm, recipe, folder, begin_from=begin_from)
+        task = way.lessons.task(self)
+        fit(task, paradigm, recipe, folder, begin_from=begin_from, device=self.device)
         return opened(folder)  # as others find it: compiled, where that can be
 
     def decoder(self, way: Way) -> Decoder | str | None:

@@ -52,10 +52,16 @@ class Trained:
         for seed in range(bench.seeds):
             for name in self.ways:
                 run = partial(self.quality, bench, name, seed)
-                found.append(Part(f"{self.task.name}: {name} {seed}", seed, "initialisation", run))
+                told = partial(self.trained_on, bench, name, seed)
+                found.append(Part(f"{self.task.name}: {name} {seed}", seed, told, run))
             run = partial(self.speed, bench, seed)
             found.append(Part(f"{self.task.name}: speed {seed}", seed, "initialisation", run))
         return found
+
+    def trained_on(self, bench: Bench, name: str, seed: int) -> str:
+        """What the seed stands for, with the device that the model was trained on."""
+        translator = self.school(bench, seed).translator(self.ways[name])
+        return f"initialisation, trained on {translator.trained.get('device', 'CPU')}"
 
     def quality(self, bench: Bench, name: str, seed: int) -> Numbers:
         """Train, if that was not done before, and score what is written of the test pairs."""
@@ -102,4 +108,5 @@ class Trained:
             recipe=replace(self.recipe, seed=seed),
             scratch=bench.scratch,
             steps=TINY.steps if bench.quick else None,
+            device=bench.device,
         )

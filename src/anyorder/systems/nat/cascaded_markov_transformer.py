@@ -9,7 +9,7 @@ from anyorder.decode.search.cascade import Cascade
 from anyorder.models.markov import MarkovTransformer
 from anyorder.objectives.markov import Markov
 from anyorder.systems.claims import AtMost, Claim, Less
-from anyorder.systems.experiments.lessons import TEACHER
+from anyorder.systems.experiments.lessons import BASELINE
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -42,7 +42,7 @@ SYSTEM = System(
                 "cascade, one token of context": Way("markov", "cascade:order=1,states=8"),
                 "cascade, no context": Way("markov", "cascade:order=0"),
                 "vanilla-nat": Way("vanilla"),
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
             },
         ),
     ),

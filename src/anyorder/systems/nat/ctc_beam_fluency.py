@@ -8,7 +8,7 @@ from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.models.ngram_lm import NGramModel
 from anyorder.systems.claims import Claim, Less
 from anyorder.systems.experiments.decoders import Fluent
-from anyorder.systems.experiments.lessons import TEACHER
+from anyorder.systems.experiments.lessons import BASELINE
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -33,7 +33,7 @@ SYSTEM = System(
                 "ctc-beam-fluency": Way("ctc", Fluent(width=8)),
                 "ctc-nat, beam": Way("ctc", "ctc-beam:width=8"),
                 "ctc-nat": Way("ctc"),
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
             },
         ),
     ),

@@ -8,7 +8,7 @@ from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.experiments.lessons import TEACHER
+from anyorder.systems.experiments.lessons import BASELINE
 from anyorder.systems.experiments.school import SERIAL, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -32,7 +32,7 @@ SYSTEM = System(
         Trained(
             Pronounce(),
             {
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
                 "autoregressive": Way("autoregressive", recipe=SERIAL),
                 "deep-shallow, beam": Way("deep-shallow", "beam:width=4", recipe=SERIAL),
                 "ctc-nat": Way("ctc"),

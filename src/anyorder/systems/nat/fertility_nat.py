@@ -11,7 +11,7 @@ from anyorder.models.fertility import FertilityTransformer
 from anyorder.objectives.fertility import Fertility
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.decoders import Rescored
-from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
+from anyorder.systems.experiments.lessons import BASELINE, TAUGHT
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -45,10 +45,10 @@ SYSTEM = System(
             Pronounce(),
             {
                 "fertility-nat": Way("fertility"),
-                "fertility-nat, teacher": Way("fertility", Rescored(10, TEACHER)),
+                "fertility-nat, teacher": Way("fertility", Rescored(10, BASELINE)),
                 "fertility-nat, own score": Way("fertility", Rescored(10)),
                 "vanilla-nat": Way("vanilla"),
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
             },
         ),
         Trained(

@@ -11,7 +11,7 @@ from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.models.length_based import LengthTransformer
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import AtMost, Claim, Less, More
-from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
+from anyorder.systems.experiments.lessons import BASELINE, TAUGHT
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -40,7 +40,7 @@ SYSTEM = System(
                 "vanilla-nat": Way("vanilla"),
                 "glancing-transformer, CTC": Way("ctc-glancing"),
                 "ctc-nat": Way("ctc"),
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
             },
         ),
         Trained(
@@ -50,7 +50,7 @@ SYSTEM = System(
                 "en-de, distilled: vanilla-nat": Way("vanilla", lessons=TAUGHT),
                 "en-de, distilled: glancing-transformer, CTC": Way("ctc-glancing", lessons=TAUGHT),
                 "en-de, distilled: ctc-nat": Way("ctc", lessons=TAUGHT),
-                "en-de: deep-shallow": TEACHER,
+                "en-de: deep-shallow": BASELINE,
             },
         ),
     ),

@@ -12,14 +12,14 @@ from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
-from anyorder.systems.experiments.school import SERIAL, Taught, Way
+from anyorder.systems.experiments.school import LONG, Taught, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.experiments.words import ChoiceOfWords, Competences
 from anyorder.systems.system import System
 from anyorder.train.schedule import Until
 
-EARLY = Way("deep-shallow", recipe=SERIAL.until(600))
-MIDDLE = Way("deep-shallow", recipe=SERIAL.until(1200))
+EARLY = Way("deep-shallow", recipe=LONG.until(1800))
+MIDDLE = Way("deep-shallow", recipe=LONG.until(3600))
 
 SYSTEM = System(
     number=76,
@@ -41,9 +41,9 @@ SYSTEM = System(
             {
                 "nmt-training-process": Way("vanilla", lessons=Taught(MIDDLE)),
                 "last teacher": Way("vanilla", lessons=TAUGHT),
-                "teacher, 600 steps": EARLY,
-                "teacher, 1200 steps": MIDDLE,
-                "teacher, 2400 steps": TEACHER,
+                "teacher, 1800 steps": EARLY,
+                "teacher, 3600 steps": MIDDLE,
+                "teacher, 7200 steps": TEACHER,
             },
             also=(ChoiceOfWords(), Competences()),
         ),
@@ -58,29 +58,29 @@ SYSTEM = System(
             "After a quarter of the training the teacher's words go together: their perplexity is "
             "at most twice that of the end.",
             Less(
-                "ngram_perplexity", than="teacher, 2400 steps", times=2.0, of="teacher, 600 steps"
+                "ngram_perplexity", than="teacher, 7200 steps", times=2.0, of="teacher, 1800 steps"
             ),
         ),
         Claim(
             "And that is not because it says few words again and again: the entropy of its words "
             "is at least 0.8 of that of the end.",
-            More("entropy", than="teacher, 2400 steps", times=0.8, of="teacher, 600 steps"),
+            More("entropy", than="teacher, 7200 steps", times=0.8, of="teacher, 1800 steps"),
         ),
         Claim(
             "By then fewer than half as many words are right as at the end.",
             Less(
-                "lexical_accuracy", than="teacher, 2400 steps", times=0.5, of="teacher, 600 steps"
+                "lexical_accuracy", than="teacher, 7200 steps", times=0.5, of="teacher, 1800 steps"
             ),
         ),
         Claim(
             "In the middle more than half as many are right.",
             More(
-                "lexical_accuracy", than="teacher, 2400 steps", times=0.5, of="teacher, 1200 steps"
+                "lexical_accuracy", than="teacher, 7200 steps", times=0.5, of="teacher, 3600 steps"
             ),
         ),
         Claim(
             "In the second half its words still leave the order of the source more often.",
-            Less("kendall_distance", than="teacher, 2400 steps", of="teacher, 1200 steps"),
+            Less("kendall_distance", than="teacher, 7200 steps", of="teacher, 3600 steps"),
         ),
     ),
     minutes=60,

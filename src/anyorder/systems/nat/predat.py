@@ -15,7 +15,7 @@ from anyorder.objectives.dag import DAG
 from anyorder.objectives.infilling import Infilling
 from anyorder.systems.claims import AtMost, Claim, Less, More
 from anyorder.systems.experiments.decoders import NGramBeam
-from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
+from anyorder.systems.experiments.lessons import BASELINE, TAUGHT
 from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
@@ -56,7 +56,7 @@ SYSTEM = System(
             {
                 "dag, raw data": Way("dag-glancing"),
                 "dag, n-gram beam": Way("dag-glancing", NGramBeam()),
-                "deep-shallow": TEACHER,
+                "deep-shallow": BASELINE,
             },
         ),
         Trained(
@@ -71,7 +71,7 @@ SYSTEM = System(
             {
                 "en-de: dag": Way("dag-glancing"),
                 "en-de, distilled: dag": Way("dag-glancing", lessons=TAUGHT),
-                "en-de: deep-shallow": TEACHER,
+                "en-de: deep-shallow": BASELINE,
             },
         ),
     ),

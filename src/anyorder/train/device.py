@@ -1,0 +1,68 @@
+"""Where a training runs: on the CPU, or on a graphics processor.
+
+    with on(device("cuda")): ...                  # what is made in it is made there
+
+Objectives and networks make their tensors where the training runs, without a word of their own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+from torch import Generator
+
+CPU: Final = torch.device("cpu")
+
+
+def device(name: str) -> torch.device:
+    """The device of that name ("cpu", "cuda", "cuda:1", "mps"). Raises ValueError where there is
+    none.
+    """
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"nothing can be trained on {name!r} here ({first}): try cpu") from error
+    return found
+
+
+def called(where: torch.device) -> str:
+    """What the maker calls it: "NVIDIA H200"; "CPU"."""
+    if where.type == "cuda":
+        return torch.cuda.get_device_name(where)
+    return where.type.upper()
+
+
+@contextmanager
+def on(where: torch.device, seed: int) -> Iterator[None]:
+    """Tensors are made on `where`, and the common generators, which dropout draws from, begin with
+    `seed`; afterwards they are what they were.
+    """
+    devices = [where] if where.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        if where.type == "cpu":  # it is the default
+            yield
+        else:
+            with where:
+                yield
+
+
+def generator(where: torch.device, seed: int) -> Generator:
+    """A generator of the device that draws from `seed` on."""
+    return Generator(where).manual_seed(seed)
+
+
+def chance(where: torch.device) -> torch.Tensor:
+    """The state of the common generator that dropout on the device draws from, as bytes."""
+    return torch.cuda.get_rng_state(where) if where.type == "cuda" else torch.get_rng_state()
+
+
+def set_chance(where: torch.device, state: torch.Tensor) -> None:
+    """Put it back."""
+    if where.type == "cuda":
+        torch.cuda.set_rng_state(state, where)
+    else:
+        torch.set_rng_state(state)
