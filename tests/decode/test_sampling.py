@@ -195,14 +195,14 @@ def test_an_option_out_of_range_is_named(option: str, value: float) -> None:
 
 @given(seed=st.integers(0, 2**63 - 1), cells=st.integers(1, 20), more=st.integers(1, 20))
 def test_more_cells_do_not_change_the_coins_before_them(seed: int, cells: int, more: int) -> None:
-    short, long = (Coins.of_seeds([seed], cells=n).coins_BN3 for n in (cells, cells + more))
+    short, long = (Coins.of_seeds([seed], cells=n).coins_BNC for n in (cells, cells + more))
     assert torch.equal(long[:, :cells], short)
 
 
 def test_a_row_s_coins_are_its_seed_s_alone() -> None:
-    together = Coins.of_seeds([3, 4, 3], cells=5).coins_BN3
+    together = Coins.of_seeds([3, 4, 3], cells=5).coins_BNC
     assert torch.equal(together[0], together[2])
-    assert torch.equal(together[1], Coins.of_seeds([4], cells=5).coins_BN3[0])
+    assert torch.equal(together[1], Coins.of_seeds([4], cells=5).coins_BNC[0])
     assert not torch.equal(together[0], together[1])
 
 
@@ -214,13 +214,13 @@ def test_a_coin_is_found_by_cell_and_purpose() -> None:
 
 
 def test_coins_are_uniform_and_those_of_a_cell_are_independent() -> None:
-    coins = Coins.of_seeds(range(40), cells=250).coins_BN3.reshape(-1, 3).numpy()
+    coins = Coins.of_seeds(range(40), cells=250).coins_BNC.flatten(0, 1).numpy()
     assert coins.min() >= 0
     assert coins.max() < 1
-    for kind in range(3):  # Kolmogorov-Smirnov at about one in a million
+    for kind in range(coins.shape[1]):  # Kolmogorov-Smirnov at about one in a million
         ranks = np.sort(coins[:, kind])
         assert np.abs(ranks - np.arange(len(ranks)) / len(ranks)).max() < 2.7 / len(ranks) ** 0.5
-    assert np.abs(np.corrcoef(coins.T) - np.eye(3)).max() < 0.05
+    assert np.abs(np.corrcoef(coins.T) - np.eye(coins.shape[1])).max() < 0.05
 
 
 # Draws

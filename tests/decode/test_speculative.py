@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from anyorder.decode.draft_verify.speculative import Speculative, spoken
+from anyorder.decode.draft_verify.small import spoken
+from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.models.table import TableLM

@@ -5,8 +5,9 @@
 The tests of the laws call them on every decoder, `test_mutants` on decoders that are broken.
 """
 
+import operator
 from dataclasses import replace
-from itertools import islice, pairwise, product
+from itertools import accumulate, islice, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
+from anyorder.decode.draft_verify import selection
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -176,7 +178,13 @@ def follows_the_target(accept: Any, residual: Any, p_V: Tensor, q_V: Tensor) -> 
 
 
 def keeps_the_distribution(
-    make_decoder: Any, target: Any, draft: Any, *, tokens: int, sampling: Sampling
+    make_decoder: Any,
+    target: Any,
+    draft: Any,
+    *,
+    tokens: int,
+    sampling: Sampling,
+    drafts: int = 1,
 ) -> None:
     """Law 2, for texts: the share of all coins that lead to a text is its probability.
 
@@ -187,22 +195,21 @@ def keeps_the_distribution(
     V, double = target.vocab_size, torch.float64
     sampler = Sampler(sampling, Coins(torch.zeros(1, 1, 3, dtype=double)))
     p_VV, q_VV = (sampler.probs(lm.logits_HV[None])[0] for lm in (target, draft))
-    dials = thresholds(p_VV, q_VV)
+    dials = thresholds(p_VV, q_VV, drafts)
     cells = list(product(*(intervals(edges) for edges in dials)))  # of the coins of one cell
     runs = list(product(cells, repeat=tokens))
-    coins_BN3 = torch.tensor(
+    coins_BNC = torch.tensor(
         [[[mid for mid, _ in cell] for cell in run] for run in runs], dtype=double
     )
-    weight_BN3 = torch.tensor(
+    weight_BNC = torch.tensor(
         [[[width for _, width in cell] for cell in run] for run in runs], dtype=double
     )
-    unused_B13 = torch.zeros(len(runs), 1, 3, dtype=double)
-    coins = Coins(torch.cat([unused_B13, coins_BN3], 1))
+    coins = Coins(torch.cat([torch.zeros_like(coins_BNC[:, :1]), coins_BNC], 1))
     canvas = Canvas.of_prompts([[0]] * len(runs), new_cells=[tokens] * len(runs))
     *_, (_, end) = steps(make_decoder(draft), target, canvas, Sampler(sampling, coins))
     index_B = sum(end.tokens_BN[:, 1 + n] * V**n for n in range(tokens))
     found_X = torch.zeros(V**tokens, dtype=double)
-    found_X.index_add_(0, index_B, weight_BN3.flatten(1).prod(-1))
+    found_X.index_add_(0, index_B, weight_BNC.flatten(1).prod(-1))
     expected = torch.ones(1, dtype=double)
     texts = torch.arange(V**tokens)
     before = torch.zeros_like(texts)
@@ -212,13 +219,20 @@ def keeps_the_distribution(
     torch.testing.assert_close(found_X, expected, rtol=0, atol=1e-9)
 
 
-def thresholds(p_VV: Tensor, q_VV: Tensor) -> tuple[set[float], set[float], set[float]]:
-    """Where the coins PICK, ACCEPT and DRAW of a cell may turn, after any token."""
-    surplus_VV = (p_VV - q_VV).clamp_min(0)
-    rest_VV = surplus_VV / surplus_VV.sum(-1, keepdim=True)
+def thresholds(p_VV: Tensor, q_VV: Tensor, drafts: int) -> list[set[float]]:
+    """Where the coins PICK, ACCEPT, DRAW, ... of a cell may turn, after any token."""
     draw = set(q_VV.cumsum(-1).flatten().tolist())
-    pick = set(torch.cat([p_VV.cumsum(-1), rest_VV.cumsum(-1)]).flatten().tolist())
-    return pick | draw, set((p_VV / q_VV).flatten().tolist()), draw
+    pick, accept = set(p_VV.cumsum(-1).flatten().tolist()), set[float]()
+    for k in range(1, drafts + 1):
+        many_V = torch.full_like(p_VV[:, 0], k).long()
+        rho_V = selection.division(p_VV, q_VV, many_V)
+        rest_VV = selection.left_over(p_VV, q_VV, many_V, rho_V)
+        pick |= set(rest_VV.cumsum(-1).flatten().tolist())
+        for odds_V in selection.acceptance(p_VV, q_VV, rho_V).tolist():
+            for guesses in product(odds_V, repeat=k):  # each judged by what was left of the coin
+                refused = accumulate((1 - odds for odds in guesses), operator.mul)
+                accept |= {1 - left for left in refused}
+    return [pick | draw, accept, *[draw] * drafts]
 
 
 def intervals(edges: set[float]) -> list[tuple[float, float]]:

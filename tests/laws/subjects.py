@@ -8,6 +8,7 @@ from typing import Any
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
@@ -41,8 +42,13 @@ SUBJECTS: dict[str, Factory] = {
     "aggressive, placed": lambda draft, V: AggressiveDecoding(width=3, ngram=2, begin_at=1),
     "speculative": lambda draft, V: Speculative(draft),
     "speculative, width one": lambda draft, V: Speculative(draft, width=1),
+    "speculative, two drafts": lambda draft, V: Speculative(draft, width=3, drafts=2),
+    "speculative, many drafts": lambda draft, V: Speculative(draft, width=2, drafts=5),
     "speculative, smaller vocabulary": lambda draft, V: Speculative(sized(V - 2), width=3),
     "speculative, padded vocabulary": lambda draft, V: Speculative(sized(V + 3), width=3),
+    "OPT-tree": lambda draft, V: OptTree(draft, size=6, threshold=0.0),
+    "OPT-tree, shallow": lambda draft, V: OptTree(sized(V - 2), size=9, threshold=0.3, depth=2),
+    "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
     "beam": lambda draft, V: Beam(width=3),

@@ -84,3 +84,12 @@ def test_texts_of_speculative_decoding_follow_the_target(
     target, draft = make(seed=1, vocab_size=vocab_size), make(seed=2, vocab_size=vocab_size)
     make_decoder = partial(Speculative, width=width)
     keeps_the_distribution(make_decoder, target, draft, tokens=tokens, sampling=sampling)
+
+
+@pytest.mark.parametrize(("tokens", "width", "drafts"), [(1, 1, 3), (2, 1, 2), (2, 2, 2)], ids=str)
+def test_texts_of_several_drafts_follow_the_target(tokens: int, width: int, drafts: int) -> None:
+    target, draft = alike(1, 2), alike(2, 2)
+    make_decoder = partial(Speculative, width=width, drafts=drafts)
+    keeps_the_distribution(
+        make_decoder, target, draft, tokens=tokens, sampling=plain, drafts=drafts
+    )

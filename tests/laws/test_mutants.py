@@ -20,7 +20,7 @@ from anyorder import trace
 from anyorder.canvas import DONE, Canvas
 from anyorder.decode import run as loop_of_all
 from anyorder.decode import sampling, stops
-from anyorder.decode.draft_verify import loop, speculative
+from anyorder.decode.draft_verify import loop, selection, speculative
 from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
@@ -182,32 +182,54 @@ def test_law_2_notices_a_wrong_rule(
     checks.follows_the_target(accept_probability, residual, p_V, q_V)
     with pytest.raises(AssertionError):
         checks.follows_the_target(accept, redraw, p_V, q_V)
-    monkeypatch.setattr(loop, "accept_probability", accept)
-    monkeypatch.setattr(loop, "residual", redraw)
+    monkeypatch.setattr(selection, "accept_probability", accept)
+    monkeypatch.setattr(selection, "residual", redraw)
     with pytest.raises(AssertionError):
         texts_follow_the_target()
 
 
-def texts_follow_the_target(*, tokens: int = 2, width: int = 4) -> None:
+def test_law_2_notices_drafts_that_are_kept_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of several drafts is judged as if it were the only one."""
+    texts_follow_the_target(width=1, drafts=2)
+    monkeypatch.setattr(
+        selection, "division", lambda p_BV, q_BV, many_B: torch.ones_like(p_BV[:, 0])
+    )
+    with pytest.raises(AssertionError):
+        texts_follow_the_target(width=1, drafts=2)
+
+
+def test_law_2_notices_drafts_that_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All drafts of a row have the same coin."""
+    right = sampling.Coins.at
+    monkeypatch.setattr(
+        sampling.Coins, "at", lambda self, cells_BS, kind: right(self, cells_BS, min(kind, 2))
+    )
+    with pytest.raises(AssertionError):
+        texts_follow_the_target(width=1, drafts=2)
+
+
+def texts_follow_the_target(*, tokens: int = 2, width: int = 4, drafts: int = 1) -> None:
     """Two tokens, or three, over a vocabulary of two, that are drawn like the one before."""
     chains = (TableLM.random(seed=s, vocab_size=2, order=1, spread=1.0) for s in (1, 2))
     target, draft = (TableLM(lm.logits_HV[:1].expand(2, 2).clone()) for lm in chains)
     sampling = Sampling(temperature=1.0)
-    decoder = partial(Speculative, width=width)
-    checks.keeps_the_distribution(decoder, target, draft, tokens=tokens, sampling=sampling)
+    decoder = partial(Speculative, width=width, drafts=drafts)
+    checks.keeps_the_distribution(
+        decoder, target, draft, tokens=tokens, sampling=sampling, drafts=drafts
+    )
 
 
 def test_law_2_notices_a_bonus_token_from_the_draft(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a draft that was kept whole, the target draws; here the draft does once more."""
-    right = loop.keep_or_redraw
+    right = loop.selected
 
-    def wrong(p_BV: Any, draft: Any, cell_B: Any, sampler: Any, at_B1: Any) -> Any:
-        bonus_B = cell_B >= draft.tokens_BK.shape[1]
-        p_BV = torch.where(bonus_B[:, None], draft.probs_BKV[:, -1], p_BV)
-        return right(p_BV, draft, cell_B, sampler, at_B1)
+    def wrong(p_BV: Any, drawn: Any, said_BP: Any, sampler: Any, at_B1: Any) -> Any:
+        if said_BP.shape[1] == drawn.tokens_BJW.shape[2]:
+            p_BV = drawn.probs_BJWV[:, 0, -1]
+        return right(p_BV, drawn, said_BP, sampler, at_B1)
 
     texts_follow_the_target(tokens=3, width=1)
-    monkeypatch.setattr(loop, "keep_or_redraw", wrong)
+    monkeypatch.setattr(loop, "selected", wrong)
     with pytest.raises(AssertionError):
         texts_follow_the_target(tokens=3, width=1)
 
@@ -383,7 +405,7 @@ def test_law_7_notices_a_generator_of_the_process() -> None:
     @dataclass(frozen=True)
     class Unseeded(LeftToRight):
         def step(self, model: Any, state: Reading, sampler: Sampler) -> Reading:
-            coins = torch.rand_like(sampler.coins.coins_BN3)
+            coins = torch.rand_like(sampler.coins.coins_BNC)
             return super().step(model, state, replace(sampler, coins=Coins(coins)))
 
     notices(checks.the_seed_decides, Unseeded(), cases(sampling=warm))

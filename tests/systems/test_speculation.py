@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import Output, generate
 from anyorder.measure.compare import Run
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.speculation import (
     Forecast,
+    SeveralDrafts,
     agreement,
     alpha_and_c,
     best_width,
@@ -31,13 +33,28 @@ ratios = st.floats(0.0, 2.0)
 def test_iid_tables_give_equation_1(width: int) -> None:
     p, q = iid_table(3, 8), iid_table(4, 8)
     alpha = float(p.logits_HV[0].exp().minimum(q.logits_HV[0].exp()).sum())
-    found = iid_tokens_per_call(p, q, width, rows=16, length=120, seed=1)
+    found = iid_tokens_per_call(Speculative(q, width=width), p, rows=16, length=120, seed=1)
     assert found == pytest.approx(tokens_per_call(alpha, width), rel=0.06)
 
 
 def test_a_perfect_draft_is_never_refused() -> None:
     p = iid_table(3, 8)
-    assert iid_tokens_per_call(p, p, 3, rows=2, length=40, seed=0) == 4.0
+    assert iid_tokens_per_call(Speculative(p, width=3), p, rows=2, length=40, seed=0) == 4.0
+
+
+def test_a_perfect_draft_of_several_is_never_refused() -> None:
+    p = iid_table(3, 8)
+    decoder = Speculative(p, width=3, drafts=4)
+    assert iid_tokens_per_call(decoder, p, rows=2, length=40, seed=0) == 4.0
+
+
+def test_several_drafts_of_one_token_are_kept_as_often_as_they_should_be() -> None:
+    """Of width 1 a call writes one token, and the bonus where a guess was kept."""
+    rows = SeveralDrafts(drafts=(1, 3), width=1, rows=16, length=200).measure(Bench(seeds=1), 0)
+    for row in rows.values():
+        assert row["tokens_per_call"] == pytest.approx(1 + row["first_guess_kept"], rel=0.03)
+    one, three = (row["first_guess_kept"] for row in rows.values())
+    assert one < three
 
 
 @given(shares, st.integers(1, 9))

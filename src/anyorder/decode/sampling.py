@@ -20,25 +20,39 @@ from torch import Tensor
 
 PICK: Final = 0  # the coin that draws a token from the model
 ACCEPT: Final = 1  # the coin that accepts or refuses a drafted token
-DRAW: Final = 2  # the coin with which a draft model draws
+DRAW: Final = 2  # the coin with which a draft model draws; DRAW + j, for its j-th other guess
+DRAFTS: Final = 8  # guesses of a draft model for one cell, at the most
 FEW: Final = 1024  # likeliest tokens that are looked at before all are sorted
 
 
 @dataclass(frozen=True)
 class Coins:
-    """Uniform numbers in [0, 1): three for each cell of each row, fixed by the row's seed."""
+    """Uniform numbers in [0, 1): several for each cell of each row, fixed by the row's seed.
 
-    coins_BN3: Float64[Tensor, "B N 3"]
+    `coins_BNC`: PICK, ACCEPT, DRAW, and more for other guesses.
+    """
+
+    coins_BNC: Float64[Tensor, "B N C"]
 
     @staticmethod
     def of_seeds(seeds: Sequence[int], *, cells: int) -> "Coins":
         """More cells never change the coins of the cells before them."""
-        rows = [np.random.Generator(np.random.Philox(s)).random((cells, 3)) for s in seeds]
-        return Coins(torch.from_numpy(np.array(rows).reshape(len(seeds), cells, 3)))
+        rows = [np.concatenate([_coins(s, (), cells, 3), _more(s, cells)], 1) for s in seeds]
+        return Coins(torch.from_numpy(np.array(rows).reshape(len(seeds), cells, -1)))
 
     def at(self, cells_BS: Int[Tensor, "B S"], kind: int) -> Float64[Tensor, "B S"]:
         """The coins of these cells; beyond the canvas the last cell's (never written)."""
-        return self.coins_BN3[..., kind].gather(1, cells_BS.clamp_max(self.coins_BN3.shape[1] - 1))
+        return self.coins_BNC[..., kind].gather(1, cells_BS.clamp_max(self.coins_BNC.shape[1] - 1))
+
+
+def _coins(seed: int, key: tuple[int, ...], cells: int, kinds: int) -> np.ndarray:
+    sequence = np.random.SeedSequence(seed, spawn_key=key)
+    return np.random.Generator(np.random.Philox(sequence)).random((cells, kinds))
+
+
+def _more(seed: int, cells: int) -> np.ndarray:
+    """From a stream of their own, so that they don't change the others."""
+    return _coins(seed, (1,), cells, DRAFTS - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

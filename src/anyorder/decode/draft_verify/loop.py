@@ -3,7 +3,8 @@
 A decoder of this kind says how it drafts (`begin`, `draft`, `observe`); the loop is the same for
 all, and final. Each call reads the last committed token (the root) and the draft tree below it,
 at any batch size; rows accept different numbers of tokens.
-Shapes: B rows, T cells read in a call, K drafted cells, S scored cells, V vocabulary.
+Shapes: B rows, T cells read in a call, K drafted cells, J chains of W tokens, S scored cells,
+V vocabulary, P cells of a path.
 """
 
 from abc import ABC, abstractmethod
@@ -18,11 +19,10 @@ from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import (
     Decide,
     Written,
-    accept_probability,
     agreed,
-    residual,
     walk,
 )
+from anyorder.decode.draft_verify.selection import kept_or_redrawn
 from anyorder.decode.reading import Pending, history, logprobs, open_run, pending, room
 from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
 from anyorder.masks import Tree
@@ -32,16 +32,24 @@ SLICE = 256  # cells of a prompt whose logits a drafter sees at once
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Chains drawn at random, independently: their tokens, and what each was drawn from."""
+
+    tokens_BJW: Int[Tensor, "B J W"]
+    probs_BJWV: Float64[Tensor, "B J W V"]
+
+
+@dataclass(frozen=True)
 class Draft:
     """Guesses below the root. `parents_BK`: -1 is the root, k the k-th guess, -2 no guess.
 
-    `probs_BKV` are the distributions that the guesses were drawn from, where they were drawn at
-    random (chains only); None: the guesses are certain, whatever made them.
+    `drawn`: the chains that the guesses are from, where these were drawn at random; None: the
+    guesses are certain, whatever made them.
     """
 
     tokens_BK: Int[Tensor, "B K"]
     parents_BK: Int[Tensor, "B K"]
-    probs_BKV: Float64[Tensor, "B K V"] | None = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -217,8 +225,8 @@ def decider(
     """What the target writes after a cell of the draft.
 
     A guess that is certain is accepted when the target, with the coin of that cell, picks the same
-    token; that is the token which left-to-right decoding with this seed picks there. A guess that
-    was drawn from q is accepted with probability min(1, p / q), else replaced from the residual.
+    token; that is the token which left-to-right decoding with this seed picks there. Of guesses
+    that were drawn one is kept, or none: see `selection`.
     """
     rows_B, frontier_B = torch.arange(len(logits_BTV)), canvas.frontier_B
 
@@ -226,30 +234,27 @@ def decider(
         at_B1 = frontier_B[:, None] + said_BP.shape[1]
         past = history(canvas, said_BP) if sampler.wants_history else None
         logits_B1V = logits_BTV[rows_B, cell_B][:, None]
-        if draft.probs_BKV is None or sampler.greedy:
+        if draft.drawn is None or sampler.greedy:
             return sampler.pick(logits_B1V, at_B1, past)[:, 0]
         p_BV = sampler.probs(logits_B1V, past)[:, 0].cpu()
-        return keep_or_redraw(p_BV, draft, cell_B, sampler, at_B1)
+        return selected(p_BV, draft.drawn, said_BP, sampler, at_B1)
 
     return after
 
 
-def keep_or_redraw(
+def selected(
     p_BV: Float64[Tensor, "B V"],
-    draft: Draft,
-    cell_B: Int[Tensor, " B"],
+    drawn: Drawn,
+    said_BP: Int[Tensor, "B P"],
     sampler: Sampler,
     at_B1: Int[Tensor, "B 1"],
 ) -> Int[Tensor, " B"]:
-    """Speculative sampling (arXiv:2211.17192, algorithm 1) at one cell of a drafted chain."""
-    assert draft.probs_BKV is not None
-    K = draft.tokens_BK.shape[1]
-    rows_B, next_B = torch.arange(len(cell_B)), cell_B.clamp_max(K - 1)
-    drafted_B = (cell_B < K) & (draft.parents_BK[rows_B, next_B] > -2)
-    guess_B = draft.tokens_BK[rows_B, next_B]
-    q_BV = draft.probs_BKV[rows_B, next_B]
-    odds_B = accept_probability(p_BV, q_BV)[rows_B, guess_B]
-    kept_B = drafted_B & (sampler.coins.at(at_B1, ACCEPT)[:, 0] < odds_B)
-    rest_BV = torch.where(drafted_B[:, None], residual(p_BV, q_BV), p_BV)
-    redrawn_B = draw(rest_BV[:, None], sampler.coins.at(at_B1, PICK))[:, 0]
-    return torch.where(kept_B, guess_B, redrawn_B)
+    """The next token of each row: of the chains that say what was said so far, or another one."""
+    W, at = drawn.tokens_BJW.shape[2], said_BP.shape[1]
+    coins_B, pick_B = (sampler.coins.at(at_B1, kind)[:, 0] for kind in (ACCEPT, PICK))
+    if at == W:  # all was right: the bonus
+        return draw(p_BV[:, None], pick_B[:, None])[:, 0]
+    alive_BJ = (drawn.tokens_BJW[:, :, :at] == said_BP[:, None]).all(-1)
+    first_B = alive_BJ.long().argmax(-1)  # those that agree so far have the same distribution
+    q_BV = drawn.probs_BJWV[torch.arange(len(p_BV)), first_B, at]
+    return kept_or_redrawn(p_BV, q_BV, drawn.tokens_BJW[:, :, at], alive_BJ, coins_B, pick_B)

@@ -1,34 +1,27 @@
 """Speculative decoding: a small model drafts a chain, the large one checks it in one call.
 
     Speculative(draft_model, width=4)
+    Speculative(draft_model, width=4, drafts=3)       # several drafts at once: SpecTr
 
-Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1.
-Shapes: B rows, K drafted cells, V vocabulary of the target, U vocabulary of the draft model.
+Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1; with several drafts Sun et al. 2023
+(arXiv:2310.15141), algorithms 2 and 3: see `selection`.
+Shapes: B rows, J drafts of a row, X drafts of all rows, W tokens of a draft, V vocabulary, H
+history.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from anyorder.canvas import DONE, Canvas
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
-from anyorder.decode.reading import history, pending, room
-from anyorder.decode.sampling import DRAW, Sampler, draw
-from anyorder.meter import beside
-from anyorder.models.capability import Cache, CausalLM
-
-
-@dataclass(frozen=True)
-class Small:
-    """The draft model, counted beside the target, and what it has read."""
-
-    model: CausalLM
-    cache: Cache
-    vocab_size: int
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Drawn, Seen
+from anyorder.decode.draft_verify.small import Small
+from anyorder.decode.reading import Pending, history, pending
+from anyorder.decode.sampling import DRAFTS, DRAW, Sampler, draw
+from anyorder.models.capability import CausalLM
 
 
 @final
@@ -36,72 +29,99 @@ class Small:
 class Speculative(DraftVerify):
     """`draft_model` writes `width` tokens; the target keeps those it would have written itself.
 
-    The draft model must speak the target's vocabulary; a vocabulary that is only padded is fine.
-    It sees the same temperature and filters as the target.
+    Above temperature 0 it writes `drafts` texts, independently; those that begin alike share their
+    cells. The draft model must speak the target's vocabulary; a vocabulary that is only padded is
+    fine. It sees the same temperature and filters as the target.
     """
 
     draws: ClassVar[bool] = True
     draft_model: Any
     width: int = 4
+    drafts: int = 1
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"speculative decoding needs a width of at least 1, not {self.width}")
+        if not 1 <= self.drafts <= DRAFTS:
+            raise ValueError(f"speculative decoding writes 1 to {DRAFTS} drafts, not {self.drafts}")
 
     @property
     def most_drafted(self) -> int:
-        return self.width
+        return self.width * self.drafts
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Small:
-        network = self.draft_model  # a network, or what holds one: a loaded language model
-        if not isinstance(network, CausalLM):
-            network = getattr(network, "model", network)
-        if not isinstance(network, CausalLM):
-            raise ValueError(
-                f"the draft model must be a CausalLM; {type(network).__name__} is none"
-            )
-        B = len(canvas.tokens_BN)
-        small = beside(model, network)
-        return Small(small, small.new_cache(B, room(canvas) + self.width + 1), model.vocab_size)
+        return Small.beside(self.draft_model, model, canvas, more=self.width + 1)
 
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        cache, B = memory.cache, len(canvas.tokens_BN)
-        read = pending(canvas, cache)
-        feed_BT, count_B, last_B1 = read.tokens_BT, read.count_B, read.last_B1
-        guesses, probs = canvas.tokens_BN[:, :0], []
-        known = memory.model.vocab_size
-        for k in range(self.width):
-            feed_BT = feed_BT.clamp_max(known - 1)  # it may lack a token; then it guesses worse
-            logits_B1U = memory.model.extend(feed_BT, cache, score_BS=last_B1)
-            cache.keep(torch.arange(feed_BT.shape[1]).expand(B, -1), count_B)
-            logits_B1V = spoken(logits_B1U, memory.vocab_size)
-            past = history(canvas, guesses) if sampler.wants_history else None
-            cells_B1 = canvas.frontier_B[:, None] + k
-            if sampler.greedy:
-                guess_B1 = sampler.pick(logits_B1V, cells_B1, past)
-            else:
-                q_B1V = sampler.probs(logits_B1V, past).cpu()
-                guess_B1 = draw(q_B1V, sampler.coins.at(cells_B1, DRAW))
-                probs.append(q_B1V)
-            guesses = torch.cat([guesses, guess_B1], 1)
-            feed_BT, last_B1 = guess_B1, torch.zeros_like(last_B1)
-            count_B = (read.count_B > 0).long()
-        parents_BK = (torch.arange(self.width) - 1).expand(B, -1)
-        return Draft(guesses, parents_BK, torch.cat(probs, 1) if probs else None)
+        B, J = len(canvas.tokens_BN), 1 if sampler.greedy else self.drafts
+        read = pending(canvas, memory.cache)
+        row_X = torch.arange(B).repeat_interleave(J)
+        logits_XV = memory.read(read, memory.cache)[row_X]
+        # drafts part after the first token; what all have read stays in the model's own cache
+        cache = memory.cache if J == 1 else memory.cache.select(row_X)
+        said_XW = canvas.tokens_BN[row_X, :0]
+        live_X = (read.count_B > 0).long()[row_X]
+        probs: list[Tensor] = []
+        for at in range(self.width):
+            if at:
+                logits_XV = memory.read(Pending(said_XW[:, -1:], live_X), cache)
+            guess_X, probs_XV = guessed(logits_XV, canvas, said_XW, sampler, drafts=J)
+            said_XW = torch.cat([said_XW, guess_X[:, None]], 1)
+            probs.append(probs_XV)
+        if sampler.greedy:
+            return Draft(said_XW, (torch.arange(self.width) - 1).expand(B, -1))
+        drawn = Drawn(*(x.unflatten(0, (B, J)) for x in (said_XW, torch.stack(probs, 1))))
+        return merged(drawn)
 
     def observe(self, memory: Small, seen: Seen) -> Small:
-        """Guesses that were refused are forgotten; the last token written was not read yet.
-
-        The frontier may lie beyond it, behind forced cells: these were guessed, not read.
-        """
-        written_BN = (seen.canvas.status_BN == DONE) * torch.arange(seen.canvas.tokens_BN.shape[1])
-        memory.cache.trim(written_BN.amax(-1))
-        return memory
+        return memory.forget(seen)
 
 
-def spoken(logits_BTU: Float[Tensor, "B T U"], vocab_size: int) -> Float[Tensor, "B T V"]:
-    """The draft's logits over the target's vocabulary: padding cut off, or added as impossible."""
-    U = logits_BTU.shape[-1]
-    if vocab_size > U:
-        return F.pad(logits_BTU, (0, vocab_size - U), value=-torch.inf)
-    return logits_BTU[..., :vocab_size]
+def guessed(
+    logits_XV: Float[Tensor, "X V"],
+    canvas: Canvas,
+    said_XW: Int[Tensor, "X W"],
+    sampler: Sampler,
+    *,
+    drafts: int,
+) -> tuple[Int[Tensor, " X"], Float64[Tensor, "X V"]]:
+    """The next token of every draft, and the distribution that it was drawn from; each draft of a
+    row has coins of its own.
+    """
+    B, W = len(canvas.tokens_BN), said_XW.shape[1]
+    past_X1H = None
+    if sampler.wants_history:
+        past_B1H = history(canvas, canvas.tokens_BN[:, :0])
+        past_X1H = torch.cat([past_B1H.repeat_interleave(drafts, 0), said_XW[:, None]], -1)
+    at_B1 = canvas.frontier_B[:, None] + W
+    if sampler.greedy:
+        return sampler.pick(logits_XV[:, None], at_B1, past_X1H)[:, 0], logits_XV.double()
+    probs_X1V = sampler.probs(logits_XV[:, None], past_X1H).cpu()
+    coins_BJ = torch.cat([sampler.coins.at(at_B1, DRAW + j) for j in range(drafts)], 1)
+    return draw(probs_X1V, coins_BJ.flatten()[:, None])[:, 0], probs_X1V[:, 0]
+
+
+def merged(drawn: Drawn) -> Draft:
+    """A tree of chains: those that begin alike share their cells.
+
+    >>> tokens_1JW, probs_1JWV = torch.tensor([[[5, 6], [5, 7]]]), torch.ones(1, 2, 2, 9).double()
+    >>> draft = merged(Drawn(tokens_1JW, probs_1JWV))
+    >>> draft.tokens_BK.tolist(), draft.parents_BK.tolist()
+    ([[5, 6, 7]], [[-1, 0, 0]])
+    """
+    tokens, parents = [], []
+    for chains in drawn.tokens_BJW.tolist():
+        cells: dict[tuple[int, ...], int] = {(): -1}
+        above: list[int] = []
+        for chain in chains:
+            for end in range(1, len(chain) + 1):
+                said = tuple(chain[:end])
+                if said not in cells:
+                    cells[said] = len(above)
+                    above.append(cells[said[:-1]])
+        tokens.append([said[-1] for said in cells if said])
+        parents.append(above)
+    K = max(map(len, tokens))
+    filled = [[*row, *[0] * (K - len(row))] for row in tokens]
+    below = [[*row, *[-2] * (K - len(row))] for row in parents]
+    return Draft(torch.tensor(filled), torch.tensor(below), drawn)

@@ -111,9 +111,9 @@ def candidates(
     """
     first_B1S = logp_BSF.argmax(-1)[:, None]
     (B, S, _), more = logp_BSF.shape, samples - 1
-    seed_B = coins.coins_BN3[:, 0, DRAW] * 2**COIN_BITS
+    seed_B = coins.coins_BNC[:, 0, DRAW] * 2**COIN_BITS
     drawn = Coins.of_seeds(seed_B.long().tolist(), cells=max(1, S * more))
-    coin_BX = drawn.coins_BN3[:, : S * more, DRAW]
+    coin_BX = drawn.coins_BNC[:, : S * more, DRAW]
     p_BXF = logp_BSF.double().exp().repeat_interleave(more, 1)
     drawn_BSK = draw(p_BXF, coin_BX).unflatten(1, (S, more))
     return torch.cat([first_B1S, drawn_BSK.transpose(1, 2)], 1)

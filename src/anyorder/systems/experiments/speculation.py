@@ -5,6 +5,7 @@
     best_width(0.8, 0.1)                # the draft length that it recommends
 
     IidTables(widths=(2, 4, 8))         # where acceptance is independent, equation 1 must be exact
+    SeveralDrafts(drafts=(1, 2, 4))     # the same, with more drafts than one
     Forecast(kinds=("story", "code"))   # a real model: the theorem against the clock
 
 alpha: the share of guesses that are accepted. c: seconds of a call of the draft model over those
@@ -22,6 +23,7 @@ import torch
 
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.catalogue import label
+from anyorder.decode.draft_verify.selection import division, kept_mass
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.plain import LeftToRight
@@ -94,7 +96,8 @@ class IidTables:
         table: dict[str, dict[str, float]] = {}
         for width in self.widths:
             rows, length = bench.reduced(self.rows, 4), bench.reduced(self.length, 24)
-            found = iid_tokens_per_call(p, q, width, rows=rows, length=length, seed=seed)
+            decoder = Speculative(q, width=width)
+            found = iid_tokens_per_call(decoder, p, rows=rows, length=length, seed=seed)
             expected = tokens_per_call(alpha, width)
             row = {"alpha": alpha, "tokens_per_call": found, "equation_1": expected}
             table[f"i.i.d. tables, width {width}"] = {**row, "error": abs(found / expected - 1)}
@@ -109,8 +112,43 @@ def iid_table(seed: int, vocab_size: int, spread: float = 0.5) -> TableLM:
     return TableLM.of_transitions(logits_V.softmax(-1).expand(vocab_size, -1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeveralDrafts:
+    """The same tables, and more drafts than one: a row for each number of them."""
+
+    drafts: tuple[int, ...]
+    width: int = 4
+    vocab_size: int = 16
+    rows: int = 16
+    length: int = 300
+
+    def parts(self, bench: Bench) -> Sequence[Part]:
+        return [
+            Part(f"drafts {s}", s, f"tables and coins of seed {s}", partial(self.measure, bench, s))
+            for s in range(bench.seeds)
+        ]
+
+    def measure(self, bench: Bench, seed: int) -> Numbers:
+        """Tokens per call, and the share of first guesses of a draft that is kept in theory."""
+        p, q = (iid_table(10 * seed + i, self.vocab_size, spread=1.0) for i in range(2))
+        p_1V, q_1V = (lm.logits_HV[:1].softmax(-1) for lm in (p, q))
+        found: dict[str, dict[str, float]] = {}
+        for many in self.drafts:
+            rows, length = bench.reduced(self.rows, 4), bench.reduced(self.length, 24)
+            decoder = Speculative(q, width=self.width, drafts=many)
+            rho_1 = division(p_1V, q_1V, torch.tensor([many]))
+            kept = 1 - (1 - float(kept_mass(p_1V, q_1V, rho_1))) ** many
+            found[f"i.i.d. tables, {many} at once"] = {
+                "tokens_per_call": iid_tokens_per_call(
+                    decoder, p, rows=rows, length=length, seed=seed
+                ),
+                "first_guess_kept": kept,
+            }
+        return found
+
+
 def iid_tokens_per_call(
-    p: TableLM, q: TableLM, width: int, *, rows: int, length: int, seed: int
+    decoder: Speculative, p: TableLM, *, rows: int, length: int, seed: int
 ) -> float:
     """Measured over the calls that begin where the end of the text can't cut them.
 
@@ -119,12 +157,12 @@ def iid_tokens_per_call(
     """
     canvas = Canvas.of_prompts([[0]] * rows, new_cells=[length] * rows)
     coins = Coins.of_seeds([1000 * seed + row for row in range(rows)], cells=length + 1)
-    trace = run(Speculative(q, width=width), p, canvas, Sampler(Sampling(temperature=1.0), coins))
+    trace = run(decoder, p, canvas, Sampler(Sampling(temperature=1.0), coins))
     begin = dict.fromkeys(range(rows), 0)
     written: list[int] = []
     for step in trace.steps:
         for row, count in Counter(change.row for change in step.changes).items():
-            if begin[row] <= length - width - 1:
+            if begin[row] <= length - decoder.width - 1:
                 written.append(count)
             begin[row] += count
     return fmean(written)

@@ -1,0 +1,79 @@
+"""The draft model beside the target: what it has read, and what it says comes next.
+
+    small = Small.beside(draft_model, target, canvas, more=5)
+    logits_BV = small.read(pending(canvas, small.cache), small.cache)
+
+Shapes: B rows, T cells read, K cells of a tree, S scored cells, V vocabulary of the target, U
+vocabulary of the draft model.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.canvas import DONE, Canvas
+from anyorder.decode.draft_verify.loop import Seen
+from anyorder.decode.reading import Pending, room
+from anyorder.masks import Tree
+from anyorder.meter import beside
+from anyorder.models.capability import Cache, CausalLM
+
+
+@dataclass(frozen=True)
+class Small:
+    """The draft model, counted beside the target, and what it has read."""
+
+    model: CausalLM
+    cache: Cache
+    vocab_size: int
+
+    @staticmethod
+    def beside(network: Any, target: CausalLM, canvas: Canvas, *, more: int) -> "Small":
+        """A network, or what holds one (a loaded language model), with an empty cache for this
+        canvas and `more` cells. Raises ValueError for what is no causal model.
+        """
+        if not isinstance(network, CausalLM):
+            network = getattr(network, "model", network)
+        if not isinstance(network, CausalLM):
+            raise ValueError(
+                f"the draft model must be a CausalLM; {type(network).__name__} is none"
+            )
+        small = beside(target, network)
+        cache = small.new_cache(len(canvas.tokens_BN), room(canvas) + more)
+        return Small(small, cache, target.vocab_size)
+
+    def read(self, read: Pending, cache: Cache) -> Float[Tensor, "B V"]:
+        """What comes next after these tokens; a token that it lacks it takes for another."""
+        tokens_BT = read.tokens_BT.clamp_max(self.model.vocab_size - 1)
+        logits_B1U = self.model.extend(tokens_BT, cache, score_BS=read.last_B1)
+        cache.keep(torch.arange(tokens_BT.shape[1]).expand(len(tokens_BT), -1), read.count_B)
+        return spoken(logits_B1U, self.vocab_size)[:, 0]
+
+    def peek(
+        self, tokens_BK: Int[Tensor, "B K"], tree: Tree, score_BS: Int[Tensor, "B S"]
+    ) -> Float[Tensor, "B S V"]:
+        """What comes next after some cells of a tree below the text; nothing of it is kept."""
+        tokens_BK = tokens_BK.clamp_max(self.model.vocab_size - 1)
+        logits_BSU = self.model.extend(tokens_BK, self.cache, tree=tree, score_BS=score_BS)
+        return spoken(logits_BSU, self.vocab_size)
+
+    def forget(self, seen: Seen) -> "Small":
+        """Guesses that were refused are forgotten; the last token written was not read yet.
+
+        The frontier may lie beyond it, behind forced cells: these were guessed, not read.
+        """
+        written_BN = (seen.canvas.status_BN == DONE) * torch.arange(seen.canvas.tokens_BN.shape[1])
+        self.cache.trim(written_BN.amax(-1))
+        return self
+
+
+def spoken(logits_BTU: Float[Tensor, "B T U"], vocab_size: int) -> Float[Tensor, "B T V"]:
+    """The draft's logits over the target's vocabulary: padding cut off, or added as impossible."""
+    U = logits_BTU.shape[-1]
+    if vocab_size > U:
+        return F.pad(logits_BTU, (0, vocab_size - U), value=-torch.inf)
+    return logits_BTU[..., :vocab_size]
