@@ -231,6 +231,19 @@ def test_a_model_that_comes_along_is_named_as_everywhere(
     assert "pronounce-ctc" in sentence(invoke("compare", "--task", pairs, "-m", "pronounce-cct"))
 
 
+def test_a_model_that_no_decoder_suits_is_left_out(
+    invoke: Invoke, pairs: str, parallel: str
+) -> None:
+    few = ["--pairs", "2", "--repeats", "1", "--max-new-tokens", "4", "--json", "found.json"]
+    both = ["--model", "pronounce-ar", "--model", parallel, "--decoder", "left-to-right"]
+    done = invoke("compare", "--task", pairs, *both, *few)
+    assert done.code == 0, done.err
+    assert f"left out: {parallel} can't be read with left-to-right" in done.err
+    assert [row["model"] for row in json.loads(Path("found.json").read_text())["rows"]] == [
+        "pronounce-ar"
+    ]
+
+
 def test_a_model_of_another_task_is_told(invoke: Invoke, pairs: str, parallel: str) -> None:
     Path("others.tsv").write_text(Path(pairs).read_text().replace("und", "oder"), encoding="utf-8")
     few = ["--model", parallel, "--pairs", "2", "--repeats", "1", "--max-new-tokens", "4"]

@@ -61,6 +61,15 @@ def test_a_stop_string_may_span_tokens_and_calls() -> None:
     assert chunked([0, 1, 2, 3], [2], stops) == ([0, 1, 2], "stop")
 
 
+def test_a_text_that_is_shorter_than_its_room_was_ended_by_the_model() -> None:
+    """Parallel models write no token that ends a text: they say how long it is."""
+    canvas = Canvas.of_prompts([[9], [9]], new_cells=[3, 3])
+    watch = Stops().start(canvas)
+    written = canvas.write(torch.tensor([1, 1]), torch.ones(2, 3).long(), torch.tensor([2, 3]))
+    watch.check(written.cut(0, 3))
+    assert watch.reasons == {0: "eos", 1: "length"}
+
+
 def test_each_row_ends_for_a_reason_of_its_own() -> None:
     canvas = Canvas.of_prompts([[9]] * 4, new_cells=[3, 3, 3, 0])
     written = torch.tensor([[1, 2, 2], [2, 0, 1], [2, 2, 2], [0, 0, 0]])

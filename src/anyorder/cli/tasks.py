@@ -64,7 +64,7 @@ def compare(
     models = [_opened(folder, precision) for folder in folders or of_task(task.name)]
     for doubt in filter(None, (model.stranger_to(task.name) for model in models)):
         remark(doubt)
-    readers = [(model, decoders_of(model, wanted)) for model in models]
+    readers = _readers(models, wanted)
     done = Found(name, wishes, json)
     try:
         with progress() as bar:
@@ -74,6 +74,25 @@ def compare(
         problems = done.leave(html, traces)
         complain(*problems)
     return problems
+
+
+def _readers(
+    models: Sequence[Translator], wanted: "Decoders | None"
+) -> "list[tuple[Translator, Decoders]]":
+    """Each model with its decoders; one that none of those that are wanted can read is left out,
+    and told. Raises ValueError where none is left.
+    """
+    readers, refused = [], []
+    for model in models:
+        try:
+            readers.append((model, decoders_of(model, wanted)))
+        except ValueError as error:
+            refused.append(error)
+    if not readers:
+        raise refused[0]
+    for error in refused:
+        remark(f"left out: {error}")
+    return readers
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Output:
 
     `tokens` ends with the token that ended the text (end of sequence, or end of a stop string);
     `text` does not hold it. `logprobs` are the model's own: temperature 1, no filters. `finish` is
-    "eos", "stop" or "length".
+    "eos" (the model ended it), "stop" or "length".
     """
 
     text: str | list[str]

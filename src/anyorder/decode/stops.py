@@ -41,7 +41,8 @@ class Stops:
         rows = range(len(canvas.tokens_BN))
         prompt_B = (canvas.status_BN == GIVEN).long().cumprod(-1).sum(-1)
         streams = [self.new_stream() if self.strings and self.new_stream else None for _ in rows]
-        return Watch(self, prompt_B.tolist(), streams, [""] * len(streams))
+        room = canvas.length_B.tolist()
+        return Watch(self, prompt_B.tolist(), streams, [""] * len(streams), room)
 
 
 @dataclass
@@ -52,10 +53,13 @@ class Watch:
     looked: list[int]
     streams: list[Stream | None]
     tails: list[str]
+    room: list[int]  # of each row at the start
     reasons: dict[int, Reason] = field(default_factory=dict)
 
     def check(self, canvas: Canvas) -> Canvas:
-        """The canvas with every row cut at its first stop; `reasons` says why a row ended."""
+        """The canvas with every row cut at its first stop; `reasons` says why a row ended: a model
+        that writes texts shorter than their room, without a token that ends them, ends them, too.
+        """
         frontiers, lengths = canvas.frontier_B.tolist(), canvas.length_B.tolist()
         for row, frontier in enumerate(frontiers):
             if row in self.reasons:
@@ -64,7 +68,7 @@ class Watch:
             if end is not None:
                 canvas = canvas.cut(row, end)
             elif frontier == lengths[row]:
-                self.reasons[row] = "length"
+                self.reasons[row] = "length" if lengths[row] == self.room[row] else "eos"
         return canvas
 
     def _first_stop(self, row: int, canvas: Canvas, frontier: int) -> int | None:

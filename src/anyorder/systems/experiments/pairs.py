@@ -13,6 +13,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
+from anyorder.canvas import DONE
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.tasks import Task
 from anyorder.decode.draft_verify.loop import DraftVerify
@@ -91,5 +92,5 @@ def accepted(trace: Trace) -> list[int]:
     return [
         count
         for step in trace.steps
-        for count in Counter(change.row for change in step.changes).values()
+        for count in Counter(c.row for c in step.changes if c.status == DONE).values()
     ]
