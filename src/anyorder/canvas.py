@@ -3,7 +3,8 @@
     canvas = Canvas.of_prompts([[5, 6], [7]], new_cells=[3, 3])
     canvas = canvas.write(cells_BP, tokens_BP, count_B, logprobs_BP)
 
-Whether a cell is decided is state, never a token id. The canvas knows nothing of models.
+Whether a cell is decided is state, never a token id. The canvas knows nothing of models. It lies on
+the CPU and is small, so NumPy works on it: that costs a third of what torch's operators do.
 Shapes: B rows, N cells, D width of a vector cell, P cells written at once.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
@@ -73,17 +75,22 @@ class Canvas:
     @cached_property
     def live_B(self) -> Bool[Tensor, " B"]:
         """Rows in which something is still to be decided."""
-        return ((self.status_BN == OPEN) | (self.status_BN == DRAFT)).any(-1)
+        status_BN = self.status_BN.numpy()
+        return torch.from_numpy(((status_BN == OPEN) | (status_BN == DRAFT)).any(1))
 
     @cached_property
     def frontier_B(self) -> Int[Tensor, " B"]:
         """How many cells, from the left, are final: all that a causal model may read."""
-        return self.final_BN.long().cumprod(-1).sum(-1)
+        final_BN = self.final_BN.numpy()
+        if not final_BN.size:
+            return torch.zeros(len(final_BN), dtype=torch.long)
+        first_B = np.where(final_BN.all(1), final_BN.shape[1], final_BN.argmin(1))
+        return torch.from_numpy(first_B)
 
     @cached_property
     def length_B(self) -> Int[Tensor, " B"]:
         """Cells of each row, written or not (PAD cells do not count)."""
-        return (self.status_BN != PAD).sum(-1)
+        return torch.from_numpy(np.count_nonzero(self.status_BN.numpy(), axis=1))  # PAD is 0
 
     def write(
         self,
@@ -96,21 +103,21 @@ class Canvas:
 
         Cells that are final or PAD are left alone: given stays given.
         """
-        B, P = tokens_BP.shape
-        cells_BP = at_B[:, None] + torch.arange(P)
-        wanted_BP = (torch.arange(P) < count_B[:, None]) & (cells_BP < self.tokens_BN.shape[1])
-        cells_BP = cells_BP.clamp_max(self.tokens_BN.shape[1] - 1)
-        status_BP = self.status_BN.gather(1, cells_BP)
-        wanted_BP &= (status_BP == OPEN) | (status_BP == DRAFT)
-        row, col = wanted_BP.nonzero(as_tuple=True)
+        place_P = np.arange(tokens_BP.shape[1])
+        cells_BP = at_B.numpy()[:, None] + place_P
+        inside_BP = cells_BP < self.tokens_BN.shape[1]
+        row, col = ((place_P < count_B.numpy()[:, None]) & inside_BP).nonzero()
         cell = cells_BP[row, col]
+        before = self.status_BN.numpy()[row, cell]
+        free = (before == OPEN) | (before == DRAFT)
+        row, col, cell = row[free], col[free], cell[free]
         tokens_BN, status_BN = self.tokens_BN.clone(), self.status_BN.clone()
         logprobs_BN = self.logprobs_BN
-        tokens_BN[row, cell] = tokens_BP[row, col]
-        status_BN[row, cell] = DONE
+        tokens_BN.numpy()[row, cell] = tokens_BP.numpy()[row, col]
+        status_BN.numpy()[row, cell] = DONE
         if logprobs_BP is not None:
             logprobs_BN = logprobs_BN.clone()
-            logprobs_BN[row, cell] = logprobs_BP[row, col]
+            logprobs_BN.numpy()[row, cell] = logprobs_BP.numpy()[row, col]
         return replace(
             self, tokens_BN=tokens_BN, status_BN=status_BN, logprobs_BN=logprobs_BN, origin_BN=None
         )

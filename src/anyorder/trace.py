@@ -9,6 +9,7 @@ Shapes: B rows, N cells.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -42,20 +43,26 @@ class Step:
     origin: tuple[tuple[int, ...], ...] | None = None
     seconds: float = 0.0
 
+    @property
+    def written(self) -> dict[int, int]:
+        """How many tokens it wrote for good into each row that it wrote into."""
+        return dict(Counter(change.row for change in self.changes if change.status == DONE))
+
     @staticmethod
     def between(
         before: Canvas, after: Canvas, calls: Sequence[Call] = (), seconds: float = 0.0
     ) -> "Step":
         """The step that made `after` of `before`."""
         old = before if after.origin_BN is None else moved(before, after.origin_BN.tolist())
-        differs_BN = (old.tokens_BN != after.tokens_BN) | (old.status_BN != after.status_BN)
-        row, cell = differs_BN.nonzero(as_tuple=True)
+        tokens_BN, status_BN = after.tokens_BN.numpy(), after.status_BN.numpy()
+        differs_BN = old.tokens_BN.numpy() != tokens_BN
+        row, cell = (differs_BN | (old.status_BN.numpy() != status_BN)).nonzero()
         changes = zip(
             row.tolist(),
             cell.tolist(),
-            after.tokens_BN[row, cell].tolist(),
-            after.status_BN[row, cell].tolist(),
-            after.logprobs_BN[row, cell].tolist(),
+            tokens_BN[row, cell].tolist(),
+            status_BN[row, cell].tolist(),
+            after.logprobs_BN.numpy()[row, cell].tolist(),
             strict=True,
         )
         origin = None

@@ -1,6 +1,5 @@
 """Trees of a draft model: the best of all trees, of the shape that was asked for."""
 
-from collections import Counter
 from collections.abc import Iterator
 from statistics import fmean
 
@@ -12,9 +11,11 @@ from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft_tree import DraftTree, FixedTree, OptTree
 from anyorder.decode.draft_verify.loop import Draft
 from anyorder.decode.draft_verify.tree_shape import best_first
+from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
+from anyorder.trace import fold
 from tests.laws.cases import examples, seeds
 
 GREEDY = Sampler(Sampling(), Coins.of_seeds([0], cells=30))
@@ -83,11 +84,8 @@ def test_what_is_expected_is_what_is_accepted(make: type[DraftTree]) -> None:
     canvas = Canvas.of_prompts([[0]] * 16, new_cells=[200] * 16)
     coins = Coins.of_seeds(range(16), cells=201)
     trace = run(decoder, lm, canvas, Sampler(Sampling(temperature=1.0), coins))
-    written = [  # the last calls are cut short by the end of the text
-        count
-        for step in trace.steps[1:60]
-        for count in Counter(change.row for change in step.changes).values()
-    ]
+    # the last calls are cut short by the end of the text
+    written = [count for step in trace.steps[1:60] for count in step.written.values()]
     assert fmean(written) == pytest.approx(1 + expected, rel=0.05)
 
 
@@ -122,6 +120,35 @@ def test_depth_and_a_small_vocabulary_bound_a_tree() -> None:
     assert max(map(len, found)) == 3
 
 
+@pytest.mark.parametrize("make", [OptTree, FixedTree])
+def test_what_the_user_asks_of_the_distribution_is_asked_of_the_draft(
+    make: type[DraftTree],
+) -> None:
+    """A bias, a penalty for what was said on the way to a cell, a filter."""
+    lm = TableLM.random(seed=4, vocab_size=6, order=1, spread=1.0)
+    canvas = Canvas.of_prompts([[1]], new_cells=[20])
+    coins = Coins.of_seeds([0], cells=21)
+    for asked in (
+        Sampling(logit_bias={2: 50.0}, repetition_penalty=1.3),
+        Sampling(temperature=1.0, top_k=1),
+        Sampling(temperature=0.7, repetition_penalty=5.0, top_k=1),
+    ):
+        sampler = Sampler(asked, coins)
+        alone = run(LeftToRight(), lm, canvas, sampler)
+        drafted = run(make(lm, size=8), lm, canvas, sampler)
+        assert fold(drafted).row(0) == fold(alone).row(0)
+        assert drafted.cost.calls <= alone.cost.calls / 2  # it draws on what is likeliest then
+
+
+def test_no_guess_lies_beyond_the_end() -> None:
+    lm = TableLM.random(seed=4, vocab_size=6, order=1, spread=1.0)
+    decoder = OptTree(lm, size=8, threshold=0.0)
+    for room, depth in ((1, 0), (2, 1), (3, 2)):
+        canvas = Canvas.of_prompts([[1]], new_cells=[room])
+        draft = decoder.draft(decoder.begin(lm, canvas, GREEDY), canvas, GREEDY)
+        assert (max(map(len, paths(draft))) if draft else 0) == depth
+
+
 def test_rows_grow_trees_of_their_own() -> None:
     lm = TableLM.random(seed=5, vocab_size=6, order=2, spread=2.0)
     prompts = [[1, 2, 3], [4], [0, 5]]
@@ -140,6 +167,10 @@ def test_rows_grow_trees_of_their_own() -> None:
         lambda: FixedTree(None, size=0),
         lambda: FixedTree(None, rank_odds=()),
         lambda: FixedTree(None, rank_odds=(0.2, 0.5)),
+        lambda: FixedTree(None, rank_odds=(-0.5,)),
+        lambda: FixedTree(None, rank_odds=(float("nan"),)),
+        lambda: FixedTree(None, rank_odds=(0.6, 0.5)),
+        lambda: OptTree(None, threshold=float("nan")),
     ],
 )
 def test_options_that_can_not_be_are_refused(make) -> None:

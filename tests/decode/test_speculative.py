@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.small import spoken
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.speculative import Speculative, merged
 from anyorder.decode.run import run
-from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableLM
+from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.models.table import TableCache, TableLM
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row
 from tests.laws.checks import Counted, texts
@@ -74,3 +75,29 @@ def test_padding_of_a_vocabulary_is_cut_off_or_impossible() -> None:
     assert torch.equal(spoken(logits, 3), logits[..., :3])
     assert torch.equal(spoken(logits, 4), logits)
     assert spoken(logits, 6).softmax(-1)[0, 0, 4:].tolist() == [0, 0]
+
+
+def test_rows_that_have_ended_draft_nothing() -> None:
+    said_BJW = torch.tensor([[[5, 6], [5, 7]], [[1, 2], [3, 4]]])
+    tree = merged(said_BJW, torch.tensor([True, False]))
+    assert tree is not None
+    assert tree.tokens_BK[0].tolist() == [5, 6, 7]
+    assert tree.parents_BK.tolist() == [[-1, 0, 0], [-2, -2, -2]]
+    assert merged(said_BJW, torch.tensor([False, False])) is None
+
+
+def test_several_drafts_copy_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self: TableCache, rows_R: torch.Tensor) -> TableCache:
+        raise AssertionError("a cache was copied")
+
+    monkeypatch.setattr(TableCache, "select", never)
+    lm = TableLM.random(seed=1, vocab_size=5, order=2, spread=1.0)
+    canvas = Canvas.of_prompts([[1], [2, 3]], new_cells=[6, 9])
+    sampler = Sampler(Sampling(temperature=1.0), Coins.of_seeds([0, 1], cells=12))
+    assert run(Speculative(lm, width=3, drafts=3), lm, canvas, sampler).cost.tokens == 15
+
+
+def test_drafts_are_one_to_eight() -> None:
+    for drafts in (0, 9):
+        with pytest.raises(ValueError, match="1 to 8 drafts"):
+            Speculative(None, drafts=drafts)

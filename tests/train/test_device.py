@@ -78,3 +78,11 @@ def test_a_device_that_is_not_there_is_named() -> None:
         with pytest.raises(ValueError, match=r"'cuda'.*try cpu"):
             device("cuda")
     assert device("cpu").type == "cpu"
+
+
+def test_a_training_that_began_elsewhere_goes_on_there_alone(tmp_path: Path) -> None:
+    weights(tmp_path / "m", "ctc", torch.device("cpu"))
+    state = tmp_path / "m" / "training" / "state" / "state.json"
+    state.write_text(state.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    with pytest.raises(ValueError, match="began on cuda: go on with --device cuda"):
+        weights(tmp_path / "m", "ctc", torch.device("cpu"))

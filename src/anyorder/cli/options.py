@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anyorder.models.writer import Writer
 
 DeviceName = Annotated[
-    str, typer.Option("--device", help="Where to train: cpu, cuda (a graphics processor), mps.")
+    str, typer.Option("--device", help="Where to train: cpu, or cuda (a graphics processor).")
 ]
 Model = Annotated[
     str,

@@ -2,6 +2,7 @@
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
@@ -13,8 +14,10 @@ __all__ = [
     "AggressiveDecoding",
     "Auto",
     "Beam",
+    "FixedTree",
     "Jacobi",
     "LeftToRight",
+    "OptTree",
     "PromptCopy",
     "Speculative",
     "TokenRecycling",

@@ -5,6 +5,7 @@ Shapes: B rows, T cells to read (right-padded), N canvas cells, H history, P wri
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -35,14 +36,16 @@ def pending(canvas: Canvas, cache: Cache) -> Pending:
 
     Raises ValueError for a row that begins with an open cell: a causal model must read something.
     """
-    frontier_B, live_B = canvas.frontier_B, canvas.live_B
-    if bool((live_B & (frontier_B == 0)).any()):
+    frontier_B, live_B = canvas.frontier_B.numpy(), canvas.live_B.numpy()
+    if (live_B & (frontier_B == 0)).any():
         raise ValueError("the prompt is empty; a left-to-right model needs at least one token")
-    begin_B = cache.length_B.cpu()
-    count_B = (frontier_B - begin_B).where(live_B, 0)
-    cells_BT = begin_B[:, None] + torch.arange(max(1, int(count_B.max())))
-    tokens_BT = canvas.tokens_BN.gather(1, cells_BT.clamp_max(canvas.tokens_BN.shape[1] - 1))
-    return Pending(tokens_BT, count_B)
+    begin_B = cache.length_B.cpu().numpy()
+    count_B = (frontier_B - begin_B) * live_B
+    B, N = canvas.tokens_BN.shape
+    cells_BT = begin_B[:, None] + np.arange(max(1, max(count_B.tolist())))
+    cells_BT = np.minimum(cells_BT, N - 1)
+    tokens_BT = canvas.tokens_BN.numpy()[np.arange(B)[:, None], cells_BT]
+    return Pending(torch.from_numpy(tokens_BT), torch.from_numpy(count_B))
 
 
 def roots(canvas: Canvas) -> list[int]:
@@ -76,5 +79,5 @@ def logprobs(
     logits_BPV: Float[Tensor, "B P V"], tokens_BP: Int[Tensor, "B P"]
 ) -> Float[Tensor, "B P"]:
     """The model's own log-probability of each token: temperature 1, no filter."""
-    chosen_BP = logits_BPV.gather(-1, tokens_BP.to(logits_BPV.device)[..., None])[..., 0]
-    return (chosen_BP - logits_BPV.logsumexp(-1)).cpu().float()
+    tokens_BP1 = tokens_BP.to(logits_BPV.device)[..., None]
+    return logits_BPV.log_softmax(-1).gather(-1, tokens_BP1)[..., 0].cpu().float()

@@ -38,7 +38,7 @@ class Coins:
     def of_seeds(seeds: Sequence[int], *, cells: int) -> "Coins":
         """More cells never change the coins of the cells before them."""
         rows = [np.concatenate([_coins(s, (), cells, 3), _more(s, cells)], 1) for s in seeds]
-        return Coins(torch.from_numpy(np.array(rows).reshape(len(seeds), cells, -1)))
+        return Coins(torch.from_numpy(np.array(rows).reshape(len(seeds), cells, DRAW + DRAFTS)))
 
     def at(self, cells_BS: Int[Tensor, "B S"], kind: int) -> Float64[Tensor, "B S"]:
         """The coins of these cells; beyond the canvas the last cell's (never written)."""

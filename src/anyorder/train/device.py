@@ -6,7 +6,7 @@ Objectives and networks make their tensors where the training runs, without a wo
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 import torch
@@ -16,15 +16,17 @@ CPU: Final = torch.device("cpu")
 
 
 def device(name: str) -> torch.device:
-    """The device of that name ("cpu", "cuda", "cuda:1", "mps"). Raises ValueError where there is
-    none.
-    """
+    """The device of that name: "cpu", "cuda", "cuda:1". Raises ValueError where there is none."""
     try:
         found = torch.device(name)
+        if found.type not in ("cpu", "cuda"):
+            raise ValueError("not a device that is known")
         torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise ValueError(f"nothing can be trained on {name!r} here ({first}): try cpu") from error
+        raise ValueError(
+            f"nothing can be trained on {name!r} here ({first}): try cpu, or cuda"
+        ) from error
     return found
 
 
@@ -40,14 +42,14 @@ def on(where: torch.device, seed: int) -> Iterator[None]:
     """Tensors are made on `where`, and the common generators, which dropout draws from, begin with
     `seed`; afterwards they are what they were.
     """
-    devices = [where] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        if where.type == "cpu":  # it is the default
+    cuda = where.type == "cuda"
+    with torch.random.fork_rng(devices=[where] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(where):
+                torch.cuda.manual_seed(seed)
+        with nullcontext() if where.type == "cpu" else where:  # it is the default
             yield
-        else:
-            with where:
-                yield
 
 
 def generator(where: torch.device, seed: int) -> Generator:

@@ -2,9 +2,9 @@
 
     trained = train(model, CTC(), rows, held_out, Recipe(steps=3000), Path("my-model/training"))
 
-A run that is stopped, or killed, goes on from its last check with the same call, and ends with the
-weights that it would have had. Everything that it writes is in `folder`: `log.jsonl`, the state,
-the snapshots, and after a loss that is no number the batch that it came of.
+A run that is stopped, or killed, goes on from its last check with the same call; on a CPU it ends
+with the weights that it would have had. Everything that it writes is in `folder`: `log.jsonl`, the
+state, the snapshots, and after a loss that is no number the batch that it came of.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a training run must remember to go on bit for bit, as files without pickles.
+"""What a training run must remember to go on, on a CPU bit for bit, as files without pickles.
 
     save(folder, module, optimizer, rng, progress)
     progress = restore(folder, module, optimizer, rng)
@@ -53,7 +53,8 @@ def save(
         {name: x.detach().clone().contiguous() for name, x in tensors.items()},
         half / "state.safetensors",
     )
-    (half / "state.json").write_text(json.dumps(asdict(progress)))
+    facts = asdict(progress) | {"device": rng.device.type}
+    (half / "state.json").write_text(json.dumps(facts))
     old = folder.with_name(folder.name + ".old")
     if folder.exists():  # else a kill has left the old one as the only one
         shutil.rmtree(old, ignore_errors=True)
@@ -71,7 +72,11 @@ def restore(
     if not folder.exists():
         return None
     try:
-        progress = Progress(**json.loads((folder / "state.json").read_text()))
+        facts = json.loads((folder / "state.json").read_text())
+        began = facts.pop("device", "cpu")
+        progress = Progress(**facts)
+        if began != rng.device.type:  # chance has another state there
+            raise ValueError(f"it began on {began}: go on with --device {began}")
         tensors = load_file(folder / "state.safetensors")
         weights = _under("weight.", tensors)
         module.load_state_dict(weights)
@@ -81,8 +86,8 @@ def restore(
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(
-            f"the training in {folder} can't be gone on with ({first}): "
-            "it is of another recipe or version, or damaged; name another folder, or remove it"
+            f"the training in {folder} can't be gone on with ({first}): it is of another recipe, "
+            "version or device, or damaged; name another folder, or remove it"
         ) from error
     return progress
 

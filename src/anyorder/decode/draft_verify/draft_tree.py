@@ -3,8 +3,8 @@
     OptTree(draft_model, size=16)
     FixedTree(draft_model, size=16)
 
-The draft model reads what is in the tree so far and says what may follow its newest cells; so a
-tree that is d cells deep takes d calls of it. All guesses are certain: the text is that of left to
+The draft model reads what is in the tree so far and says what may follow its newest cells: a call
+for every level that is asked for. All guesses are certain: the text is that of left to
 right decoding, at any temperature.
 Shapes: B rows, K cells of a tree, S newest cells, V vocabulary.
 """
@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, final
 
 import torch
@@ -24,7 +25,7 @@ from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.draft_verify.tree_shape import best_first
-from anyorder.decode.reading import pending
+from anyorder.decode.reading import history, open_run, pending
 from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
 from anyorder.models.capability import CausalLM
@@ -100,14 +101,17 @@ class DraftTree(DraftVerify):
 
     @final
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        trees = [Growing(new=(-1,)) if live else Growing() for live in canvas.live_B.tolist()]
-        logits_BSV = memory.read(pending(canvas, memory.cache), memory.cache)[:, None]
+        # the last token of a text is the target's own
+        most = (open_run(canvas) - 1).where(canvas.live_B, 0).tolist()
+        trees = [Growing(new=(-1,)) if deep > 0 else Growing() for deep in most]
+        logits_BSV, level = memory.read(pending(canvas, memory.cache))[:, None], 0
         while True:
-            tokens, odds = self._likeliest(logits_BSV, sampler)
-            trees = [
-                self.grown(tree, tree.below(tokens[row], odds[row])) if tree.new else tree
-                for row, tree in enumerate(trees)
-            ]
+            tokens, odds = self._likeliest(logits_BSV, canvas, trees, sampler)
+            level += 1
+            for row, tree in enumerate(trees):
+                if tree.new:
+                    wider = self.grown(tree, tree.below(tokens[row], odds[row]))
+                    trees[row] = wider if level < most[row] else Growing(wider.cells)
             if not any(tree.new for tree in trees):
                 return drafted(trees)
             draft = drafted(trees)
@@ -115,11 +119,24 @@ class DraftTree(DraftVerify):
             logits_BSV = memory.peek(draft.tokens_BK, Tree(draft.parents_BK), _new(trees))
 
     def _likeliest(
-        self, logits_BSV: Float[Tensor, "B S V"], sampler: Sampler
+        self,
+        logits_BSV: Float[Tensor, "B S V"],
+        canvas: Canvas,
+        trees: Sequence[Growing],
+        sampler: Sampler,
     ) -> tuple[list[list[list[int]]], list[list[list[float]]]]:
-        """The likeliest followers of each cell, and their odds."""
-        temperature = sampler.options.temperature or 1.0
-        shares_BSV = (logits_BSV.float() / temperature).softmax(-1)
+        """The likeliest followers of each cell, and their odds, with the user's options; at
+        temperature 0 the odds are those of temperature 1.
+        """
+        past_BSH = None
+        if sampler.wants_history:
+            B, S = logits_BSV.shape[:2]
+            before_BSH = history(canvas, canvas.tokens_BN[:, :0]).expand(B, S, -1)
+            past_BSH = torch.cat([before_BSH, _paths_of(trees, S)], -1)
+        if sampler.greedy:
+            shares_BSV = sampler.logits(logits_BSV, past_BSH).softmax(-1)
+        else:
+            shares_BSV = sampler.probs(logits_BSV, past_BSH)
         best = shares_BSV.topk(min(self.ranks, shares_BSV.shape[-1]))
         return best.indices.tolist(), best.values.tolist()
 
@@ -142,7 +159,7 @@ class OptTree(DraftTree):
     depth: int = 12
 
     def __post_init__(self) -> None:
-        if min(self.size, self.depth) < 1 or self.threshold < 0:
+        if min(self.size, self.depth) < 1 or not self.threshold >= 0:
             raise ValueError(
                 "an OPT-tree has a size and a depth of 1 or more, and a threshold of 0 or more"
             )
@@ -160,8 +177,12 @@ class OptTree(DraftTree):
         cells = tuple(replace(cell, parent=place[cell.parent]) for _, cell in kept)
         wider = Growing(cells, tuple(place[old] for old, _ in kept if old >= len(tree.cells)))
         deep = len(level[0].ranks) >= self.depth
-        enough = wider.expected - tree.expected <= self.threshold
-        return Growing(cells) if deep or enough else wider
+        if deep or wider.expected - tree.expected <= self.threshold:
+            return Growing(cells)
+        if len(cells) < self.size:
+            return wider
+        least = min(cell.odds for cell in cells)  # what follows a cell that is no likelier is not
+        return Growing(cells, tuple(cell for cell in wider.new if cells[cell].odds > least))
 
 
 @final
@@ -174,9 +195,12 @@ class FixedTree(DraftTree):
     rank_odds: tuple[float, ...] = (0.6, 0.15, 0.07, 0.04)
 
     def __post_init__(self) -> None:
-        falls = all(a >= b > 0 for a, b in zip(self.rank_odds, self.rank_odds[1:], strict=False))
-        if self.size < 1 or not self.rank_odds or not falls or self.rank_odds[0] >= 1:
-            raise ValueError("a fixed tree has a size of 1 or more, and falling rank odds below 1")
+        falls = all(a >= b for a, b in pairwise(self.rank_odds))
+        shares = all(0 < odds < 1 for odds in self.rank_odds) and sum(self.rank_odds) <= 1
+        if self.size < 1 or not self.rank_odds or not (falls and shares):
+            raise ValueError(
+                "a fixed tree has a size of 1 or more, and falling rank odds that sum to 1 at most"
+            )
 
     @property
     def ranks(self) -> int:
@@ -185,10 +209,10 @@ class FixedTree(DraftTree):
     def grown(self, tree: Growing, level: list[Guess]) -> Growing:
         """What the shape has of this level."""
         wanted = _paths(self.size, self.rank_odds)
-        added = tuple(guess for guess in level if guess.ranks in wanted)
-        places = range(len(tree.cells), len(tree.cells) + len(added))
-        deep = len(level[0].ranks) >= max(map(len, wanted))
-        return Growing((*tree.cells, *added), () if deep else tuple(places))
+        above = {path[:-1] for path in wanted}
+        cells = (*tree.cells, *(guess for guess in level if guess.ranks in wanted))
+        new = range(len(tree.cells), len(cells))
+        return Growing(cells, tuple(cell for cell in new if cells[cell].ranks in above))
 
 
 @lru_cache
@@ -214,6 +238,23 @@ def drafted(trees: Sequence[Growing]) -> Draft | None:
     rows = [[(cell.token, cell.parent) for cell in tree.cells] for tree in trees]
     filled = torch.tensor([[*row, *[(0, -2)] * (K - len(row))] for row in rows])
     return Draft(filled[..., 0], filled[..., 1])
+
+
+def _paths_of(trees: Sequence[Growing], newest: int) -> Tensor:
+    """The tokens from the root to each of the newest cells; -1 where there is none."""
+    rows: list[list[list[int]]] = []
+    for tree in trees:
+        paths: list[list[int]] = []
+        for cell in tree.new[:newest]:
+            path: list[int] = []
+            while cell >= 0:
+                path.insert(0, tree.cells[cell].token)
+                cell = tree.cells[cell].parent
+            paths.append(path)
+        rows.append(paths + [[]] * (newest - len(paths)))
+    W = max(len(path) for paths in rows for path in paths)
+    filled = [[path + [-1] * (W - len(path)) for path in paths] for paths in rows]
+    return torch.tensor(filled, dtype=torch.long)
 
 
 def _new(trees: Sequence[Growing]) -> Tensor:

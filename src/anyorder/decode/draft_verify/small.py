@@ -1,7 +1,7 @@
 """The draft model beside the target: what it has read, and what it says comes next.
 
     small = Small.beside(draft_model, target, canvas, more=5)
-    logits_BV = small.read(pending(canvas, small.cache), small.cache)
+    logits_BV = small.read(pending(canvas, small.cache))
 
 Shapes: B rows, T cells read, K cells of a tree, S scored cells, V vocabulary of the target, U
 vocabulary of the draft model.
@@ -46,11 +46,11 @@ class Small:
         cache = small.new_cache(len(canvas.tokens_BN), room(canvas) + more)
         return Small(small, cache, target.vocab_size)
 
-    def read(self, read: Pending, cache: Cache) -> Float[Tensor, "B V"]:
+    def read(self, read: Pending) -> Float[Tensor, "B V"]:
         """What comes next after these tokens; a token that it lacks it takes for another."""
         tokens_BT = read.tokens_BT.clamp_max(self.model.vocab_size - 1)
-        logits_B1U = self.model.extend(tokens_BT, cache, score_BS=read.last_B1)
-        cache.keep(torch.arange(tokens_BT.shape[1]).expand(len(tokens_BT), -1), read.count_B)
+        logits_B1U = self.model.extend(tokens_BT, self.cache, score_BS=read.last_B1)
+        self.cache.keep(torch.arange(tokens_BT.shape[1]).expand(len(tokens_BT), -1), read.count_B)
         return spoken(logits_B1U, self.vocab_size)[:, 0]
 
     def peek(

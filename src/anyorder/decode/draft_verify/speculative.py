@@ -5,15 +5,15 @@
 
 Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1; with several drafts Sun et al. 2023
 (arXiv:2310.15141), algorithms 2 and 3: see `selection`.
-Shapes: B rows, J drafts of a row, X drafts of all rows, W tokens of a draft, V vocabulary, H
-history.
+Shapes: B rows, J drafts of a row, W tokens of a draft, K cells of a tree, S newest cells, V
+vocabulary, H history.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
@@ -21,6 +21,7 @@ from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Drawn, Seen
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.reading import Pending, history, pending
 from anyorder.decode.sampling import DRAFTS, DRAW, Sampler, draw
+from anyorder.masks import Tree
 from anyorder.models.capability import CausalLM
 
 
@@ -50,78 +51,94 @@ class Speculative(DraftVerify):
         return self.width * self.drafts
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Small:
-        return Small.beside(self.draft_model, model, canvas, more=self.width + 1)
+        return Small.beside(self.draft_model, model, canvas, more=self.most_drafted + 1)
 
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        B, J = len(canvas.tokens_BN), 1 if sampler.greedy else self.drafts
         read = pending(canvas, memory.cache)
-        row_X = torch.arange(B).repeat_interleave(J)
-        logits_XV = memory.read(read, memory.cache)[row_X]
-        # drafts part after the first token; what all have read stays in the model's own cache
-        cache = memory.cache if J == 1 else memory.cache.select(row_X)
-        said_XW = canvas.tokens_BN[row_X, :0]
-        live_X = (read.count_B > 0).long()[row_X]
-        probs: list[Tensor] = []
+        logits_BV = memory.read(read)
+        if self.drafts > 1 and not sampler.greedy:
+            return self._several(memory, logits_BV, canvas, sampler)
+        live_B = (read.count_B > 0).long()
+        said_BW, probs = canvas.tokens_BN[:, :0], []
         for at in range(self.width):
             if at:
-                logits_XV = memory.read(Pending(said_XW[:, -1:], live_X), cache)
-            guess_X, probs_XV = guessed(logits_XV, canvas, said_XW, sampler, drafts=J)
-            said_XW = torch.cat([said_XW, guess_X[:, None]], 1)
-            probs.append(probs_XV)
-        if sampler.greedy:
-            return Draft(said_XW, (torch.arange(self.width) - 1).expand(B, -1))
-        drawn = Drawn(*(x.unflatten(0, (B, J)) for x in (said_XW, torch.stack(probs, 1))))
-        return merged(drawn)
+                logits_BV = memory.read(Pending(said_BW[:, -1:], live_B))
+            past_B1H = history(canvas, said_BW) if sampler.wants_history else None
+            cells_B1 = canvas.frontier_B[:, None] + at
+            if sampler.greedy:
+                guess_B1 = sampler.pick(logits_BV[:, None], cells_B1, past_B1H)
+            else:
+                probs.append(sampler.probs(logits_BV[:, None], past_B1H).cpu())
+                guess_B1 = draw(probs[-1], sampler.coins.at(cells_B1, DRAW))
+            said_BW = torch.cat([said_BW, guess_B1], 1)
+        parents_BK = (torch.arange(self.width) - 1).expand(len(said_BW), -1)
+        drawn = Drawn(said_BW[:, None], torch.cat(probs, 1)[:, None]) if probs else None
+        return Draft(said_BW, parents_BK, drawn)
+
+    def _several(
+        self, memory: Small, logits_BV: Float[Tensor, "B V"], canvas: Canvas, sampler: Sampler
+    ) -> Draft | None:
+        """Chains that grow together, as a tree that the draft model reads anew for every level."""
+        B, J = len(canvas.tokens_BN), self.drafts
+        said_BJW = canvas.tokens_BN[:, None, :0].expand(B, J, 0)
+        logits_BSV, probs = logits_BV[:, None], []
+        while True:
+            at, S = said_BJW.shape[2], logits_BSV.shape[1]
+            past_BSH = None
+            if sampler.wants_history:
+                past_B1H = history(canvas, canvas.tokens_BN[:, :0]).expand(B, S, -1)
+                past_BSH = torch.cat([past_B1H, said_BJW[:, :S]], -1)
+            probs_BSV = sampler.probs(logits_BSV, past_BSH).cpu()
+            probs.append(probs_BSV.expand(B, J, -1))
+            cells_B1 = canvas.frontier_B[:, None] + at
+            coins_BJ = torch.cat([sampler.coins.at(cells_B1, DRAW + j) for j in range(J)], 1)
+            guess_BJ = draw(probs[-1], coins_BJ)
+            said_BJW = torch.cat([said_BJW, guess_BJ[..., None]], 2)
+            tree = merged(said_BJW, canvas.live_B)
+            if tree is None or at + 1 == self.width:
+                break
+            logits_BSV = memory.peek(tree.tokens_BK, Tree(tree.parents_BK), tree.last_BJ)
+        if tree is None:
+            return None
+        return Draft(tree.tokens_BK, tree.parents_BK, Drawn(said_BJW, torch.stack(probs, 2)))
 
     def observe(self, memory: Small, seen: Seen) -> Small:
         return memory.forget(seen)
 
 
-def guessed(
-    logits_XV: Float[Tensor, "X V"],
-    canvas: Canvas,
-    said_XW: Int[Tensor, "X W"],
-    sampler: Sampler,
-    *,
-    drafts: int,
-) -> tuple[Int[Tensor, " X"], Float64[Tensor, "X V"]]:
-    """The next token of every draft, and the distribution that it was drawn from; each draft of a
-    row has coins of its own.
+@dataclass(frozen=True)
+class Merged:
+    """Chains as a tree; `last_BJ`: the cell of each chain's last token."""
+
+    tokens_BK: Int[Tensor, "B K"]
+    parents_BK: Int[Tensor, "B K"]
+    last_BJ: Int[Tensor, "B J"]
+
+
+def merged(said_BJW: Int[Tensor, "B J W"], live_B: Bool[Tensor, " B"]) -> Merged | None:
+    """A tree of chains: those that begin alike share their cells. Rows that are not live have
+    none; None where no row has any.
+
+    >>> tree = merged(torch.tensor([[[5, 6], [5, 7]]]), torch.tensor([True]))
+    >>> tree.tokens_BK.tolist(), tree.parents_BK.tolist(), tree.last_BJ.tolist()
+    ([[5, 6, 7]], [[-1, 0, 0]], [[1, 2]])
     """
-    B, W = len(canvas.tokens_BN), said_XW.shape[1]
-    past_X1H = None
-    if sampler.wants_history:
-        past_B1H = history(canvas, canvas.tokens_BN[:, :0])
-        past_X1H = torch.cat([past_B1H.repeat_interleave(drafts, 0), said_XW[:, None]], -1)
-    at_B1 = canvas.frontier_B[:, None] + W
-    if sampler.greedy:
-        return sampler.pick(logits_XV[:, None], at_B1, past_X1H)[:, 0], logits_XV.double()
-    probs_X1V = sampler.probs(logits_XV[:, None], past_X1H).cpu()
-    coins_BJ = torch.cat([sampler.coins.at(at_B1, DRAW + j) for j in range(drafts)], 1)
-    return draw(probs_X1V, coins_BJ.flatten()[:, None])[:, 0], probs_X1V[:, 0]
-
-
-def merged(drawn: Drawn) -> Draft:
-    """A tree of chains: those that begin alike share their cells.
-
-    >>> tokens_1JW, probs_1JWV = torch.tensor([[[5, 6], [5, 7]]]), torch.ones(1, 2, 2, 9).double()
-    >>> draft = merged(Drawn(tokens_1JW, probs_1JWV))
-    >>> draft.tokens_BK.tolist(), draft.parents_BK.tolist()
-    ([[5, 6, 7]], [[-1, 0, 0]])
-    """
-    tokens, parents = [], []
-    for chains in drawn.tokens_BJW.tolist():
-        cells: dict[tuple[int, ...], int] = {(): -1}
+    tokens, parents, last = [], [], []
+    for chains, live in zip(said_BJW.tolist(), live_B.tolist(), strict=True):
+        cells: dict[tuple[int, ...], int] = {}
         above: list[int] = []
-        for chain in chains:
+        for chain in chains if live else ():
             for end in range(1, len(chain) + 1):
                 said = tuple(chain[:end])
                 if said not in cells:
                     cells[said] = len(above)
-                    above.append(cells[said[:-1]])
-        tokens.append([said[-1] for said in cells if said])
+                    above.append(cells.get(said[:-1], -1))
+        tokens.append([said[-1] for said in cells])
         parents.append(above)
+        last.append([cells.get(tuple(chain), 0) for chain in chains])
     K = max(map(len, tokens))
-    filled = [[*row, *[0] * (K - len(row))] for row in tokens]
-    below = [[*row, *[-2] * (K - len(row))] for row in parents]
-    return Draft(torch.tensor(filled), torch.tensor(below), drawn)
+    if not K:
+        return None
+    filled = torch.tensor([[*row, *[0] * (K - len(row))] for row in tokens])
+    below = torch.tensor([[*row, *[-2] * (K - len(row))] for row in parents])
+    return Merged(filled, below, torch.tensor(last))

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -51,9 +51,12 @@ def placed(
     embedding: Embedding, ids_N: Int[Tensor, " N"], places_N: Tensor
 ) -> Float[Tensor, "N C"]:
     """Tokens as vectors, with their places."""
-    scale = math.sqrt(embedding.table.embedding_dim)
-    x_NC = F.embedding(ids_N, embedding.table.weight.detach()) * scale
-    return x_NC + embedding.waves(int(places_N.max()) + 1)[places_N]
+    table_VC, ids, places = (x.numpy() for x in (embedding.table.weight.detach(), ids_N, places_N))
+    if ids.min(initial=0) < 0:
+        raise IndexError("a token id is 0 or more")
+    waves_RC = embedding.waves(int(places.max()) + 1).numpy()
+    scale = np.float32(math.sqrt(embedding.table.embedding_dim))
+    return torch.from_numpy(table_VC[ids] * scale + waves_RC[places])  # few cells
 
 
 def trial(net: EncoderDecoder) -> list[list[int]]:

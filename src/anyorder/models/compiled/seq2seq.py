@@ -6,7 +6,7 @@ Shapes: B rows, T new cells, S scored cells, N cells of a call, V target vocabul
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,13 @@ class CompiledCache(BesideSource[KeyValues]):
 
     source: Source
     origins: list[int]
+    words: dict[int, np.ndarray] = field(default_factory=dict)  # what so many cells a row see
+
+    def seen(self, cells: int) -> np.ndarray:
+        """The words of what that many cells of each row see of its source."""
+        if cells not in self.words:
+            self.words[cells] = self.source.seen_by(np.repeat(self.origins, cells))
+        return self.words[cells]
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "CompiledCache":
         """Sources are never copied: rows say which is theirs."""
@@ -116,7 +123,7 @@ class CompiledSourceLM:
         table = table_of(cache.own, T, tree, None, cache.room)
         x_NC = placed(self.by.net.target, tokens_BT.reshape(-1), torch.tensor(table.places))
         score_N = scored(score_BS, B, T)
-        source_words = cache.source.seen_by(np.repeat(cache.origins, T))
+        source_words = cache.seen(T)
         logits_NV = code.engine.outputs(len(score_N))
         with code.engine.lock:
             words = table.words.buffer_info()[0]

@@ -8,9 +8,9 @@ from functools import partial
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.systems.claims import Claim, More
+from anyorder.systems.experiments.lessons import EARLY, MIDDLE
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.speculation import SeveralDrafts
-from anyorder.systems.nat.nmt_training_process import EARLY, MIDDLE
 from anyorder.systems.system import System
 
 SYSTEM = System(
@@ -60,5 +60,5 @@ SYSTEM = System(
             More("tokens_per_call", than="spectr", of="spectr, 8 drafts"),
         ),
     ),
-    minutes=60,
+    minutes=80,
 )

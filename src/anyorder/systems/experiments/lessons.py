@@ -19,6 +19,8 @@ from anyorder.systems.experiments.school import LONG, SERIAL, Lessons, School, T
 
 BASELINE: Final = Way("deep-shallow", recipe=SERIAL)  # as long on the clock as CTC is trained
 TEACHER: Final = Way("deep-shallow", recipe=LONG)
+EARLY: Final = Way("deep-shallow", recipe=LONG.until(1800))  # a quarter of the teacher's training
+MIDDLE: Final = Way("deep-shallow", recipe=LONG.until(3600))
 TAUGHT: Final = Taught(TEACHER)
 
 

@@ -6,25 +6,20 @@ The models are trained by the school, a pair for each seed. Both read the same s
 seed's decoders meet the same texts. Speed is not asked: a draft of the target's own size is slow.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 from typing import Any
 
-from anyorder.canvas import DONE
-from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.tasks import Task
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.school import LAPTOP, NARROW, TINY, School, Way
+from anyorder.systems.experiments.school import LAPTOP, NARROW, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
-from anyorder.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +36,25 @@ class DraftPair:
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         return [
-            Part(f"pair {seed}", seed, "initialisation", partial(self.measure, bench, seed))
+            Part(
+                f"pair {seed}",
+                seed,
+                partial(self.trained_on, bench, seed),
+                partial(self.measure, bench, seed),
+            )
             for seed in range(bench.seeds)
         ]
+
+    def trained_on(self, bench: Bench, seed: int) -> str:
+        """What a seed stands for."""
+        school = schooled(bench, self.task, NARROW, LAPTOP, seed)
+        return stands_for(school, (self.target, self.draft))
 
     def measure(self, bench: Bench, seed: int) -> Numbers:
         """Tokens that a call of the target writes into a text, cells that it reads for each, and
         all calls of the draft model.
         """
-        school = self.school(bench, seed)
+        school = schooled(bench, self.task, NARROW, LAPTOP, seed)
         target, draft = school.translator(self.target), school.translator(self.draft)
         examples = school.task.splits().test[: bench.reduced(self.sources, 4)]
         sources = [each.source for each in examples if target.reads(each.source)]
@@ -66,7 +71,7 @@ class DraftPair:
                 coins = Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1])
                 sampler = Sampler(Sampling(temperature=self.temperature), coins, target.eos_ids)
                 trace = run(decoder, model, canvas, sampler, Stops(target.eos_ids))
-                lengths += accepted(trace)
+                lengths += [count for step in trace.steps for count in step.written.values()]
                 cells, drafted = cells + trace.cost.cells, drafted + trace.cost.draft_calls
             found[name] = {
                 "tokens_per_call": fmean(lengths),
@@ -74,23 +79,3 @@ class DraftPair:
                 "draft_calls": drafted,
             }
         return found
-
-    def school(self, bench: Bench, seed: int) -> School:
-        """Where the models of a seed are trained."""
-        return School(
-            task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else self.task,
-            width=Width(channels=16, heads=2, middle=32) if bench.quick else NARROW,
-            recipe=replace(LAPTOP, seed=seed),
-            scratch=bench.scratch,
-            steps=TINY.steps if bench.quick else None,
-            device=bench.device,
-        )
-
-
-def accepted(trace: Trace) -> list[int]:
-    """How many tokens each step wrote into each text that it wrote into."""
-    return [
-        count
-        for step in trace.steps
-        for count in Counter(c.row for c in step.changes if c.status == DONE).values()
-    ]

@@ -11,6 +11,7 @@ was stopped goes on.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.mixtures import Reversed, TrainedOn
 from anyorder.data.tasks import Task
 from anyorder.decode.run import Decoder
 from anyorder.folders import cache_dir
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.nets.layers import Width
+from anyorder.systems.bench import Bench
 from anyorder.train.device import CPU
 from anyorder.train.distill import distill, never_learnt
 from anyorder.train.fit import fit
@@ -164,6 +167,24 @@ class School:
         digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
         name = f"{Path(self.task.name).stem}-{way.paradigm}-{digest}"
         return (self.scratch or cache_dir() / "trained") / name
+
+
+def schooled(bench: Bench, task: Task, width: Width, recipe: Recipe, seed: int) -> School:
+    """Where the models of a seed are trained; those of a quick bench are tiny, on a tiny task."""
+    return School(
+        task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else task,
+        width=Width(channels=16, heads=2, middle=32) if bench.quick else width,
+        recipe=replace(recipe, seed=seed),
+        scratch=bench.scratch,
+        steps=TINY.steps if bench.quick else None,
+        device=bench.device,
+    )
+
+
+def stands_for(school: School, ways: Sequence[Way]) -> str:
+    """What a seed stands for, with the devices on which its models were trained."""
+    devices = [school.translator(way).trained.get("device", "CPU") for way in ways]
+    return f"initialisation, trained on {' and '.join(dict.fromkeys(map(str, devices)))}"
 
 
 @lru_cache(maxsize=16)

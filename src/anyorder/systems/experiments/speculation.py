@@ -13,7 +13,6 @@ of the target. gamma (width): guesses in a draft. Source: Leviathan et al. 2023
 (arXiv:2211.17192), sections 3.1 to 3.5. Shapes: V vocabulary.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -161,7 +160,7 @@ def iid_tokens_per_call(
     begin = dict.fromkeys(range(rows), 0)
     written: list[int] = []
     for step in trace.steps:
-        for row, count in Counter(change.row for change in step.changes).items():
+        for row, count in step.written.items():
             if begin[row] <= length - decoder.width - 1:
                 written.append(count)
             begin[row] += count

@@ -7,17 +7,16 @@ the end of a seed: all ways take turns, so that they meet the same machine.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
-from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
 from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.school import LAPTOP, NARROW, TINY, School, Way
+from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
 from anyorder.train.recipe import Recipe
 
@@ -52,16 +51,18 @@ class Trained:
         for seed in range(bench.seeds):
             for name in self.ways:
                 run = partial(self.quality, bench, name, seed)
-                told = partial(self.trained_on, bench, name, seed)
+                told = partial(self.trained_on, bench, [name], seed)
                 found.append(Part(f"{self.task.name}: {name} {seed}", seed, told, run))
-            run = partial(self.speed, bench, seed)
-            found.append(Part(f"{self.task.name}: speed {seed}", seed, "initialisation", run))
+            run, told = (
+                partial(self.speed, bench, seed),
+                partial(self.trained_on, bench, list(self.ways), seed),
+            )
+            found.append(Part(f"{self.task.name}: speed {seed}", seed, told, run))
         return found
 
-    def trained_on(self, bench: Bench, name: str, seed: int) -> str:
-        """What the seed stands for, with the device that the model was trained on."""
-        translator = self.school(bench, seed).translator(self.ways[name])
-        return f"initialisation, trained on {translator.trained.get('device', 'CPU')}"
+    def trained_on(self, bench: Bench, names: Sequence[str], seed: int) -> str:
+        """What a seed stands for."""
+        return stands_for(self.school(bench, seed), [self.ways[name] for name in names])
 
     def quality(self, bench: Bench, name: str, seed: int) -> Numbers:
         """Train, if that was not done before, and score what is written of the test pairs."""
@@ -102,11 +103,4 @@ class Trained:
 
     def school(self, bench: Bench, seed: int) -> School:
         """Where the models of a seed are trained."""
-        return School(
-            task=CopyOrReverse(length=3, alphabet=5, pairs=50) if bench.quick else self.task,
-            width=Width(channels=16, heads=2, middle=32) if bench.quick else self.width,
-            recipe=replace(self.recipe, seed=seed),
-            scratch=bench.scratch,
-            steps=TINY.steps if bench.quick else None,
-            device=bench.device,
-        )
+        return schooled(bench, self.task, self.width, self.recipe, seed)

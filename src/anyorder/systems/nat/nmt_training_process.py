@@ -11,15 +11,12 @@ from anyorder.models.ngram_lm import NGramModel
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.experiments.lessons import TAUGHT, TEACHER
-from anyorder.systems.experiments.school import LONG, Taught, Way
+from anyorder.systems.experiments.lessons import EARLY, MIDDLE, TAUGHT, TEACHER
+from anyorder.systems.experiments.school import Taught, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.experiments.words import ChoiceOfWords, Competences
 from anyorder.systems.system import System
 from anyorder.train.schedule import Until
-
-EARLY = Way("deep-shallow", recipe=LONG.until(1800))
-MIDDLE = Way("deep-shallow", recipe=LONG.until(3600))
 
 SYSTEM = System(
     number=76,
