@@ -66,7 +66,7 @@ ASSETS = {
         Translate("de"),
         TEACHER,
         HELP,
-        "deep-shallow",
+        "ctc-nat",
     ),
     "translate-en-de-ctc": Asset(
         "English to German in one call: CTC, six encoder layers and one decoder layer, distilled.",
