@@ -53,7 +53,8 @@ class System:
 
     `mechanism`: how it works, in about three sentences. `parts`: the classes of this library that
     do it. `laws`: which of the battery hold of them; `own_laws`: tests of its own, as pytest names
-    them. `minutes`: what a full run takes on two CPU cores, about.
+    them. `minutes`: what a full run of three seeds takes on two CPU cores, about,
+    with all models that it trains (others may have trained them before).
     """
 
     number: int

@@ -64,5 +64,5 @@ SYSTEM = System(
             Less("draft_calls", than="opt-tree", of="opt-tree, threshold 0.2"),
         ),
     ),
-    minutes=80,
+    minutes=75,
 )

@@ -60,5 +60,5 @@ SYSTEM = System(
             More("tokens_per_call", than="spectr", of="spectr, 8 drafts"),
         ),
     ),
-    minutes=80,
+    minutes=75,
 )

@@ -50,5 +50,5 @@ SYSTEM = System(
             More("chrf", than="dag, no pre-training"),
         ),
     ),
-    minutes=60,
+    minutes=190,
 )

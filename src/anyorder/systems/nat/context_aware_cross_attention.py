@@ -57,5 +57,5 @@ SYSTEM = System(
             Less("locality_entropy", than="vanilla-nat"),
         ),
     ),
-    minutes=45,
+    minutes=70,
 )

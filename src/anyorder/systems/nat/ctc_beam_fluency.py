@@ -51,5 +51,5 @@ SYSTEM = System(
             Less("latency_ms", than="deep-shallow"),
         ),
     ),
-    minutes=60,
+    minutes=45,
 )

@@ -100,5 +100,5 @@ SYSTEM = System(
             More("bleu", than="en-de, distilled: vanilla-nat", of="en-de, distilled: ctc-nat"),
         ),
     ),
-    minutes=60,
+    minutes=400,
 )

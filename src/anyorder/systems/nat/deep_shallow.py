@@ -53,5 +53,5 @@ SYSTEM = System(
             More("per_second", than="ctc-nat"),
         ),
     ),
-    minutes=60,
+    minutes=65,
 )

@@ -65,5 +65,5 @@ SYSTEM = System(
             Less("phoneme_error_rate", than="elmer, no pre-training"),
         ),
     ),
-    minutes=60,
+    minutes=65,
 )

@@ -79,5 +79,5 @@ SYSTEM = System(
             ),
         ),
     ),
-    minutes=60,
+    minutes=190,
 )

@@ -85,5 +85,5 @@ SYSTEM = System(
             ),
         ),
     ),
-    minutes=60,
+    minutes=350,
 )

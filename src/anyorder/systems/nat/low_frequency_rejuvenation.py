@@ -57,5 +57,5 @@ SYSTEM = System(
         ),
         Claim("It translates better.", More("bleu", than="distillation")),
     ),
-    minutes=50,
+    minutes=175,
 )

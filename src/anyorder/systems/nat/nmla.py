@@ -43,5 +43,5 @@ SYSTEM = System(
             Less("phoneme_error_rate", than="ctc-nat, as long"),
         ),
     ),
-    minutes=45,
+    minutes=30,
 )

@@ -80,5 +80,5 @@ SYSTEM = System(
             Less("kendall_distance", than="teacher, 7200 steps", of="teacher, 3600 steps"),
         ),
     ),
-    minutes=60,
+    minutes=300,
 )

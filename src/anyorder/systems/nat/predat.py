@@ -96,5 +96,5 @@ SYSTEM = System(
             More("bleu", than="en-de: deep-shallow", times=0.9, of="en-de: dag"),
         ),
     ),
-    minutes=60,
+    minutes=520,
 )

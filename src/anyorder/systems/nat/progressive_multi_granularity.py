@@ -58,5 +58,5 @@ SYSTEM = System(
         ),
         Claim("It chooses more words right.", More("lexical_accuracy", than="sentences alone")),
     ),
-    minutes=45,
+    minutes=130,
 )

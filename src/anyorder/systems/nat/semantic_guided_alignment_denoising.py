@@ -67,5 +67,5 @@ SYSTEM = System(
             Less("latency_ms", than="autoregressive, initialised", times=1 / 3),
         ),
     ),
-    minutes=60,
+    minutes=160,
 )
