@@ -55,7 +55,7 @@ def written(p_V: Tensor, q_V: Tensor, k: int) -> tuple[Tensor, float]:
         edges = sorted({0.0, 1.0, *(1 - left).tolist()})
         cuts = list(product(pairwise(edges), pairwise(picks)))
         accept_X, pick_X = (
-            torch.tensor([sum(cut[i]) / 2 for cut in cuts]).double() for i in (0, 1)
+            torch.tensor([sum(cut[i]) / 2 for cut in cuts], dtype=torch.double) for i in (0, 1)
         )
         share_X = torch.tensor([(b - a) * (d - c) for (a, b), (c, d) in cuts], dtype=torch.double)
         X = len(cuts)
@@ -158,10 +158,10 @@ def optimum(p_V: Tensor, q_V: Tensor, k: int) -> float:
     chance = np.array([float(q_V[list(xs)].prod()) for xs in plans])
     of_guesses = np.kron(np.eye(len(plans)), np.ones(V))
     of_tokens = np.kron(np.ones(len(plans)), np.eye(V))
-    found = linprog(
+    found = linprog(  # what is left of both can always be matched somehow, and gains nothing
         gain.ravel(),
-        A_eq=np.vstack([of_guesses, of_tokens]),
-        b_eq=np.concatenate([chance, p_V.numpy()]),
+        A_ub=np.vstack([of_guesses, of_tokens]),
+        b_ub=np.concatenate([chance, p_V.numpy()]),
         method="highs",
     )
     assert found.success
