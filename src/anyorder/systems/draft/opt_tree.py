@@ -13,6 +13,10 @@ from anyorder.systems.experiments.lessons import EARLY, MIDDLE
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.system import System
 
+# How often the draft's guess of each rank is what the target says: counted along what the targets
+# of three seeds write of 200 held-out sources, 14,109 tokens.
+RANK_ODDS = (0.62, 0.13, 0.06, 0.03, 0.02, 0.017, 0.012, 0.01)
+
 SYSTEM = System(
     number=179,
     slug="opt-tree",
@@ -41,8 +45,8 @@ SYSTEM = System(
                 "opt-tree": partial(OptTree, size=16, threshold=0.0),
                 "opt-tree, threshold 0.2": partial(OptTree, size=16),
                 "opt-tree, 8 cells": partial(OptTree, size=8, threshold=0.0),
-                "fixed tree": partial(FixedTree, size=16),
-                "fixed tree, 8 cells": partial(FixedTree, size=8),
+                "fixed tree": partial(FixedTree, size=16, rank_odds=RANK_ODDS),
+                "fixed tree, 8 cells": partial(FixedTree, size=8, rank_odds=RANK_ODDS),
                 "chain": partial(Speculative, width=16),
                 "chain, 8 cells": partial(Speculative, width=8),
             },
@@ -50,8 +54,8 @@ SYSTEM = System(
     ),
     claims=(
         Claim(
-            "A call writes more tokens than with a fixed tree of as many cells (of one shape, not "
-            "fitted to these models).",
+            "A call writes more tokens than with a fixed tree of as many cells, whose shape is the "
+            "best for how often these models agree.",
             More("tokens_per_call", than="fixed tree"),
         ),
         Claim(
