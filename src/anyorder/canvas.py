@@ -4,7 +4,7 @@
     canvas = canvas.write(cells_BP, tokens_BP, count_B, logprobs_BP)
 
 Whether a cell is decided is state, never a token id. The canvas knows nothing of models. It lies on
-the CPU and is small, so NumPy works on it: that costs a third of what torch's operators do.
+the CPU and is small, so NumPy works on it: a call of it costs less than one of torch's operators.
 Shapes: B rows, N cells, D width of a vector cell, P cells written at once.
 """
 

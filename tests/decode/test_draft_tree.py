@@ -68,9 +68,23 @@ def test_no_tree_of_the_same_size_is_expected_to_be_better(
     seed: int, size: int, root: int, spread: float
 ) -> None:
     lm = TableLM.random(seed=seed, vocab_size=3, order=1, spread=spread)
-    found = paths(draft_of(OptTree(lm, size=size, threshold=0.0), [[root]]))
-    assert len(set(found)) == size
-    best = max(sum(odds(lm, root, path) for path in tree) for tree in trees(size, 3))
+    has_the_best_tree(OptTree(lm, size=size, threshold=0.0), lm, root)
+
+
+def test_a_tree_that_is_not_the_best_is_noticed() -> None:
+    lm = TableLM.random(
+        seed=1, vocab_size=3, order=1, spread=4.0
+    )  # sure of itself: a chain is best
+    has_the_best_tree(OptTree(lm, size=4, threshold=0.0), lm, 0)
+    with pytest.raises(AssertionError):
+        has_the_best_tree(FixedTree(lm, size=4, rank_odds=(0.35, 0.33, 0.3)), lm, 0)
+
+
+def has_the_best_tree(decoder: DraftTree, lm: TableLM, root: int) -> None:
+    """No tree of as many cells has a higher sum of odds."""
+    found = paths(draft_of(decoder, [[root]]))
+    assert len(set(found)) == decoder.size
+    best = max(sum(odds(lm, root, path) for path in tree) for tree in trees(decoder.size, 3))
     assert sum(odds(lm, root, path) for path in found) == pytest.approx(best, abs=1e-6)
 
 
