@@ -70,8 +70,8 @@ class Meter:
 
 
 class Metered:
-    """A model whose calls are counted: `extend`, `fill`, `deletions`, `insertions`, `after`, `ctc`,
-    `denoised`, `dag` and `copies`; all else is its own.
+    """A model whose calls are counted: `extend`, with features or without, `fill`, `deletions`,
+    `insertions`, `after`, `ctc`, `denoised`, `dag` and `copies`; all else is its own.
     """
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
@@ -82,12 +82,13 @@ class Metered:
         return getattr(self.model, name)
 
     def extend(self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any) -> Tensor:
-        begun = time.perf_counter()
-        logits = self.model.extend(tokens_BT, cache, tree=tree, **options)
-        seconds = time.perf_counter() - begun
-        parents = None if tree is None else tree.parents_BT.tolist()
-        self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents))
-        return logits
+        return self._extended(self.model.extend, tokens_BT, cache, tree, options)
+
+    def extend_with_features(
+        self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any
+    ) -> tuple[Tensor, Tensor]:
+        """One call, as `extend` is."""
+        return self._extended(self.model.extend_with_features, tokens_BT, cache, tree, options)
 
     def ctc(self) -> Any:
         """A CTC lattice; its cells are noted with their likeliest tokens."""
@@ -132,6 +133,16 @@ class Metered:
     def select(self, rows_R: Tensor) -> "Metered":
         """Other rows of the model, on the same meter."""
         return Metered(self.model.select(rows_R), self.meter, self.role)
+
+    def _extended(
+        self, ask: Callable[..., Any], tokens_BT: Tensor, cache: Any, tree: Any, options: Any
+    ) -> Any:
+        begun = time.perf_counter()
+        found = ask(tokens_BT, cache, tree=tree, **options)
+        seconds = time.perf_counter() - begun
+        parents = None if tree is None else tree.parents_BT.tolist()
+        self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents))
+        return found
 
     def _seeing(self, canvas: Any, ask: Callable[[Any], Tensor]) -> Tensor:
         begun = time.perf_counter()

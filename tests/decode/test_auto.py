@@ -8,6 +8,7 @@ from anyorder.decode import Auto, LeftToRight
 from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.auto import best_plan, expected, falling, side_by_side
 from anyorder.decode.draft_verify.cost import CostCurve
+from anyorder.decode.draft_verify.draft import Draft
 from anyorder.decode.draft_verify.experience import (
     Experience,
     Odds,
@@ -16,7 +17,6 @@ from anyorder.decode.draft_verify.experience import (
     count_copies,
     count_ranks,
 )
-from anyorder.decode.draft_verify.loop import Draft
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.draft import Draft
 from anyorder.decode.draft_verify.draft_tree import DraftTree, FixedTree, OptTree
-from anyorder.decode.draft_verify.loop import Draft
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run

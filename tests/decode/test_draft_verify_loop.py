@@ -8,8 +8,9 @@ import torch
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify import loop
+from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM

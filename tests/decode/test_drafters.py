@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding, Place
+from anyorder.decode.draft_verify.draft import Seen
 from anyorder.decode.draft_verify.followers import Followers, likeliest
 from anyorder.decode.draft_verify.jacobi import Guesses, Jacobi
-from anyorder.decode.draft_verify.loop import Seen
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy, copied
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.tree_shape import TreeShape, best_first

@@ -113,6 +113,38 @@ def transformer(seed: int, shape: str = "llama", vocab_size: int = VOCAB) -> Tra
     return build({**config, "model_type": shape, "vocab_size": vocab_size}, tensors, "reference")
 
 
+@dataclass(frozen=True, eq=False)
+class Headed:
+    """A network with two more heads, which find what the first one finds second or third."""
+
+    net: Transformer
+    heads: int = 2
+
+    @property
+    def vocab_size(self) -> int:
+        return self.net.vocab_size
+
+    @property
+    def max_length(self) -> int:
+        return self.net.max_length
+
+    def new_cache(self, batch: int, room: int) -> Any:
+        return self.net.new_cache(batch, room)
+
+    def extend(self, tokens_BT: torch.Tensor, cache: Any, **options: Any) -> torch.Tensor:
+        return self.net.extend(tokens_BT, cache, **options)
+
+    def extend_with_features(
+        self, tokens_BT: torch.Tensor, cache: Any, **options: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        logits_BSV = self.net.extend(tokens_BT, cache, **options)
+        return logits_BSV, logits_BSV
+
+    def ahead(self, features_BC: torch.Tensor) -> torch.Tensor:
+        best_BH = features_BC.topk(1 + self.heads).indices[:, 1:]
+        return torch.nn.functional.one_hot(best_BH, self.vocab_size).double()
+
+
 def examples(count: int) -> settings:
     """How many random cases a law is tried on, for one decoder."""
     return settings(max_examples=MORE * count)
@@ -125,7 +157,7 @@ tables = st.builds(
     order=st.sampled_from([None, None, 1, 2]),
 )
 networks = st.sampled_from(
-    [transformer(seed, shape) for shape in ("llama", "mistral", "gpt2") for seed in (0, 1)]
+    [Headed(transformer(seed, shape)) for shape in ("llama", "mistral", "gpt2") for seed in (0, 1)]
 )
 greedy = st.builds(
     Sampling,

@@ -100,8 +100,10 @@ def cuts_where_left_to_right_cuts(decoder: Any, case: Case, stops: Stops) -> Non
 
 def the_trace_is_the_result(decoder: Any, case: Case, file: Path) -> None:
     """Law 4: the trace folds to the canvas, and shows the calls that the models really got."""
-    counted, draft = Counted(case.model), Counted(getattr(decoder, "draft_model", None))
-    watched = replace(decoder, draft_model=draft) if draft.watched else decoder
+    drafter = getattr(decoder, "by", decoder)
+    counted, draft = Counted(case.model), Counted(getattr(drafter, "draft_model", None))
+    watched = replace(drafter, draft_model=draft) if draft.watched else drafter
+    watched = watched if drafter is decoder else replace(decoder, by=watched)
     trace = run(watched, counted, case.canvas(), case.sampler())
     calls = [call for step in trace.steps for call in step.calls]
     assert [call.tokens_BT for call in calls if call.role == "target"] == counted.calls
@@ -167,6 +169,17 @@ class Counted:
     def extend(self, tokens_BT: Any, cache: Any, **options: Any) -> Any:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend(tokens_BT, cache, **options)
+
+    @property
+    def heads(self) -> int:
+        return self.watched.heads
+
+    def extend_with_features(self, tokens_BT: Any, cache: Any, **options: Any) -> Any:
+        self.calls.append(tokens_BT.tolist())
+        return self.watched.extend_with_features(tokens_BT, cache, **options)
+
+    def ahead(self, features_BC: Any) -> Any:
+        return self.watched.ahead(features_BC)
 
 
 def follows_the_target(accept: Any, residual: Any, p_V: Tensor, q_V: Tensor) -> None:

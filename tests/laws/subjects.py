@@ -8,8 +8,10 @@ from typing import Any
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -49,12 +51,18 @@ SUBJECTS: dict[str, Factory] = {
     "OPT-tree": lambda draft, V: OptTree(draft, size=6, threshold=0.0),
     "OPT-tree, shallow": lambda draft, V: OptTree(sized(V - 2), size=9, threshold=0.3, depth=2),
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
+    "blockwise": lambda draft, V: Blockwise(),
+    "blockwise, one guess": lambda draft, V: Blockwise(width=1),
+    "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
+    "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
+    "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
-RESTARTS = GREEDY  # what they know of a text is not all on the canvas
+LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
+RESTARTS = GREEDY | LENIENT  # what they know of a text is not all on the canvas
 DRAWS = {name for name in SUBJECTS if name.startswith("speculative")}  # drafts drawn by chance
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

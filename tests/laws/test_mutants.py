@@ -20,8 +20,10 @@ from anyorder import trace
 from anyorder.canvas import DONE, Canvas
 from anyorder.decode import run as loop_of_all
 from anyorder.decode import sampling, stops
-from anyorder.decode.draft_verify import loop, selection, speculative
+from anyorder.decode.draft_verify import decide, loop, selection, speculative
 from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
+from anyorder.decode.draft_verify.blockwise import Blockwise
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -101,6 +103,18 @@ def test_law_1_notices_a_token_too_many(monkeypatch: pytest.MonkeyPatch) -> None
     notices(same_text, PromptCopy(), drafted)
 
 
+def test_law_1_notices_guesses_that_are_nearly_right() -> None:
+    """What `Lenient` says of itself, that it is not exact, is true."""
+    notices(same_text, Lenient(Blockwise(), top=3), drafted)
+
+
+def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where guesses count, each token must have one, whatever the row beside has still to read."""
+    monkeypatch.setattr(loop.DraftVerify, "_guesses_count", lambda self, greedy: False)
+    among = cases(sampling=greedy, forced=True, least_rows=2)
+    notices(checks.alone_or_in_company, Lenient(Blockwise(), top=3), among)
+
+
 def test_law_1_notices_a_cache_that_forgets_the_path() -> None:
     """It keeps the first cells that were read instead of those on the path."""
 
@@ -140,7 +154,7 @@ def test_law_1_notices_a_transformer_whose_drafted_cells_see_each_other(
 
 def test_law_1_notices_other_coins(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that samples with coins of its own follows the target, but not the seed."""
-    monkeypatch.setattr(loop, "PICK", sampling.ACCEPT)
+    monkeypatch.setattr(decide, "PICK", sampling.ACCEPT)
     right = Sampler.pick
 
     def pick(self: Sampler, logits_BSV: Any, cells_BS: Any, history_BSH: Any = None) -> Any:
@@ -221,7 +235,7 @@ def texts_follow_the_target(*, tokens: int = 2, width: int = 4, drafts: int = 1)
 
 def test_law_2_notices_a_bonus_token_from_the_draft(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a draft that was kept whole, the target draws; here the draft does once more."""
-    right = loop.selected
+    right = decide.selected
 
     def wrong(p_BV: Any, drawn: Any, said_BP: Any, sampler: Any, at_B1: Any) -> Any:
         if said_BP.shape[1] == drawn.tokens_BJW.shape[2]:
@@ -229,7 +243,7 @@ def test_law_2_notices_a_bonus_token_from_the_draft(monkeypatch: pytest.MonkeyPa
         return right(p_BV, drawn, said_BP, sampler, at_B1)
 
     texts_follow_the_target(tokens=3, width=1)
-    monkeypatch.setattr(loop, "selected", wrong)
+    monkeypatch.setattr(decide, "selected", wrong)
     with pytest.raises(AssertionError):
         texts_follow_the_target(tokens=3, width=1)
 

@@ -3,6 +3,7 @@
 import torch
 
 from anyorder.models.fertility import FertilityTransformer
+from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -45,6 +46,22 @@ def seq2seq() -> Seq2Seq:
             target_vocab=10,
             bos=1,
             eos=2,
+            encoder_layers=1,
+            decoder_layers=1,
+            width=WIDTH,
+        )
+    )
+
+
+def headed() -> HeadedSeq2Seq:
+    torch.manual_seed(1)
+    return HeadedSeq2Seq(
+        HeadedSizes(
+            source_vocab=10,
+            target_vocab=10,
+            bos=1,
+            eos=2,
+            heads=2,
             encoder_layers=1,
             decoder_layers=1,
             width=WIDTH,

@@ -15,6 +15,7 @@ from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -37,6 +38,7 @@ from anyorder.train.schedule import Cosine, InverseRoot
 from tests.train.made import (
     fertile,
     guided,
+    headed,
     length_based,
     levenshtein,
     markov,
@@ -57,6 +59,8 @@ RECIPE = Recipe(
 PRIOR = Translations((torch.arange(10)[:, None] + 1) % 10, torch.ones(10, 1))
 EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
+    "heads": (headed, Ahead()),
+    "heads of a frozen model": (headed, Ahead(frozen=True)),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -2,8 +2,10 @@
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -14,9 +16,11 @@ __all__ = [
     "AggressiveDecoding",
     "Auto",
     "Beam",
+    "Blockwise",
     "FixedTree",
     "Jacobi",
     "LeftToRight",
+    "Lenient",
     "OptTree",
     "PromptCopy",
     "Speculative",

@@ -46,8 +46,13 @@ def is_decoder(kind: object) -> bool:
         inspect.isclass(kind)
         and dataclasses.is_dataclass(kind)
         and not inspect.isabstract(kind)
-        and all(hasattr(kind, act) for act in ACTS)
+        and is_way(kind)
     )
+
+
+def is_way(kind: type) -> bool:
+    """Whether decoders are of this kind, which may be abstract."""
+    return all(hasattr(kind, act) for act in ACTS)
 
 
 def kebab(name: str) -> str:
@@ -164,6 +169,8 @@ def _line(error: BaseException, file: str) -> str:
 
 def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | None) -> Any:
     """`value` as the option's type."""
+    if inspect.isclass(hint) and is_way(hint):
+        return parse(value)
     if hint is Any:
         if load_model is None:
             raise ValueError(f"{name} names a model, and none can be loaded here")

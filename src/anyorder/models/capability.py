@@ -3,7 +3,7 @@
 A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
 Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
 V vocabulary, P cells of a path, N canvas cells, K spans of one cell, L lengths, F fertilities, I
-numbers of inserted cells, R chosen rows.
+numbers of inserted cells, H heads, C channels, R chosen rows.
 """
 
 from collections.abc import Sequence
@@ -81,6 +81,31 @@ class CausalLM(Protocol):
         of a cell is the committed length plus its depth. `score_BS` names the new cells whose
         logits are wanted (None: all). The result is float32, whatever the precision inside.
         """
+        ...
+
+
+@runtime_checkable
+class HeadedLM(CausalLM, Protocol):
+    """A causal model with more heads than one: they guess what stands behind the next token."""
+
+    @property
+    def heads(self) -> int:
+        """How many tokens behind the next one they guess."""
+        ...
+
+    def extend_with_features(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: Cache,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
+        """What `extend` gives, and what the heads read of each scored cell."""
+        ...
+
+    def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+        """Logits of the second, third, ... token after the cells that these features are of."""
         ...
 
 

@@ -53,14 +53,23 @@ class Seq2Seq(EncoderDecoder):
         target_BN: Int[Tensor, "B N"],
     ) -> Float[Tensor, "B N V"]:
         """The logits after every cell of targets that are known (teacher forcing)."""
+        return self.head(self.features(source_BS, source_B, target_BN))
+
+    def features(
+        self,
+        source_BS: Int[Tensor, "B S"],
+        source_B: Int[Tensor, " B"],
+        target_BN: Int[Tensor, "B N"],
+    ) -> Float[Tensor, "B N C"]:
+        """What the head reads of every cell."""
         N = target_BN.shape[1]
         sees_1NN = causal().render(N, N)[None]
         memory = self.encode(source_BS, source_B)
-        return self.head(self.decoder(self.target(target_BN), sees_1NN, memory))
+        return self.decoder(self.target(target_BN), sees_1NN, memory)
 
-    def head(self, x_BNC: Float[Tensor, "B N C"]) -> Float[Tensor, "B N V"]:
+    def head(self, features: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
         """Features as logits."""
-        return F.linear(x_BNC, self.target.table.weight)
+        return F.linear(features, self.target.table.weight)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "SourceLM":
         """A causal model of what these sources become. Raises ValueError for an empty source."""
@@ -108,6 +117,17 @@ class SourceLM(OfSources[Seq2Seq]):
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
+        return self.extend_with_features(tokens_BT, cache, tree=tree, score_BS=score_BS)[0]
+
+    def extend_with_features(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: SourceCache,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
+        """See `HeadedLM.extend_with_features`. Raises ValueError when the cache has no room."""
         B, T = tokens_BT.shape
         own = cache.own
         end = own.reserve(T)
@@ -128,7 +148,8 @@ class SourceLM(OfSources[Seq2Seq]):
             x_BTC = layer(x_BTC, own_cells, source)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
-        return self.net.head(decoder.norm(x_BTC)).float()
+        features_BSC = decoder.norm(x_BTC)
+        return self.net.head(features_BSC).float(), features_BSC
 
 
 def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:

@@ -9,6 +9,7 @@ quietly go wrong. Shapes: B rows, T new cells, S scored cells, V vocabulary, H c
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -127,6 +128,33 @@ class TableLM:
         if score_BS is not None:
             fresh_BS = fresh_BS.gather(1, score_BS)
         return self.logits_HV[fresh_BS]
+
+    @property
+    def heads(self) -> int:
+        return 3
+
+    def extend_with_features(
+        self, tokens_BT: Int[Tensor, "B T"], cache: TableCache, **options: Any
+    ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S 1"]]:
+        """See `HeadedLM.extend_with_features`: heads read the context."""
+        logits_BSV = self.extend(tokens_BT, cache, **options)
+        fresh_BS = torch.tensor(cache.fresh)
+        score_BS = options.get("score_BS")
+        if score_BS is not None:
+            fresh_BS = fresh_BS.gather(1, score_BS)
+        return logits_BSV, fresh_BS[..., None].double()
+
+    def ahead(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
+        """What the likeliest tokens lead to; wrong after some contexts, as heads are."""
+        context_B = features_BC[:, 0].long()
+        guesses = []
+        for _ in range(self.heads):
+            likely_B = self.logits_HV[context_B].argmax(-1)
+            context_B = (self.vocab_size * context_B + likely_B) % len(self.logits_HV)
+            odd_B1 = (context_B % 4 == 0)[:, None]
+            logits_BV = self.logits_HV[context_B]
+            guesses.append(torch.where(odd_B1, -logits_BV, logits_BV))
+        return torch.stack(guesses, 1)
 
     def _read(self, old: list[int], tokens: list[int], parents: list[int]) -> list[int]:
         """The context after each new cell of one row."""

@@ -22,6 +22,7 @@ from anyorder import __version__
 from anyorder.canvas import Canvas
 from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.fertility import FertilityTransformer
+from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -76,6 +77,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
+    "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

@@ -103,12 +103,14 @@ def _mark(teacher: Translator) -> str:
 def _same_teacher(path: Path, growing: Path, job: list[str | int]) -> None:
     """Remember who writes the file, beside it. Raises ValueError where that is somebody else."""
     beside = path.with_name(path.name + ".job")
-    if growing.is_file() and (not beside.is_file() or json.loads(beside.read_text()) != job):
+    same = beside.is_file() and json.loads(beside.read_text()) == job
+    if growing.is_file() and not same:
         raise ValueError(
             f"{growing} was written by another teacher, or in another way; name another file, "
             "or remove it"
         )
-    beside.write_text(json.dumps(job) + "\n", encoding="utf-8")
+    if not same:  # others may be reading it
+        beside.write_text(json.dumps(job) + "\n", encoding="utf-8")
 
 
 def _done(path: Path, examples: Sequence[Example], given: str) -> int:

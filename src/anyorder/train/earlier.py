@@ -13,8 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
@@ -59,16 +61,18 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        Raises ValueError for another kind of network, or other sizes.
+        What has more heads takes all else from a model that has one. Raises ValueError for another
+        kind of network, or other sizes.
         """
         other = self.translator.net
+        grows = isinstance(net, HeadedSeq2Seq) and type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)
             else:
                 other.lend(net, net.sizes)
             return
-        if type(net) is not type(other):
+        if type(net) is not type(other) and not grows:
             kind = next(name for name, kind in KINDS.items() if kind.net is type(net))
             raise ValueError(
                 f"{self.folder} holds a network of the kind {self.translator.kind!r}, and this "
@@ -77,9 +81,9 @@ class Earlier:
         sizes, others = asdict(net.sizes), asdict(other.sizes)
         odd = [
             f"{name} {others[name]}, not {sizes[name]}"
-            for name in sizes
+            for name in others
             if sizes[name] != others[name]
         ]
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
-        net.load_state_dict(other.state_dict())
+        net.load_state_dict(other.state_dict(), strict=not grows)

@@ -14,6 +14,7 @@ from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.translator import KINDS, Net, built
 from anyorder.nets.layers import Width
+from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -116,6 +117,7 @@ def paradigms() -> Mapping[str, Paradigm]:
     return {
         "deep-shallow": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
+        **_headed(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -134,6 +136,16 @@ def paradigms() -> Mapping[str, Paradigm]:
         "dag-infilling": Paradigm(kind="dag", objective=INFILLING, **split),
         **_in_rounds(),
         **_of_one_stack(),
+    }
+
+
+def _headed() -> dict[str, Paradigm]:
+    """Left to right, with heads that guess what stands further ahead."""
+    headed = {"encoder_layers": 6, "decoder_layers": 1, "kind": "headed"}
+    headed |= {"more": {"bos": BOS, "eos": EOS, "heads": 7}}
+    return {
+        "blockwise": Paradigm(objective=Ahead(), **headed),
+        "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
     }
 
 

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 # (the path's last cell [B], tokens written so far [B, P]) -> the next token [B]
 Decide = Callable[[Int[Tensor, " B"], Int[Tensor, "B P"]], Int[Tensor, " B"]]
+# (logits after the path's last cell [B, V], a guess [B], how many were written [1]) -> if it may be
+Allows = Callable[[Float[Tensor, "B V"], Int[Tensor, " B"], int], Bool[Tensor, " B"]]
 
 
 @dataclass(frozen=True)

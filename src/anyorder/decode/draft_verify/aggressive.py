@@ -16,7 +16,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anyorder.canvas import GIVEN, Canvas
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.prompt_copy import copied
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM

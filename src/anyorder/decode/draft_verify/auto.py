@@ -22,8 +22,9 @@ import torch
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.cost import CostCurve, curve_of
+from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.experience import Experience, count_copies, count_ranks
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.prompt_copy import copied
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.sampling import Sampler

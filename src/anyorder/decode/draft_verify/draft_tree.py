@@ -22,7 +22,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.reading import history, open_run, pending

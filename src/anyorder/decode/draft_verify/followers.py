@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyorder.decode.draft_verify.loop import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.tree_shape import TreeShape
 
 WAITING = 64  # cells whose logits are held at the most, until they are ranked

@@ -14,7 +14,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.ngrams import NGrams
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, Canvas
-from anyorder.decode.draft_verify.loop import Seen
+from anyorder.decode.draft_verify.draft import Seen
 from anyorder.decode.reading import Pending, room
 from anyorder.masks import Tree
 from anyorder.meter import beside

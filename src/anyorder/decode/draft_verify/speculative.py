@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Drawn, Seen
+from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.reading import Pending, history, pending
 from anyorder.decode.sampling import DRAFTS, DRAW, Sampler, draw

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import final
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.followers import Followers
-from anyorder.decode.draft_verify.loop import Draft, DraftVerify, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.reading import roots
 from anyorder.decode.sampling import Sampler

@@ -2,7 +2,8 @@
 
     lm = CompiledSeq2Seq(net, "float32").read([[4, 5, 6], [7]])
 
-Shapes: B rows, T new cells, S scored cells, N cells of a call, V target vocabulary.
+Shapes: B rows, T new cells, S scored cells, N cells of a call, V target vocabulary,
+X outputs.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from anyorder.models.sources import padded
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled.cells import check, scored, table_of
 from anyorder.nets.compiled.machine_code import KEY
-from anyorder.nets.compiled.stack import Source
+from anyorder.nets.compiled.stack import Source, stacked
 from anyorder.nets.linear import Plain
 from anyorder.nets.source_cache import BesideSource
 
@@ -29,12 +30,19 @@ from anyorder.nets.source_cache import BesideSource
 class CompiledSeq2Seq(CompiledEncoder[Seq2Seq]):
     """See `Seq2Seq`."""
 
-    def __init__(self, net: Seq2Seq, precision: str) -> None:
-        super().__init__(net, precision, Plain(net.target.table.weight.detach()))
+    def __init__(self, net: Seq2Seq, precision: str, *beside_head: Plain) -> None:
+        """`beside_head`: what else is made of the features."""
+        head = Plain(net.target.table.weight.detach())
+        super().__init__(net, precision, stacked(head, *beside_head) if beside_head else head)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledSourceLM":
         padded(sources)
         return CompiledSourceLM(self, sources)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers of a cell: its logits, and what is made beside them."""
+        return self.decoder.shape.vocab_size
 
     def is_right(self) -> bool:
         """Whether it says what the network says, one token after the other."""
@@ -116,6 +124,16 @@ class CompiledSourceLM:
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`. Raises ValueError without room."""
+        return self._told(tokens_BT, cache, tree, score_BS)[..., : self.vocab_size]
+
+    def _told(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: CompiledCache,
+        tree: Tree | None,
+        score_BS: Int[Tensor, "B S"] | None,
+    ) -> Float[Tensor, "B S X"]:
+        """Logits, and what the network makes beside them."""
         (B, T), code = tokens_BT.shape, self.by.decoder
         heads = code.shape.heads
         check(cache.own, (code.plan.layers, heads, self.by.width, torch.float32), tokens_BT, tree)
@@ -129,4 +147,5 @@ class CompiledSourceLM:
             words = table.words.buffer_info()[0]
             memory = cache.own.memory_L2BHRD
             code.run(x_NC, words, memory, logits_NV, score_N, cache.source, source_words)
-        return logits_NV[: len(score_N), : self.vocab_size].view(B, -1, self.vocab_size)
+        outputs = self.by.outputs
+        return logits_NV[: len(score_N), :outputs].view(B, -1, outputs)

@@ -1,0 +1,58 @@
+"""What goes through the loop of draft and verify: guesses, and what a call of the target showed.
+
+Shapes: B rows, K drafted cells, J chains of W tokens, S scored cells, V vocabulary, C channels.
+"""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.accept import Written
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Chains drawn at random, independently: their tokens, and what each was drawn from."""
+
+    tokens_BJW: Int[Tensor, "B J W"]
+    probs_BJWV: Float64[Tensor, "B J W V"]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Guesses below the root. `parents_BK`: -1 is the root, k the k-th guess, -2 no guess.
+
+    `drawn`: the chains that the guesses are from, where these were drawn at random; None: the
+    guesses are certain, whatever made them.
+    """
+
+    tokens_BK: Int[Tensor, "B K"]
+    parents_BK: Int[Tensor, "B K"]
+    drawn: Drawn | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a call showed: the cells read, the logits after them, and the canvas that came of it.
+
+    `real_BS` marks scored cells that are no padding. `written` is None while a prompt, or forced
+    cells, are read; a long prompt comes in parts. `features_BSC` are there if a drafter wants them,
+    but for such parts.
+    """
+
+    canvas: Canvas
+    tokens_BS: Int[Tensor, "B S"]
+    real_BS: Tensor
+    logits_BSV: Float[Tensor, "B S V"]
+    written: Written | None = None
+    features_BSC: Float[Tensor, "B S C"] | None = None
+
+    @property
+    def last_B(self) -> Int[Tensor, " B"]:
+        """The scored cell behind which each row's newest token stands."""
+        if self.written is None:
+            return (self.real_BS.sum(-1) - 1).clamp_min(0)
+        at_B1 = (self.written.count_B - 1).clamp_min(0)[:, None]
+        return self.written.path_BP.gather(1, at_B1)[:, 0]

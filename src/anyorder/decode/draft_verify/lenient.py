@@ -1,0 +1,93 @@
+"""Accept more than the target would write: faster, and not exact.
+
+    Lenient(Blockwise(), top=3)                   # a guess among the target's three likeliest
+    Lenient(Blockwise(), top=5, gap=1.0)          # of these, at most 1 nat below the likeliest
+    Lenient(Blockwise(), distance=2)              # tokens that are numbers: 2 beside the likeliest
+    Lenient(Blockwise(), least=2)                 # at least two tokens a call, whatever they are
+
+Any drafter may be in it. Where no guess is allowed the target's own token is written.
+Source: Stern et al. 2018 (arXiv:1811.03115), section 5 (top-k, distance, minimum block size); Ge et
+al. 2022 (arXiv:2205.10350), section 3.2 (top-beta with a tolerance tau).
+Shapes: B rows, V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.accept import Allows
+from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.sampling import Sampler
+
+
+@final
+@dataclass(frozen=True)
+class Lenient(DraftVerify):
+    """Drafts as `by` does, and accepts what is nearly right; not exact.
+
+    `top`: a guess among so many of the target's likeliest tokens, if it is at most `gap` nats below
+    the likeliest. `distance`: one whose number is so near to the likeliest one's. `least`: so many
+    tokens a call at the least (fewer where there are fewer guesses).
+
+    What is guessed counts here. So a drafter that remembers the rows of a batch together (token
+    recycling) lets a row's text depend on those beside it.
+    """
+
+    by: DraftVerify
+    top: int = 1
+    gap: float = math.inf
+    distance: int = 0
+    least: int = 1
+    exact: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.top < 1 or self.gap < 0 or self.distance < 0 or self.least < 1:
+            raise ValueError(
+                "leniency has a top and a least of 1 or more, a gap and a distance of 0 or more: "
+                f"{self}"
+            )
+        for fact in ("needs", "draws"):  # of the class, elsewhere; here of the drafter
+            object.__setattr__(self, fact, getattr(self.by, fact))
+
+    @property
+    def most_drafted(self) -> int:
+        return self.by.most_drafted
+
+    @property
+    def reads_prompt(self) -> bool:
+        return self.by.reads_prompt
+
+    @property
+    def reads_features(self) -> bool:
+        return self.by.reads_features
+
+    @property
+    def allows(self) -> Allows:
+        return self._right
+
+    def _right(
+        self, logits_BV: Float[Tensor, "B V"], guess_B: Int[Tensor, " B"], written: int
+    ) -> Bool[Tensor, " B"]:
+        guess_B1 = guess_B.to(logits_BV.device)[:, None]
+        said_B1, best_B1 = logits_BV.gather(1, guess_B1), logits_BV.max(-1, keepdim=True)
+        before_BV = torch.arange(logits_BV.shape[-1], device=logits_BV.device) < guess_B1
+        rank_B = ((logits_BV > said_B1) | ((logits_BV == said_B1) & before_BV)).sum(-1)
+        near_B = (rank_B < self.top) & ((best_B1.values - said_B1)[:, 0] <= self.gap)
+        beside_B = (best_B1.indices - guess_B1)[:, 0].abs() <= self.distance
+        possible_B = said_B1[:, 0] > -math.inf
+        return (near_B | beside_B | (written + 1 < self.least)) & possible_B
+
+    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Any:
+        return self.by.begin(model, canvas, sampler)
+
+    def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        return self.by.draft(memory, canvas, sampler)
+
+    def observe(self, memory: Any, seen: Seen) -> Any:
+        return self.by.observe(memory, seen)
