@@ -36,6 +36,7 @@ from anyorder.train.schedule import Cosine, InverseRoot
 
 NARROW = Width(channels=128, heads=4, middle=512)  # 1 to 2 M weights: minutes on two cores
 LAPTOP = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=4e-3, warmup=100), check_every=200)
+PATIENT = replace(LAPTOP, steps=3600, check_every=600)
 # An autoregressive step costs half of one of CTC; at a rate of 4e-3 its attention finds the source
 # much later (held-out loss after 450 steps: 0.95; with 2e-3 it is 0.63).
 SERIAL = Recipe(steps=2400, cells=2048, schedule=Cosine(peak=2e-3, warmup=100), check_every=400)
