@@ -15,6 +15,8 @@ from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.trigram_search import TrigramSearch
+from anyorder.decode.draft_verify.trigrams import Trigrams
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.models.table import TableLM
@@ -56,6 +58,10 @@ SUBJECTS: dict[str, Factory] = {
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
+    "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
+    "trigram search, of a corpus": lambda draft, V: TrigramSearch(
+        size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), adapt=False
+    ),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
     "beam": lambda draft, V: Beam(width=3),

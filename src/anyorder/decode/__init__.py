@@ -9,6 +9,7 @@ from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 
@@ -25,4 +26,5 @@ __all__ = [
     "PromptCopy",
     "Speculative",
     "TokenRecycling",
+    "TrigramSearch",
 ]
