@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyorder.decode.catalogue import label, parse
+from anyorder.decode.draft_verify import loop
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.models.table import TableCache, TableLM
@@ -156,10 +158,42 @@ def test_what_the_user_forbids_is_not_allowed() -> None:
     assert 3 not in text[1:]
 
 
+@pytest.mark.parametrize("by", [Blockwise(), Jacobi(block=6)])
+def test_no_guess_is_taken_for_a_cell_that_it_was_not_meant_for(by: DraftVerify) -> None:
+    """Behind forced cells the model writes its own word first."""
+    model = Certain(LM.logits_HV, guesses=(3, 4, 5))
+    row = Row(prompt=(1,), new=9, forced=((1, 6), (2, 0)))
+    (text,), _ = ran(Lenient(by, least=9), model, row)
+    assert text[2:4] == [6, 0]
+    assert text[4] == int(LM.logits_HV[0].argmax())
+
+
+@pytest.mark.parametrize("by", [Blockwise(), Jacobi(block=4), Speculative(LM, width=2)])
+@pytest.mark.parametrize("new", [1, 3])
+def test_a_long_prompt_takes_no_more_calls_than_are_declared(
+    by: DraftVerify, new: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SLICE", 3)
+    rows = [Row(prompt=(1, 2, 3) * 9, new=new), Row(prompt=(4,), new=new, forced=((0, 1),))]
+    ran(Lenient(by), LM, *rows)
+    ran(by, LM, *rows, temperature=1.0)
+
+
 def test_it_has_a_name() -> None:
     lenient = parse("lenient:by=blockwise,top=3,gap=0.5")
     assert lenient == Lenient(Blockwise(), top=3, gap=0.5)
-    assert "top=3" in label(lenient)
+    nested = Lenient(Jacobi(block=8, sliding=True), top=3)
+    for each in (lenient, nested):
+        assert parse(label(each)) == each
+    assert label(nested) == "lenient:by=(jacobi:block=8,sliding=True),top=3"
+    drafted = parse("lenient:by=(speculative:draft_model=x)", load_model=lambda name: LM)
+    assert drafted == Lenient(Speculative(LM))
+    for by in ("beam", "mask-predict"):
+        with pytest.raises(ValueError, match="by is a draft-verify decoder"):
+            parse(f"lenient:by={by}")
+    for by in ("auto", "token-recycling"):
+        with pytest.raises(ValueError, match="take another drafter"):
+            parse(f"lenient:by={by}")
     with pytest.raises(ValueError, match="there is no decoder 'blockwize'"):
         parse("lenient:by=blockwize")
     with pytest.raises(ValueError, match="1 guess or more"):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.trigram_search import Search, TrigramSearch
-from anyorder.decode.draft_verify.trigrams import KEPT, MOST, STEP, Trigrams
+from anyorder.decode.draft_verify.trigram_search import Guess, Search, TrigramSearch
+from anyorder.decode.draft_verify.trigrams import KEPT, MOST, RATE, Trigrams
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
@@ -39,7 +39,7 @@ def test_learning_bit_by_bit_is_counting_from_scratch(
         for b in range(4):
             total = sum(base[a, b, c] for c in range(4))
             weights = {
-                c: min(MOST, (base[a, b, c] / total if total else 0.0) + STEP * own[a, b, c])
+                c: min(MOST, (base[a, b, c] / total if total else 0.0) + RATE * own[a, b, c])
                 for c in range(4)
                 if base[a, b, c] or own[a, b, c]
             }
@@ -108,8 +108,69 @@ def test_the_search_is_the_papers(text: list[int], depth: int) -> None:
     wanted = by_the_paper(known, root, depth, 40)
     assert set(paths) == set(wanted)
     assert len(set(paths)) == len(paths)
+    cells = [cell for cell in range(1, len(search.pair)) if search.visits[cell]]
+    assert [search.visits[cell] for cell in cells] == [wanted[path] for path in paths]
     few = search.run(0, 3, longer=False)
-    assert len(few) == min(3, len(paths)), "the most visited ones, each below its parent"
+    assert len(few) == min(3, len(paths))
+    counts = sorted(wanted.values(), reverse=True)
+    told = [
+        (*(paths_of(few)[guess.parent] if guess.parent >= 0 else ()), guess.token) for guess in few
+    ]
+    assert sorted((wanted[path] for path in told), reverse=True) == counts[: len(few)]
+
+
+def paths_of(guesses: list[Guess]) -> list[tuple[int, ...]]:
+    paths: list[tuple[int, ...]] = []
+    for guess in guesses:
+        paths.append((*(paths[guess.parent] if guess.parent >= 0 else ()), guess.token))
+    return paths
+
+
+@pytest.mark.parametrize("mutant", ["no weight", "no score", "no visits"])
+def test_the_rule_matters(mutant: str) -> None:
+    """On a wide tree each part of the rule changes where the searches go."""
+    chance = Random(5)
+    text = [chance.randrange(6) for _ in range(400)]
+    known = Trigrams()
+    known.learn(text)
+    right, wrong = (Search(known, (text[0], text[1]), 3, Random(0)) for _ in range(2))
+
+    def best(cell: int) -> int:
+        total = wrong.visits[cell]
+
+        def value(child: int) -> float:
+            count = wrong.visits[child]
+            if not count:
+                return math.inf
+            seen = 0.0 if mutant == "no score" else wrong.score[child] / count
+            weight = 1.0 if mutant == "no weight" else wrong.weight[child]
+            spread = 1.0 if mutant == "no visits" else 1.0 + count
+            return seen + (32 + math.log((total + 9) / 8)) * weight * total**0.5 / spread
+
+        return max(wrong.below[cell] or [], key=value)
+
+    wrong._best = best  # type: ignore[method-assign]
+    for search in (right, wrong):
+        search.run(1500, 12, longer=False)
+    assert right.visits != wrong.visits
+
+
+def test_what_the_text_says_is_heard_beside_a_full_corpus() -> None:
+    known = Trigrams.of([[1, 2, c] for c in range(12)]).growing(rate=0.01)
+    known.learn([1, 2, 50])
+    assert dict(known.after(1, 2))[50] == pytest.approx(0.01)
+
+
+def test_a_corpus_of_another_model_is_refused() -> None:
+    lm = TableLM.random(seed=0, vocab_size=6)
+    canvas = Canvas.of_prompts([[1, 2]], new_cells=[3])
+    sampler = Sampler(Sampling(), Coins.of_seeds([0], cells=5))
+    with pytest.raises(ValueError, match="the token 77, and the model knows 6"):
+        run(TrigramSearch(corpus=Trigrams.of([[5, 6, 77]], name="texts")), lm, canvas, sampler)
+    with pytest.raises(ValueError, match="0 or more"):
+        Trigrams.of([[5, -1, 7]])
+    with pytest.raises(ValueError, match="counts 0 or more"):
+        TrigramSearch(rate=-1.0)
 
 
 def test_what_was_written_is_guessed_the_next_time() -> None:
@@ -122,10 +183,10 @@ def test_what_was_written_is_guessed_the_next_time() -> None:
         acceptance(run(decoder, lm, canvas, sampler))
         for decoder in (
             TrigramSearch(),
-            TrigramSearch(corpus=Trigrams.of([circle * 3]), adapt=False),
+            TrigramSearch(corpus=Trigrams.of([circle * 3]), rate=0.0),
         )
     )
-    static = run(TrigramSearch(adapt=False), lm, canvas, sampler)
+    static = run(TrigramSearch(rate=0.0), lm, canvas, sampler)
     assert acceptance(static)["drafts"] == 0
     assert learns["acceptance_length"] > 4
     assert knows["acceptance_length"] > 4.5

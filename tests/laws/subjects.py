@@ -60,7 +60,7 @@ SUBJECTS: dict[str, Factory] = {
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(
-        size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), adapt=False
+        size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), rate=0.0
     ),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),

@@ -18,6 +18,7 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
 from anyorder.models.compiled.choice import KINDS, compiled
+from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.load import load
 from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
@@ -48,8 +49,10 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
         "decoder_layers": layers[1],
         "width": width,
     }
-    if kind is Seq2Seq:
-        net: nn.Module = Seq2Seq(Seq2SeqSizes(**sizes, bos=1, eos=2))
+    if kind is HeadedSeq2Seq:
+        net: nn.Module = HeadedSeq2Seq(HeadedSizes(**sizes, bos=1, eos=2, heads=2))
+    elif kind is Seq2Seq:
+        net = Seq2Seq(Seq2SeqSizes(**sizes, bos=1, eos=2))
     else:
         net = kind(ParallelSizes(**sizes, spread=2))
     for name, weight in net.named_parameters():
@@ -97,7 +100,7 @@ def test_it_says_what_the_network_says(kind: type, width: str, layers: tuple[int
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_a_row_has_the_same_bits_in_any_company(kind: type, precision: str) -> None:
     fast, of = KINDS[kind](made(kind), precision), sources(*LENGTHS, 240, 3)
-    if kind is Seq2Seq:  # its rows have tokens of their own, see below
+    if issubclass(kind, Seq2Seq):  # its rows have tokens of their own, see below
         first, again = said(fast, of), said(fast, [*of[:1], *of[2:][::-1]])
         assert torch.equal(first[0], again[0])
         return

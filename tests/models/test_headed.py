@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
@@ -168,14 +167,8 @@ def test_it_begins_with_a_model_that_has_one_head(tmp_path: Path) -> None:
         assert translate(headed, sources, decoder=decoder, max_new_tokens=9) == wanted
     for name, weight in base.net.state_dict().items():
         assert torch.equal(weight, headed.net.state_dict()[name])
+    with pytest.raises(ValueError, match="trains heads alone"):
+        fit(TASK, small["blockwise-frozen"], SHORT, tmp_path / "none")
     wider = replace(small["blockwise"], width=replace(WIDTH, middle=32))
     with pytest.raises(ValueError, match="other sizes"):
         fit(TASK, wider, SHORT, tmp_path / "w", begin_from=tmp_path / "base")
-
-
-def test_features_take_part_in_no_gradient_of_a_single_head() -> None:
-    """F.linear with a table that is detached: see `Ahead._of`."""
-    net = made()
-    x_C = torch.randn(16, requires_grad=True)
-    F.linear(net.heads.one(x_C, 0), net.target.table.weight.detach()).sum().backward()
-    assert net.target.table.weight.grad is None

@@ -2,17 +2,20 @@
 
 from itertools import accumulate, pairwise
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
 from anyorder.show.dependencies import Settled, dependencies
 from anyorder.trace import Trace, fold
+from tests.laws.cases import Case, Row
 
 
 def ran(model: TableLM, decoder: Jacobi, *prompts: list[int], new: int) -> Trace:
@@ -71,6 +74,18 @@ def test_it_is_what_the_calls_say(
         if sliding:  # else a block's end waits, too
             calls_so_far = list(accumulate((found.call for found in graph.values()), max))
             assert all(b <= a + 1 for a, b in pairwise(calls_so_far))
+
+
+def test_what_it_can_not_tell_it_refuses() -> None:
+    model = TableLM.random(seed=1, vocab_size=4, order=1)
+    forced = Case(model=model, draft=None, rows=(Row(prompt=(1,), new=6, forced=((2, 3),)),))
+    trace = run(Jacobi(block=3), model, forced.canvas(), forced.sampler())
+    with pytest.raises(ValueError, match="row 0 has forced cells"):
+        dependencies(trace)
+    plain = Case(model=model, draft=None, rows=(Row(prompt=(1, 2), new=6),))
+    trace = run(TokenRecycling(size=6), model, plain.canvas(), plain.sampler())
+    with pytest.raises(ValueError, match="drafts branch"):
+        dependencies(trace)
 
 
 def test_what_is_settled_together_was_decoded_in_parallel() -> None:

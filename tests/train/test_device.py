@@ -28,7 +28,11 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(folder: Path, name: str, where: torch.device, steps: int = 3) -> dict[str, Tensor]:
     """Of a small model after a short training."""
     paradigm = replace(paradigms()[name], width=WIDTH)
-    translator = fit(TASK, paradigm, replace(RECIPE, steps=steps), folder, device=where)
+    recipe, before = replace(RECIPE, steps=steps), None
+    if name == "blockwise-frozen":  # heads are nothing alone
+        before = folder.parent / "before"
+        fit(TASK, replace(paradigms()["deep-shallow"], width=WIDTH), recipe, before)
+    translator = fit(TASK, paradigm, recipe, folder, begin_from=before, device=where)
     return {k: x.detach().clone() for k, x in translator.net.state_dict().items()}
 
 

@@ -71,6 +71,8 @@ def describe(kind: type) -> str:
 def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decoder:
     """A decoder from `name`, `name:option=value,...`, or `file.py:Class:option=value,...`.
 
+    A decoder within another stands in brackets: `lenient:by=(jacobi:block=8,sliding=true),top=3`.
+
     `load_model` makes a model of the value of an option that holds one (`draft_model`).
     Raises ValueError with the names that exist, or the options that the decoder has.
     """
@@ -78,7 +80,7 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
     fields = {field.name: field for field in dataclasses.fields(kind)}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
-    for option in filter(None, options.split(",")):
+    for option in filter(None, re.split(r",(?![^(]*\))", options)):
         name, equals, value = option.partition("=")
         name = name.strip().replace("-", "_")
         if name not in fields:
@@ -111,7 +113,8 @@ def label(decoder: Decoder) -> str:
     for field in dataclasses.fields(decoder):  # type: ignore[arg-type]
         value = getattr(decoder, field.name)
         if field.default is dataclasses.MISSING or value != field.default:
-            options.append(f"{field.name}={getattr(value, 'name', value)}")
+            shown = f"({label(value)})" if is_way(type(value)) else getattr(value, "name", value)
+            options.append(f"{field.name}={shown}")
     return ":".join([kebab(type(decoder).__name__), *filter(None, [",".join(options)])])
 
 
@@ -170,7 +173,10 @@ def _line(error: BaseException, file: str) -> str:
 def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | None) -> Any:
     """`value` as the option's type."""
     if inspect.isclass(hint) and is_way(hint):
-        return parse(value)
+        inner = parse(value.removeprefix("(").removesuffix(")"), load_model=load_model)
+        if not isinstance(inner, hint):
+            raise ValueError(f"{name} is a {kebab(hint.__name__)} decoder; {value} is none")
+        return inner
     if hint is Any:
         if load_model is None:
             raise ValueError(f"{name} names a model, and none can be loaded here")

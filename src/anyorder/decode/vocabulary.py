@@ -19,6 +19,8 @@ def same_vocabulary(lm: Writer, decoder: Decoder) -> None:
     """
     for field in fields(decoder):  # type: ignore[arg-type]
         other = getattr(decoder, field.name)
+        if isinstance(other, Decoder):
+            same_vocabulary(lm, other)
         if not isinstance(other, Writer):
             continue
         what = field.name.replace("_", " ")

@@ -14,7 +14,7 @@ Source: Santilli et al. 2023 (arXiv:2305.10427), section 3.4 (DDGviz).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from anyorder.canvas import DONE
+from anyorder.canvas import DONE, GIVEN
 from anyorder.meter import Call
 from anyorder.trace import Trace
 
@@ -29,11 +29,16 @@ class Settled:
 
 
 def dependencies(trace: Trace, row: int = 0) -> dict[int, Settled]:
-    """The written cells of a row, from the left. Errors: IndexError if there is no such row.
+    """The written cells of a row, from the left.
 
     Guesses are read as Jacobi decoding makes them: one after the other behind the last token, and
-    each is what the call before has said of its cell.
+    each is what the call before has said of its cell. Raises ValueError for a trace of drafts that
+    branch, and for a text with forced cells, which can't be told from guesses. Errors: IndexError
+    if there is no such row.
     """
+    status = trace.start.status_BN[row]
+    if bool((status[len(trace.start.row(row)) :] == GIVEN).any()):
+        raise ValueError(f"row {row} has forced cells; the graph is of texts without them")
     final, said = _said(trace, row)
     settled: dict[int, int] = {}
     for cell, token in final.items():
@@ -73,4 +78,6 @@ def _guesses(call: Call, row: int) -> list[int]:
     """The guesses of a row behind its last final token, without padding."""
     tokens = call.tokens_BT[row]
     parents = call.parents_BT[row] if call.parents_BT else range(-1, len(tokens) - 1)
+    if any(above not in (-2, cell - 1) for cell, above in enumerate(parents)):
+        raise ValueError("these drafts branch; the graph is of Jacobi decoding")
     return [token for token, parent in zip(tokens, parents, strict=True) if parent > -2][1:]

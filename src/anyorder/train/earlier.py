@@ -86,4 +86,6 @@ class Earlier:
         ]
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
-        net.load_state_dict(other.state_dict(), strict=not grows)
+        lent = other.state_dict()
+        own = {k: x for k, x in net.state_dict().items() if grows and k.startswith("heads.")}
+        net.load_state_dict({**own, **lent})

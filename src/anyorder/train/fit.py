@@ -21,6 +21,7 @@ from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator
+from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.batch import Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
@@ -54,7 +55,7 @@ def fit(
     for an earlier model that does not fit, and where the folder holds a run of another task,
     paradigm or recipe.
     """
-    earlier = Earlier(begin_from) if begin_from else None
+    earlier = _earlier(paradigm.objective, begin_from)
     one = isinstance(paradigm.objective, ReadsWhatItWrites)
     learnt = f"gaps in {task.name}" if isinstance(paradigm.objective, Infilling) else task.name
     task = joint(task) if one else task
@@ -82,6 +83,18 @@ def fit(
     if on_remark:
         _tell(trained, on_remark)
     return translator
+
+
+def _earlier(objective: Objective, begin_from: Path | None) -> Earlier | None:
+    """What the training begins with. Raises ValueError where it can't begin with nothing."""
+    if begin_from:
+        return Earlier(begin_from)
+    if isinstance(objective, Ahead) and objective.frozen:
+        raise ValueError(
+            "this paradigm trains heads alone, on a model that must be there: name the folder of a "
+            "`deep-shallow` with --begin-from (begin_from in Python)"
+        )
+    return None
 
 
 def _prepared(

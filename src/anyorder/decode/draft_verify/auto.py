@@ -16,7 +16,7 @@ Shapes: B rows, K drafted cells.
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import ClassVar, final
 
 import torch
 
@@ -44,6 +44,7 @@ class Auto(DraftVerify):
     """
 
     costs: tuple[tuple[int, float], ...] | None = None
+    of_the_row: ClassVar[bool] = False  # it looks at the clock
 
     def __post_init__(self) -> None:
         if self.costs is not None:

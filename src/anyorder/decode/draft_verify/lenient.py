@@ -5,21 +5,21 @@
     Lenient(Blockwise(), distance=2)              # tokens that are numbers: 2 beside the likeliest
     Lenient(Blockwise(), least=2)                 # at least two tokens a call, whatever they are
 
-Any drafter may be in it. Where no guess is allowed the target's own token is written.
+Most drafters may be in it. Where no guess is allowed the target's own token is written.
 Source: Stern et al. 2018 (arXiv:1811.03115), section 5 (top-k, distance, minimum block size); Ge et
 al. 2022 (arXiv:2205.10350), section 3.2 (top-beta with a tolerance tau).
 Shapes: B rows, V vocabulary.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anyorder.canvas import Canvas
+from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.draft_verify.accept import Allows
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
@@ -35,8 +35,9 @@ class Lenient(DraftVerify):
     the likeliest. `distance`: one whose number is so near to the likeliest one's. `least`: so many
     tokens a call at the least (fewer where there are fewer guesses).
 
-    What is guessed counts here. So a drafter that remembers the rows of a batch together (token
-    recycling) lets a row's text depend on those beside it.
+    What is guessed counts here. So `by` must guess from the row alone: what remembers the rows of a
+    batch together (token recycling), or guesses as much as time allows (auto), is refused. Behind
+    cells that were forced nothing is guessed. Raises ValueError.
     """
 
     by: DraftVerify
@@ -51,6 +52,13 @@ class Lenient(DraftVerify):
             raise ValueError(
                 "leniency has a top and a least of 1 or more, a gap and a distance of 0 or more: "
                 f"{self}"
+            )
+        if not isinstance(self.by, DraftVerify):
+            raise ValueError(f"{type(self.by).__name__} makes no guesses that could be accepted")
+        if not self.by.of_the_row:
+            raise ValueError(
+                f"the guesses of {type(self.by).__name__} depend on the rows beside, or on time, "
+                "so that they may not change a text; take another drafter"
             )
         for fact in ("needs", "draws"):  # of the class, elsewhere; here of the drafter
             object.__setattr__(self, fact, getattr(self.by, fact))
@@ -87,7 +95,13 @@ class Lenient(DraftVerify):
         return self.by.begin(model, canvas, sampler)
 
     def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        return self.by.draft(memory, canvas, sampler)
+        draft = self.by.draft(memory, canvas, sampler)
+        if draft is None or draft.drawn is not None:
+            return draft
+        before_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
+        forced_B1 = canvas.status_BN.gather(1, before_B1) == GIVEN
+        # what was guessed behind the last token was meant for the cells that were forced
+        return replace(draft, parents_BK=draft.parents_BK.masked_fill(forced_B1, -2))
 
     def observe(self, memory: Any, seen: Seen) -> Any:
         return self.by.observe(memory, seen)

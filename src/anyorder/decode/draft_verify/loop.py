@@ -44,6 +44,7 @@ class DraftVerify(ABC):
     exact: ClassVar[bool] = True
     needs: ClassVar[tuple[type, ...]] = (CausalLM,)
     draws: ClassVar[bool] = False  # whether guesses are drawn at random above temperature 0
+    of_the_row: ClassVar[bool] = True  # whether guesses follow from the row, not others or time
 
     @property
     @abstractmethod
@@ -82,8 +83,9 @@ class DraftVerify(ABC):
         """A call writes a token at the least, but where it only reads: see `_read_on`."""
         final_BN = canvas.final_BN.long()
         runs = int((final_BN.diff(dim=-1, prepend=final_BN[:, :1] * 0) > 0).sum())
-        slices = final_BN.numel() // SLICE if self.reads_prompt else 0
-        return int(canvas.open_BN.sum(-1).max()) + runs * self._guesses_count(False) + slices
+        count = self._guesses_count(False)
+        slices = final_BN.numel() // SLICE if self.reads_prompt or count else 0
+        return int(canvas.open_BN.sum(-1).max()) + runs * count + slices
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:

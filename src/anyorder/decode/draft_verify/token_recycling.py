@@ -10,7 +10,7 @@ The matrix itself is in `followers`.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
@@ -36,6 +36,7 @@ class TokenRecycling(DraftVerify):
     size: int = 16
     rank_odds: tuple[float, ...] = RANK_ODDS
     warm: bool = True
+    of_the_row: ClassVar[bool] = False  # rows share the matrix
 
     def __post_init__(self) -> None:
         falls = all(a >= b > 0 for a, b in zip(self.rank_odds, self.rank_odds[1:], strict=False))

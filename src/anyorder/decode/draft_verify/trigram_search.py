@@ -12,8 +12,11 @@ chance. The cells that were passed most often are the draft.
 with N visits of the parent, w the weight of c, and Q the sum of what came of its plays: 1 and the
 weights of all their steps.
 Source: Liu et al. 2024 (arXiv:2407.12021), sections 3.1 to 3.3, and the authors' code, which has
-these numbers, 150 searches of 3 tokens, and hands its trigrams on from query to query; here each
-text begins with the corpus and its own prompt.
+these numbers and 150 searches of 3 tokens. There trigrams are handed on from query to query; here
+each text begins with the corpus and its own prompt, all of it. There an opened cell's last child in
+no order is visited, every chosen path is drafted with its likeliest follower, and the paths are
+then cut to a number of cells; here it is the likeliest child, and the follower stands behind the
+last cell of each branch. Chance follows from the row alone, so that no company changes a draft.
 Shapes: B rows, K cells.
 """
 
@@ -28,7 +31,7 @@ import torch
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.trigrams import Trigrams
+from anyorder.decode.draft_verify.trigrams import RATE, Trigrams
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
@@ -41,9 +44,9 @@ class Text:
     known: Trigrams
     read: int = 0
 
-    def learn(self, tokens: Sequence[int], adapt: bool) -> None:
-        """Read on in the row's final cells; all of it, if it grows at all."""
-        if adapt:
+    def learn(self, tokens: Sequence[int]) -> None:
+        """Read on in the row's final cells."""
+        if self.known.rate:
             self.known.learn(tokens[max(0, self.read - 2) :])
         self.read = len(tokens)
 
@@ -52,19 +55,21 @@ class Text:
 @dataclass(frozen=True)
 class TrigramSearch(DraftVerify):
     """Drafts the `size` most visited cells of a tree that `searches` plays have made, and what most
-    likely follows the last of each branch. Plays are `depth` tokens long. Without `adapt` nothing
-    is learnt from the text.
+    likely follows the last of each branch. Plays are `depth` tokens long. A triple of the text
+    counts `rate` of what is certain in the corpus; 0: nothing is learnt from the text.
     """
 
     size: int = 24
     searches: int = 150
     depth: int = 3
     corpus: Trigrams | None = None
-    adapt: bool = True
+    rate: float = RATE
 
     def __post_init__(self) -> None:
         if min(self.size, self.searches, self.depth) < 1:
             raise ValueError("a trigram search needs a size, searches and a depth of 1 or more")
+        if self.rate < 0:
+            raise ValueError(f"a triple counts 0 or more, not {self.rate}")
 
     @property
     def most_drafted(self) -> int:
@@ -72,7 +77,12 @@ class TrigramSearch(DraftVerify):
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> list[Text]:
         corpus = self.corpus or Trigrams()
-        memory = [Text(corpus.growing()) for _ in range(len(canvas.tokens_BN))]
+        if corpus.largest >= model.vocab_size:
+            raise ValueError(
+                f"the corpus {corpus.name} has the token {corpus.largest}, and the model knows "
+                f"{model.vocab_size} tokens: make it with the model's own tokenizer"
+            )
+        memory = [Text(corpus.growing(rate=self.rate)) for _ in range(len(canvas.tokens_BN))]
         return self._learnt(memory, canvas)
 
     def draft(self, memory: list[Text], canvas: Canvas, sampler: Sampler) -> Draft | None:
@@ -103,7 +113,7 @@ class TrigramSearch(DraftVerify):
         rows = zip(canvas.tokens_BN.tolist(), canvas.frontier_B.tolist(), strict=True)
         for text, (tokens, end) in zip(memory, rows, strict=True):
             if end > text.read:
-                text.learn(tokens[:end], self.adapt)
+                text.learn(tokens[:end])
         return memory
 
 

@@ -8,12 +8,14 @@ channels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
+from anyorder.models.compiled.encoder import close, trial
 from anyorder.models.compiled.seq2seq import CompiledCache, CompiledSeq2Seq, CompiledSourceLM
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.sources import padded
@@ -26,6 +28,18 @@ class CompiledHeaded(CompiledSeq2Seq):
     def __init__(self, net: HeadedSeq2Seq, precision: str) -> None:
         super().__init__(net, precision, Plain(torch.eye(net.sizes.width.channels)))
         self.headed = net
+
+    def is_right(self) -> bool:
+        """Whether its features are those of the network, too."""
+        found = []
+        for each in (self, self.headed):
+            lm: Any = each.read(trial(self.headed))
+            _, features_BSC = lm.extend_with_features(
+                torch.tensor([[1, 2], [2, 1]]), lm.new_cache(2, 2)
+            )
+            found.append(features_BSC)
+        close_by = close(found[0], found[1], torch.tensor([2, 2]), self.precision)
+        return close_by and super().is_right()
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledHeadedLM":
         padded(sources)

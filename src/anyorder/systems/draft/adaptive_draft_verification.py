@@ -35,7 +35,7 @@ SYSTEM = System(
             decoders={
                 "adaptive-draft-verification": TrigramSearch(),
                 "no corpus": TrigramSearch(),
-                "static corpus": TrigramSearch(adapt=False),
+                "static corpus": TrigramSearch(rate=0.0),
             },
             corpora={"adaptive-draft-verification": CORPUS, "static corpus": CORPUS},
             gain=("adaptive-draft-verification", "static corpus"),

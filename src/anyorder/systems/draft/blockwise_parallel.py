@@ -6,6 +6,8 @@ The paper's rule for pixels, whose numbers are near when they look alike (`Lenie
 not measured here: it needs a model of images.
 """
 
+from dataclasses import replace
+
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -28,7 +30,7 @@ DISTILLED = Way("blockwise", begins_with=BASELINE, recipe=RECIPE, lessons=TAUGHT
 
 def read(way: Way, decoder: str) -> Way:
     """The same model, read in another way."""
-    return Way(way.paradigm, decoder, way.begins_with, way.recipe, way.lessons)
+    return replace(way, decoder=decoder)
 
 
 SYSTEM = System(

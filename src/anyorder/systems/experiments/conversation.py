@@ -2,12 +2,13 @@
 
     Conversation(
         kinds=("story",),
-        decoders={"learns": TrigramSearch(), "static": TrigramSearch(adapt=False)},
+        decoders={"learns": TrigramSearch(), "static": TrigramSearch(rate=0.0)},
         corpora={"static": Translate("de")},
         gain=("learns", "static"),
     )
 
-A turn's prompt is all that was said before, the answers of the model included, and a new request.
+A turn's prompt is all that was said before, the answers of the model included, and a new request;
+for a model that chats it is one message.
 At temperature 0 all decoders write the same text, so that they hold the same conversation.
 """
 
@@ -19,7 +20,6 @@ from anyorder.data.tasks import Task
 from anyorder.decode.catalogue import label
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
-from anyorder.decode.generate import generate
 from anyorder.measure.compare import Run, compare
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.bench import Bench
@@ -72,7 +72,7 @@ class Conversation:
             one, other = (rows_of(made, names)[name]["tokens_per_call"] for name in self.gain)
             turns[f"turn {number}"] = {"gain": one / other}
             runs += made
-            said = f"{prompt}\n{generate(lm, prompt, max_new_tokens=tokens).text}\n\n"
+            said = f"{prompt}\n{made[0].output.text}\n\n"
         return {**rows_of(runs, names), **turns, "last turn": turns[f"turn {len(requests)}"]}
 
     def _made(self, name: str, lm: LanguageModel) -> TrigramSearch:
