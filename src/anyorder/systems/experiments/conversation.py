@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.tasks import Task
 from anyorder.decode.catalogue import label
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -56,7 +57,7 @@ class Conversation:
     def measure(self, bench: Bench, requests: Sequence[str]) -> Numbers:
         """All decoders, turn by turn, and over all turns."""
         lm = bench.language_model()
-        decoders = {name: self._made(name, lm) for name in self.decoders}
+        decoders = {name: self._made(name, lm, bench) for name in self.decoders}
         names = {label(decoder): name for name, decoder in decoders.items()}
         tokens = bench.reduced(self.max_new_tokens, 12)
         said, runs, turns = "", list[Run](), dict[str, dict[str, float]]()
@@ -75,9 +76,9 @@ class Conversation:
             said = f"{prompt}\n{made[0].output.text}\n\n"
         return {**rows_of(runs, names), **turns, "last turn": turns[f"turn {len(requests)}"]}
 
-    def _made(self, name: str, lm: LanguageModel) -> TrigramSearch:
+    def _made(self, name: str, lm: LanguageModel, bench: Bench) -> TrigramSearch:
         if name not in self.corpora:
             return self.decoders[name]
-        task = self.corpora[name]
+        task = CopyOrReverse(pairs=50) if bench.quick else self.corpora[name]
         texts = [lm.units.encode(example.source) for example in task.splits().train]
         return replace(self.decoders[name], corpus=Trigrams.of(texts, name=task.name))

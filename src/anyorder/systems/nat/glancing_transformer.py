@@ -58,15 +58,12 @@ SYSTEM = System(
                 "en-de, distilled: glancing-transformer, CTC": Way("ctc-glancing", lessons=TAUGHT),
                 "en-de, distilled: ctc-nat": Way("ctc", lessons=TAUGHT),
                 "en-de: deep-shallow": BASELINE,
-            },
-        ),
-        Trained(
-            Translate("de"),
-            {
-                f"en-de, distilled, 3600 steps: {name}": Way(
-                    paradigm, lessons=TAUGHT, recipe=PATIENT
-                )
-                for name, paradigm in PARADIGMS.items()
+                **{
+                    f"en-de, distilled, 3600 steps: {name}": Way(
+                        paradigm, lessons=TAUGHT, recipe=PATIENT
+                    )
+                    for name, paradigm in PARADIGMS.items()
+                },
             },
         ),
     ),
