@@ -191,6 +191,8 @@ def test_it_has_a_name() -> None:
     for by in ("beam", "mask-predict"):
         with pytest.raises(ValueError, match="by is a draft-verify decoder"):
             parse(f"lenient:by={by}")
+    with pytest.raises(ValueError, match="lenient already"):
+        Lenient(lenient)
     for by in ("auto", "token-recycling"):
         with pytest.raises(ValueError, match="take another drafter"):
             parse(f"lenient:by={by}")

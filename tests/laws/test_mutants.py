@@ -109,8 +109,8 @@ def test_law_1_notices_guesses_that_are_nearly_right() -> None:
 
 
 def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where guesses count, each token must have one, whatever the row beside has still to read."""
-    monkeypatch.setattr(loop.DraftVerify, "_guesses_count", lambda self, greedy: False)
+    """Where guesses matter, each token must have one, whatever the row beside has still to read."""
+    monkeypatch.setattr(loop.DraftVerify, "_guesses_matter", lambda self, greedy: False)
     among = cases(sampling=greedy, forced=True, least_rows=2)
     notices(checks.alone_or_in_company, Lenient(Blockwise(), top=3), among)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -86,6 +87,9 @@ def test_what_it_can_not_tell_it_refuses() -> None:
     trace = run(TokenRecycling(size=6), model, plain.canvas(), plain.sampler())
     with pytest.raises(ValueError, match="drafts branch"):
         dependencies(trace)
+    lenient = run(Lenient(Jacobi(block=3)), model, plain.canvas(), plain.sampler())
+    with pytest.raises(ValueError, match="more than one call"):
+        dependencies(lenient)
 
 
 def test_what_is_settled_together_was_decoded_in_parallel() -> None:

@@ -1,5 +1,7 @@
 """Small things to train on."""
 
+from typing import Any
+
 import torch
 
 from anyorder.models.fertility import FertilityTransformer
@@ -21,6 +23,15 @@ from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
 WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.1)
+_FRAMED: dict[str, Any] = {
+    "source_vocab": 10,
+    "target_vocab": 10,
+    "bos": 1,
+    "eos": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "width": WIDTH,
+}
 
 
 def rows(count: int = 40, *, seed: int = 0) -> Rows:
@@ -40,33 +51,12 @@ def rows(count: int = 40, *, seed: int = 0) -> Rows:
 
 def seq2seq() -> Seq2Seq:
     torch.manual_seed(1)
-    return Seq2Seq(
-        Seq2SeqSizes(
-            source_vocab=10,
-            target_vocab=10,
-            bos=1,
-            eos=2,
-            encoder_layers=1,
-            decoder_layers=1,
-            width=WIDTH,
-        )
-    )
+    return Seq2Seq(Seq2SeqSizes(**_FRAMED))
 
 
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
-    return HeadedSeq2Seq(
-        HeadedSizes(
-            source_vocab=10,
-            target_vocab=10,
-            bos=1,
-            eos=2,
-            heads=2,
-            encoder_layers=1,
-            decoder_layers=1,
-            width=WIDTH,
-        )
-    )
+    return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

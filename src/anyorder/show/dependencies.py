@@ -61,7 +61,9 @@ def _said(trace: Trace, row: int) -> tuple[dict[int, int], Mapping[int, dict[int
     final: dict[int, int] = {}
     said: dict[int, dict[int, int]] = {}
     for number, step in enumerate(trace.steps):
-        call = next(call for call in step.calls if call.role == "target")
+        call, *more = (call for call in step.calls if call.role == "target")
+        if more:
+            raise ValueError("a step has more than one call; the graph is of Jacobi decoding")
         guesses = _guesses(call, row) if number else []
         # those that the call before has heard nothing of are copies, to begin with
         known = guesses[: max(heard - frontier, 0)]

@@ -55,6 +55,8 @@ class Lenient(DraftVerify):
             )
         if not isinstance(self.by, DraftVerify):
             raise ValueError(f"{type(self.by).__name__} makes no guesses that could be accepted")
+        if self.by.allows is not None:
+            raise ValueError("the drafter is lenient already; give its options to this one")
         if not self.by.of_the_row:
             raise ValueError(
                 f"the guesses of {type(self.by).__name__} depend on the rows beside, or on time, "

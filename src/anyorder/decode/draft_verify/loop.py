@@ -83,9 +83,9 @@ class DraftVerify(ABC):
         """A call writes a token at the least, but where it only reads: see `_read_on`."""
         final_BN = canvas.final_BN.long()
         runs = int((final_BN.diff(dim=-1, prepend=final_BN[:, :1] * 0) > 0).sum())
-        count = self._guesses_count(False)
-        slices = final_BN.numel() // SLICE if self.reads_prompt or count else 0
-        return int(canvas.open_BN.sum(-1).max()) + runs * count + slices
+        matter = self._guesses_matter(False)
+        slices = final_BN.numel() // SLICE if self.reads_prompt or matter else 0
+        return int(canvas.open_BN.sum(-1).max()) + runs * matter + slices
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
@@ -97,16 +97,16 @@ class DraftVerify(ABC):
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
         read = pending(state.canvas, state.cache)
         first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
-        count = self._guesses_count(sampler.greedy)
-        if count or (self.reads_prompt and read.width > SLICE):
-            state = self._read_on(model, state, read, leave=1 if count else SLICE)
-            read, first = pending(state.canvas, state.cache), first and not count
+        matter = self._guesses_matter(sampler.greedy)
+        if matter or (self.reads_prompt and read.width > SLICE):
+            state = self._read_on(model, state, read, leave=1 if matter else SLICE)
+            read, first = pending(state.canvas, state.cache), first and not matter
         draft = None if first else self.draft(state.memory, state.canvas, sampler)
         if draft is None:
             return self._read(model, state, read, first, sampler)
         return self._verify(model, state, read, draft, sampler)
 
-    def _guesses_count(self, greedy: bool) -> bool:
+    def _guesses_matter(self, greedy: bool) -> bool:
         """Whether what is written depends on what was guessed, or on whether anything was."""
         return (self.draws and not greedy) or self.allows is not None
 
@@ -114,8 +114,8 @@ class DraftVerify(ABC):
         """Read all but each row's last `leave` tokens, and write none.
 
         For drafters that look on while a prompt is read, so that the logits of a long one are
-        never held all at once; and where guesses count, so that a guess comes before every token: a
-        drawn one is judged by other coins than a token that no guess foretold, and where drafts
+        never held all at once; and where guesses matter, so that a guess comes before every token:
+        a drawn one is judged by other coins than a token that no guess foretold, and where drafts
         begin must follow from the row's own text, not from what a neighbour or a run that was
         stopped has still to read.
         """

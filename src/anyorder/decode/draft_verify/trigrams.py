@@ -3,7 +3,7 @@
     corpus = Trigrams.of([[5, 6, 7], [5, 6, 8]])
     own = corpus.growing()                        # a text's own, on top of the corpus
     own.learn([1, 5, 6, 7])
-    own.after(5, 6)                               # [(7, 0.54), (8, 0.5)]
+    own.after(5, 6)                               # [(7, 0.8), (8, 0.5)]
 
     weight(c | a, b) = min(3, p(c | a, b) + rate n(a b c))
 
