@@ -15,7 +15,7 @@ import torch
 
 from anyorder.canvas import Canvas
 from anyorder.decode.sampling import Sampler
-from anyorder.decode.stops import Stops, Watch
+from anyorder.decode.stops import Check, Stops
 from anyorder.meter import Meter
 from anyorder.models.capability import missing
 from anyorder.trace import Step, Trace
@@ -61,7 +61,7 @@ def steps(
     model: Any,
     canvas: Canvas,
     sampler: Sampler,
-    watch: Watch | None = None,
+    watch: Check | None = None,
 ) -> Iterator[tuple[Step, Canvas]]:
     """Yield each step and the canvas after it, until every row is written or stopped.
 

@@ -11,7 +11,7 @@ were drafted. Shapes: B rows, S scored cells, V vocabulary, N canvas cells, H hi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -83,16 +83,29 @@ class Sampling:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be {range_}")
 
 
+@runtime_checkable
+class Rule(Protocol):
+    """Changes what may come next, by what stands before: a grammar, another library's filters."""
+
+    def __call__(
+        self, logits_BSV: Float[Tensor, "B S V"], history_BSH: Int[Tensor, "B S H"], /
+    ) -> Float[Tensor, "B S V"]:
+        """The logits as they should be; `history_BSH` holds token ids, -1 where there is none."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sampler:
     """Picks tokens: the user's options and the run's coins.
 
     `eos_ids` end a text; a decoder that weighs texts of different lengths (beams) must know them.
+    `rules` come after the bias and the penalty, before temperature and filters.
     """
 
     options: Sampling
     coins: Coins
     eos_ids: tuple[int, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @property
     def greedy(self) -> bool:
@@ -101,14 +114,14 @@ class Sampler:
     @property
     def wants_history(self) -> bool:
         """Whether `logits` needs to be told which tokens stand before each scored cell."""
-        return self.options.repetition_penalty != 1
+        return self.options.repetition_penalty != 1 or bool(self.rules)
 
     def logits(
         self,
         logits_BSV: Float[Tensor, "B S V"],
         history_BSH: Int[Tensor, "B S H"] | None = None,
     ) -> Float[Tensor, "B S V"]:
-        """Bias and penalty applied; `history_BSH` holds token ids, -1 where there is none."""
+        """Bias, penalty and rules applied; `history_BSH` has -1 where there is no token."""
         if self.options.logit_bias:
             ids = torch.tensor(list(self.options.logit_bias), device=logits_BSV.device)
             if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
@@ -119,8 +132,11 @@ class Sampler:
             logits_BSV = logits_BSV.index_add(
                 -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
             )
-        if self.wants_history and history_BSH is not None:
-            logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
+        if history_BSH is not None:
+            if self.options.repetition_penalty != 1:
+                logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
+            for rule in self.rules:
+                logits_BSV = rule(logits_BSV, history_BSH)
         return logits_BSV
 
     def probs(

@@ -23,6 +23,13 @@ class Stream(Protocol):
     def push(self, token: int, /) -> str: ...
 
 
+@runtime_checkable
+class Check(Protocol):
+    """Looks at each canvas of a run, and cuts the rows that have ended."""
+
+    def check(self, canvas: Canvas) -> Canvas: ...
+
+
 @dataclass(frozen=True)
 class Stops:
     """What ends a text. `strings` need `new_stream`, which makes a detokeniser for a row."""

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
+from weakref import WeakSet
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +29,7 @@ _LENGTHS: Final = ("max_position_embeddings", "max_seq_len", "n_positions", "n_c
 # A wrong mask or position costs at least a tenth of the spread, rounding a tenth of these.
 _CLOSE: Final = {torch.float64: 1e-6, torch.float32: 1e-3}
 _CLOSE_IN_HALF: Final = 0.1
+_FIT: Final = WeakSet[PreTrainedModel]()  # those that were tried: it costs a few forward passes
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,12 @@ class HuggingFaceLM:
 
     def __post_init__(self) -> None:
         self.model.eval()
-        why = self._unfit() or self._unlike_itself()
+        why = "" if self.model in _FIT else self._unfit() or self._unlike_itself()
         if why:
             raise ValueError(
                 f"a {self.model.config.model_type!r} model can't be used to draft and verify: {why}"
             )
+        _FIT.add(self.model)
 
     @property
     def vocab_size(self) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
+from weakref import WeakSet
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -33,6 +34,7 @@ from anyorder.nets.source_cache import BesideSource
 # A wrong mask or position costs at least a tenth of the spread, rounding a tenth of these.
 _CLOSE: Final = {torch.float64: 1e-6, torch.float32: 1e-3}
 _CLOSE_IN_HALF: Final = 0.1
+_FIT: Final = WeakSet[PreTrainedModel]()  # those that were tried: it costs a few forward passes
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,11 @@ class HuggingFaceSeq2Seq:
     def __post_init__(self) -> None:
         self.model.eval()
         why = "" if stack_of(self.model) else "its decoder is missing, or of another shape"
-        why = why or self._unlike_itself()
+        why = why or ("" if self.model in _FIT else self._unlike_itself())
         if why:
             kind = self.model.config.model_type
             raise ValueError(f"a {kind!r} model can't be used as an encoder-decoder: {why}")
+        _FIT.add(self.model)
 
     @cached_property
     def stack(self) -> DecoderStack:
