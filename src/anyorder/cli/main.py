@@ -26,6 +26,7 @@ from anyorder.cli import (
     reproduce,
     systems,
     train,
+    verify,
 )
 
 FAILED: Final = 1
@@ -42,6 +43,7 @@ app = typer.Typer(
 for command in (
     generate.generate,
     compare.compare,
+    verify.verify,
     replay.replay,
     train.train,
     distill.distill,

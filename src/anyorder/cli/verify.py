@@ -1,0 +1,171 @@
+"""`anyorder verify`: do the laws hold of your decoder, of transformers, of a server?"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from anyorder.cli.options import Chat, Model, NewTokens, Precision, Threads, decoder_of, loaded
+from anyorder.cli.screen import complain, out, waiting
+
+if TYPE_CHECKING:
+    from anyorder.measure.verify.subject import Finding, Reference, Subject
+
+What = Annotated[
+    str,
+    typer.Argument(
+        help="A decoder (a name, or my_decoder.py:Mine), transformers, or the address of a server "
+        "(http://localhost:8000/v1)."
+    ),
+]
+Prompts = Annotated[
+    Path | None, typer.Option(help="JSON lines with a prompt each; left out: five that come along.")
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", help="NAME=VALUE of generate (transformers), or of each request (a server)."
+    ),
+]
+Assistant = Annotated[
+    str | None, typer.Option(help="transformers: the model that drafts.", show_default=False)
+]
+Plain = Annotated[
+    str | None,
+    typer.Option(help="A server: one of the same model without drafts.", show_default=False),
+]
+Draws = Annotated[
+    int | None,
+    typer.Option(min=0, help="Texts that are drawn; left out: 100, of a server 10; 0: none."),
+]
+Temperature = Annotated[float, typer.Option("--temperature", "-t", min=0.01, help="Of the draws.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+OWN: Final = (
+    "Name three colours.",
+    "Write one sentence about the sea.",
+    "Repeat this: one two three, one two three, one two three.",
+    "Fix the spelling: I lik to reed boks in the gardn.",
+    "def fibonacci(n):",
+)
+WORDS: Final = {True: "holds", False: "FAILS", None: "not offered"}
+
+
+def verify(
+    what: What,
+    model: Model = "smollm2",
+    prompts: Prompts = None,
+    max_new_tokens: NewTokens = 48,
+    draws: Draws = None,
+    temperature: Temperature = 1.0,
+    seed: Seed = 0,
+    with_: With = None,
+    assistant: Assistant = None,
+    plain: Plain = None,
+    chat: Chat = None,
+    precision: Precision = "auto",
+    threads: Threads = None,
+) -> None:
+    """Test whether something writes what it should: greedy text, draws, company, stops."""
+    served = what.startswith(("http://", "https://"))
+    texts = _prompts(prompts)
+    asked = options(with_ or ())
+    hugging = what == "transformers"
+    _only("--with", asked, served or hugging, "transformers and servers")
+    _only("--assistant", assistant, hugging, "transformers")
+    _only("--plain", plain, served, "a server")
+    with waiting("Starting ..."):
+        from anyorder.measure.verify.laws import Effort, examine
+    if served:
+        pair = _served(what, model, plain, asked)
+    elif hugging:
+        pair = _hugging(model, assistant, asked, precision, chat)
+    else:
+        pair = _ours(what, model, precision, threads, chat)
+    drawn = draws if draws is not None else 10 if served else 100
+    effort = Effort(max_new_tokens, drawn, temperature, seed)
+    failed = False
+    with waiting(f"Examining {pair[0].name} ..."):
+        for finding in examine(*pair, texts, effort):
+            out().print(line(finding), highlight=False, markup=False, soft_wrap=True)
+            failed |= finding.holds is False
+    if failed:
+        raise typer.Exit(1)
+
+
+def _only(option: str, given: object, fits: bool, whom: str) -> None:
+    if given and not fits:
+        raise ValueError(f"{option} is for {whom}")
+
+
+def line(finding: "Finding") -> str:
+    """
+    >>> from anyorder.measure.verify.subject import Finding
+    >>> line(Finding(1, True, "5 of 5 greedy texts are the same"))
+    'law 1  holds        5 of 5 greedy texts are the same'
+    """
+    return f"law {finding.law}  {WORDS[finding.holds]:<11}  {finding.sentence}"
+
+
+def options(given: Iterable[str]) -> dict[str, Any]:
+    """NAME=VALUE as JSON where it is JSON, else as text.
+
+    >>> options(["top_k=0", "name=a b"])
+    {'top_k': 0, 'name': 'a b'}
+    """
+    found: dict[str, Any] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise ValueError(f"--with takes NAME=VALUE, not {word!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _prompts(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return OWN
+    from anyorder.cli.prompts import read
+
+    lines, broken = read(path)
+    for sentence in broken:
+        complain(sentence)
+    return tuple(each.prompt for each in lines)
+
+
+Pair = tuple["Subject", "Reference"]
+
+
+def _ours(spec: str, model: str, precision: Any, threads: int | None, chat: bool | None) -> Pair:
+    from anyorder.decode.left_to_right.plain import LeftToRight
+    from anyorder.measure.verify.ours import Ours
+
+    decoder = decoder_of(spec, precision=precision, threads=threads)
+    lm = loaded(model, precision=precision, threads=threads)
+    return Ours(lm, decoder, chat), Ours(lm, LeftToRight(), chat)
+
+
+def _hugging(
+    model: str, assistant: str | None, asked: dict[str, Any], precision: Any, chat: bool | None
+) -> Pair:
+    from anyorder.measure.verify.hugging import Generation, opened
+
+    with waiting(f"Loading {model} ..."):
+        net, units = opened(model, precision)
+        if assistant is not None:
+            asked["assistant_model"] = opened(assistant, precision)[0]
+    chatty = units.has_chat if chat is None else chat
+    return Generation(net, units, asked, chatty), Generation(net, units, chat=chatty)
+
+
+def _served(url: str, model: str, plain: str | None, asked: dict[str, Any]) -> Pair:
+    from anyorder.measure.verify.endpoint import Endpoint, TokenByToken
+
+    key = os.environ.get("OPENAI_API_KEY", "")
+    served = Endpoint(url, model, asked, key)
+    return served, TokenByToken(Endpoint(plain, model, asked, key) if plain else served)

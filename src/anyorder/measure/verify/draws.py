@@ -1,0 +1,103 @@
+"""Law 2 from outside: are drawn tokens distributed as the reference says?
+
+Each drawn token stands somewhere in the distribution after the tokens before it: the mass of all
+likelier tokens, plus a uniform share of its own, is a number u in [0, 1] (the randomised
+probability integral transform; Czado, Gneiting and Held 2009, Biometrics 65(4), section 2). If the
+sampler is right, these numbers are independent and uniform, for texts of any length; a sampler that
+is too greedy has too many small ones. A chi-square statistic of their histogram is compared with
+simulated ones, so the test is exact, and its power is simulated, too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from anyorder.measure.verify.subject import (
+    Ask,
+    Finding,
+    OneAtATimeError,
+    Place,
+    Reference,
+    Said,
+    Subject,
+)
+
+BINS, SIMULATED = 20, 4000
+ALPHA = 0.001  # how often a right sampler is called wrong
+SURE = 0.95
+FAULTS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+TOGETHER = 16  # texts that are drawn in one batch
+
+
+def tested(
+    subject: Subject, reference: Reference, prompts: Sequence[str], draws: int, drawn: Ask
+) -> Finding:
+    """Draw `draws` texts as `drawn` says (its prompt aside), in turns after all prompts."""
+    asks = [
+        replace(drawn, prompt=prompts[n % len(prompts)], seed=drawn.seed + n) for n in range(draws)
+    ]
+    places = list[Place]()
+    for ask, said in zip(asks, _written(subject, asks), strict=True):
+        found = reference.places(ask.prompt, said.tokens, ask.temperature) if said.tokens else None
+        if found is None:
+            return Finding(2, None, "it tells no tokens, or nobody tells how likely they are")
+        places += found
+    coins = np.random.default_rng(drawn.seed)
+    u_N = transformed(places, coins)
+    p = p_value(u_N, coins)
+    told = f"{draws} drawn texts, {len(u_N)} tokens, p = {p:.2g}"
+    if p < ALPHA:
+        small = float((u_N < 0.5).mean())
+        how = "too greedy" if small > 0.5 else "too bold"
+        return Finding(2, False, f"{told}: it draws from another distribution, and is {how}")
+    fault = noticed(np.array([place.top for place in places]), coins)
+    return Finding(2, True, f"{told}; {fault}")
+
+
+def _written(subject: Subject, asks: Sequence[Ask]) -> list[Said]:
+    try:
+        batches = [asks[at : at + TOGETHER] for at in range(0, len(asks), TOGETHER)]
+        return [said for batch in batches for said in subject.write(batch)]
+    except OneAtATimeError:
+        return [subject.write([ask])[0] for ask in asks]
+
+
+def transformed(places: Sequence[Place], coins: np.random.Generator) -> Float64[np.ndarray, " N"]:
+    """Each token's number: uniform in [0, 1] if the sampler is right."""
+    above_N = np.array([place.above for place in places])
+    own_N = np.array([place.own for place in places])
+    return np.clip(above_N + coins.random(len(places)) * own_N, 0.0, 1.0)
+
+
+def p_value(u_N: Float64[np.ndarray, " N"], coins: np.random.Generator) -> float:
+    """How often uniform numbers are as far from uniform as these."""
+    chance = _far(coins.random((SIMULATED, len(u_N))))
+    return float((1 + (chance >= _far(u_N[None])).sum()) / (1 + SIMULATED))
+
+
+def _far(u_RN: Float64[np.ndarray, "R N"]) -> Float64[np.ndarray, " R"]:
+    """Pearson's statistic of each row's histogram."""
+    R, N = u_RN.shape
+    bin_RN = np.minimum((u_RN * BINS).astype(np.int64), BINS - 1)
+    flat = (bin_RN + np.arange(R)[:, None] * BINS).ravel()
+    count_RB = np.bincount(flat, minlength=R * BINS).reshape(R, BINS)
+    return ((count_RB - N / BINS) ** 2).sum(1) / (N / BINS)
+
+
+def noticed(top_N: Float64[np.ndarray, " N"], coins: np.random.Generator) -> str:
+    """The least fault that this test notices almost always, of samplers that now and then take the
+    likeliest token instead of drawing one.
+    """
+    runs, N = 400, len(top_N)
+    border = np.quantile(_far(coins.random((SIMULATED, N))), 1 - ALPHA)
+    for share in FAULTS:
+        u_RN, v_RN = coins.random((runs, N)), coins.random((runs, N)) * top_N
+        wrong_RN = coins.random((runs, N)) < share
+        if (_far(np.where(wrong_RN, v_RN, u_RN)) > border).mean() >= SURE:
+            return (
+                f"a sampler that took the likeliest token in {share:.1%} of the cells instead of "
+                f"drawing one would have been noticed ({SURE:.0%} sure)"
+            )
+    return "so few tokens, or so sure ones, would show no fault: draw more texts"

@@ -1,0 +1,114 @@
+"""`generate` of transformers, with whatever it is asked for, as a subject; greedy as its reference.
+
+    Generation(model, tokenizer, {"prompt_lookup_num_tokens": 10}), Generation(model, tokenizer)
+
+Importing this module imports `transformers`. Shapes: T tokens of a text, V vocabulary.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
+
+from anyorder.measure.verify.places import chances_in, places_in, shares_of
+from anyorder.measure.verify.subject import Ask, OneAtATimeError, Place, Said, Token
+from anyorder.models.checkpoint import read
+from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.hugging_network import network_of
+from anyorder.models.load import settled
+from anyorder.models.tokenizer import units_of
+from anyorder.units.text import TextUnits
+
+ALONE: Final = ("prompt_lookup_num_tokens", "assistant_model", "assistant_early_exit")
+
+
+def opened(source: str, precision: str) -> tuple[PreTrainedModel, TextUnits]:
+    """A model as transformers has it, and its tokenizer. Raises ValueError for what is none."""
+    disable_progress_bar()
+    checkpoint = read(fetch(source) if source in MODELS else source)
+    what = "causal language model"
+    net = network_of(checkpoint, settled(precision), AutoModelForCausalLM, what)
+    return net.eval(), units_of(checkpoint)
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """Satisfies `Reference`. `asked`: further arguments of `generate`."""
+
+    model: PreTrainedModel
+    units: TextUnits
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    chat: bool = True
+
+    @property
+    def name(self) -> str:
+        return ", ".join(["transformers", *self.asked])
+
+    def write(self, asks: Sequence[Ask]) -> list[Said]:
+        """See `Subject.write`. What is asked but for prompts is that of the first."""
+        if len(asks) > 1 and any(name in self.asked for name in ALONE):
+            raise OneAtATimeError("with these arguments, transformers writes one text at a time")
+        first = asks[0]
+        rows = [self._prompt(ask.prompt) for ask in asks]
+        width = max(map(len, rows))
+        ids = torch.tensor([[self._pad] * (width - len(row)) + row for row in rows])
+        real = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        asked: dict[str, Any] = {"do_sample": False}
+        if first.temperature:
+            torch.manual_seed(first.seed)
+            asked = {"do_sample": True, "temperature": first.temperature, "top_k": 0, "top_p": 1.0}
+        if first.stop:
+            asked |= {"stop_strings": list(first.stop), "tokenizer": self.units.tokenizer}
+        asked |= {"max_new_tokens": first.max_new_tokens, "pad_token_id": self._pad}
+        net: Any = self.model
+        written = net.generate(
+            ids.to(self.model.device),
+            attention_mask=real.to(self.model.device),
+            **(asked | dict(self.asked)),
+        )
+        return [self._said(row) for row in written[:, width:].tolist()]
+
+    def _prompt(self, prompt: str) -> list[int]:
+        return self.units.encode(prompt, chat=self.chat)
+
+    @property
+    def _pad(self) -> int:
+        return self.units.eos_ids[0] if self.units.eos_ids else 0
+
+    def _said(self, row: list[int]) -> Said:
+        ends = [at + 1 for at, token in enumerate(row) if token in self.units.eos_ids]
+        tokens = tuple(row[: ends[0]] if ends else row)
+        return Said(self.text_of(tokens), tokens)
+
+    def places(
+        self, prompt: str, tokens: Sequence[Token], temperature: float
+    ) -> list[Place] | None:
+        """See `Reference.places`."""
+        return places_in(self._shares(prompt, tokens, temperature)[:-1], tokens)
+
+    def chances(
+        self, prompt: str, before: Sequence[Token], of: Sequence[Token]
+    ) -> list[float] | None:
+        """See `Reference.chances`."""
+        return chances_in(self._shares(prompt, before, 1.0)[-1], of)
+
+    def text_of(self, tokens: Sequence[Token]) -> str:
+        """See `Reference.text_of`."""
+        ids = [int(token) for token in tokens if token not in self.units.eos_ids]
+        return self.units.decode(ids)
+
+    @torch.no_grad()
+    def _shares(
+        self, prompt: str, tokens: Sequence[Token], temperature: float
+    ) -> Float64[Tensor, "T V"]:
+        """What may come after the prompt, and after each token."""
+        begin = self._prompt(prompt)
+        ids = torch.tensor([[*begin, *(int(token) for token in tokens)]])
+        net: Any = self.model
+        logits_TV = net(input_ids=ids.to(self.model.device)).logits[0, len(begin) - 1 :]
+        return shares_of(logits_TV.float(), temperature)

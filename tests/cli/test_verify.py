@@ -1,0 +1,91 @@
+"""`anyorder verify`: what is examined, what is said, and the exit status."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke, sentence
+from tests.measure.verify.served import serving
+
+STUTTER = '''
+from dataclasses import dataclass, replace
+from anyorder.decode.left_to_right.plain import LeftToRight
+
+@dataclass(frozen=True)
+class Deaf(LeftToRight):
+    """Begins with another token than it should."""
+
+    def step(self, model, state, sampler):
+        first = sampler.options.temperature == 0 and int(state.canvas.frontier_B[0]) % 7 == 0
+        after = super().step(model, state, sampler)
+        if not first:
+            return after
+        tokens_BN = after.canvas.tokens_BN.clone()
+        tokens_BN[0, int(after.canvas.frontier_B[0]) - 1] = 7
+        return replace(after, canvas=replace(after.canvas, tokens_BN=tokens_BN))
+'''
+
+
+def words(done) -> list[str]:
+    return [line[:17].split()[2] for line in done.out.splitlines()]
+
+
+def test_an_exact_decoder_passes(invoke: Invoke, folder: Path) -> None:
+    done = invoke("verify", "token-recycling", "-m", folder, "-n", 12, "--draws", 20)
+    assert done.code == 0, done
+    assert words(done) == ["holds"] * 5
+    assert "5 of 5 greedy texts are the same" in done.out
+
+
+def test_a_wrong_decoder_of_ones_own_fails(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(STUTTER)
+    done = invoke("verify", "deaf.py:Deaf", "-m", folder, "-n", 12, "--draws", 0)
+    assert done.code == 1
+    assert done.out.startswith("law 1  FAILS")
+
+
+def test_transformers_is_examined(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.jsonl").write_text('{"prompt": "one two one two"}\n{"prompt": "ab"}\nno\n')
+    done = invoke(
+        *("verify", "transformers", "-m", folder, "-n", 8, "--draws", 4, "--no-chat"),
+        *("--with", "prompt_lookup_num_tokens=4", "--prompts", "two.jsonl"),
+    )
+    assert "2 of 2 greedy texts are the same" in done.out
+    assert "line 3" in done.err
+    assert words(done)[1] == "not"
+
+
+def test_an_assistant_drafts(invoke: Invoke, folder: Path) -> None:
+    done = invoke(
+        *("verify", "transformers", "-m", folder, "--assistant", folder, "-n", 8, "--draws", 0)
+    )
+    assert "5 of 5 greedy texts are the same" in done.out
+
+
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("other", 1)])
+def test_a_server_is_examined(invoke: Invoke, fault: str, code: int) -> None:
+    with serving(fault) as url:
+        done = invoke("verify", url, "-m", "words", "-n", 8, "--draws", 2)
+    assert done.code == code, done
+
+
+def test_a_server_beside_one_without_drafts(invoke: Invoke) -> None:
+    with serving("other") as url, serving() as plain:
+        done = invoke("verify", url, "-m", "words", "-n", 8, "--draws", 0, "--plain", plain)
+    assert done.out.startswith("law 1  FAILS")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("auto", "--with", "a"), "--with takes NAME=VALUE"),
+        (("auto", "--with", "top_k=3"), "--with is for transformers"),
+        (("auto", "--assistant", "x"), "--assistant is for transformers"),
+        (("transformers", "--plain", "http://x"), "--plain is for a server"),
+        (("http://127.0.0.1:9/v1",), "does not answer"),
+        (("no-such",), "no-such"),
+        (("transformers", "--with", "num_beans=3"), "num_beans"),
+    ],
+)
+def test_bad_input_is_one_sentence(invoke: Invoke, folder: Path, given, told: str) -> None:
+    assert told in sentence(invoke("verify", *given, "-m", folder))

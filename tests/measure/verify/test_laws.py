@@ -1,0 +1,137 @@
+"""The laws hold of what is right, and each notices its own fault."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+import anyorder.decode as ways
+from anyorder.measure.verify.hugging import Generation, opened
+from anyorder.measure.verify.laws import Effort, examine
+from anyorder.measure.verify.ours import Ours
+from anyorder.measure.verify.subject import Finding, OneAtATimeError, Said
+from anyorder.models.load import load
+from tests.models import made
+
+SIZES = {"max_position_embeddings": 256, "eos_token_id": 299}
+PROMPTS = ["one two one two", "grey and green", "ab"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return made.folder(tmp_path_factory.mktemp("made"), "llama", **SIZES)
+
+
+@cache
+def model(folder: Path):
+    return load(folder)
+
+
+def found(subject, folder: Path, draws: int = 0) -> list[Finding]:
+    plain = Ours(model(folder), ways.LeftToRight())
+    return list(examine(subject, plain, PROMPTS, Effort(new=24, draws=draws)))
+
+
+def failing(findings: list[Finding]) -> set[int]:
+    return {each.law for each in findings if each.holds is False}
+
+
+def test_all_holds_of_an_exact_decoder(folder):
+    findings = found(Ours(model(folder), ways.TokenRecycling()), folder, draws=40)
+    assert [(each.law, each.holds) for each in findings] == [(n, True) for n in (1, 3, 6, 6, 2)]
+    assert "would have been noticed" in findings[-1].sentence
+
+
+@dataclass
+class Broken:
+    """Left to right, but for one fault."""
+
+    ours: Ours
+    fault: str
+    name: str = "broken"
+
+    def write(self, asks):
+        if self.fault == "alone" and len(asks) > 1:
+            raise OneAtATimeError("one at a time")
+        if self.fault == "stops":
+            asks = [replace(ask, stop=()) for ask in asks]
+        if self.fault == "refuses" and asks[0].stop:
+            raise ValueError("no stops here")
+        if self.fault == "limit":
+            asks = [replace(ask, max_new_tokens=ask.max_new_tokens + 1) for ask in asks]
+        if self.fault == "bold":
+            asks = [replace(ask, temperature=ask.temperature * 1.6) for ask in asks]
+        said = self.ours.write(asks)
+        if self.fault == "company" and len(asks) > 1:
+            return said[1:] + said[:1]
+        if self.fault == "text" and asks[0].prompt == PROMPTS[1]:
+            return [Said(one.text + "x", (*one.tokens[:-1], 7)) for one in said]
+        return said
+
+
+@pytest.mark.parametrize(
+    ("fault", "law", "sentence"),
+    [
+        ("text", 1, "token 24 is"),
+        ("company", 3, "0 of 3"),
+        ("stops", 6, "was overrun by"),
+        ("refuses", 6, "no stops here"),
+        ("bold", 2, "too bold"),
+    ],
+)
+def test_each_law_notices_its_fault(folder, fault, law, sentence):
+    subject = Broken(Ours(model(folder), ways.LeftToRight()), fault)
+    findings = found(subject, folder, draws=60 if law == 2 else 0)
+    assert law in failing(findings)
+    assert any(sentence in each.sentence for each in findings)
+
+
+def test_a_limit_that_is_overstepped_is_noticed(folder):
+    findings = found(Broken(Ours(model(folder), ways.LeftToRight()), "limit"), folder)
+    assert 6 in failing(findings)
+
+
+def test_what_is_not_offered_is_no_fault(folder):
+    findings = found(Broken(Ours(model(folder), ways.LeftToRight()), "alone"), folder)
+    assert not failing(findings)
+    assert findings[1].holds is None
+
+
+def test_stop_strings_that_transformers_overruns(folder):
+    """Known of transformers 5.23: prompt lookup writes on behind a stop string."""
+    net, units = opened(str(folder), "float32")
+    asked = {"prompt_lookup_num_tokens": 8}
+    effort = Effort(new=48, draws=4)
+    prompts = [prompt * 3 for prompt in PROMPTS]
+    pair = Generation(net, units, asked, False), Generation(net, units, chat=False)
+    findings = list(examine(*pair, prompts, effort))
+    assert failing(findings) <= {6}
+    assert [each.holds for each in findings][1] is None
+    plain = list(examine(pair[1], pair[1], prompts, effort))
+    assert not failing(plain), plain
+
+
+def test_draws_of_transformers_are_right(folder):
+    net, units = opened(str(folder), "float32")
+    plain = Generation(net, units, chat=False)
+    findings = list(examine(plain, plain, PROMPTS, Effort(new=16, draws=60)))
+    assert findings[-1].holds
+
+
+def test_bfloat16_tells_both_probabilities(folder):
+    """Rounding decides near-ties; the finding says how near they were."""
+    net, _ = opened(str(folder), "float32")
+    units = model(folder).units
+    rounded = made.network("llama", **SIZES).to(torch.bfloat16)
+    pair = Generation(rounded, units, {}, False), Generation(net, units, chat=False)
+    first = next(iter(examine(*pair, PROMPTS, Effort(new=48, draws=0))))
+    assert first.holds is False
+    assert "(0." in first.sentence
+
+
+def test_no_prompt_is_an_error(folder):
+    plain = Ours(model(folder), ways.LeftToRight())
+    with pytest.raises(ValueError, match="no prompt"):
+        list(examine(plain, plain, [], Effort()))
