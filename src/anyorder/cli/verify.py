@@ -68,7 +68,7 @@ def verify(
     precision: Precision = "auto",
     threads: Threads = None,
 ) -> None:
-    """Test whether something writes what it should: greedy text, draws, company, stops."""
+    """Test whether laws hold: of a decoder, transformers, a server."""
     served = what.startswith(("http://", "https://"))
     texts = _prompts(prompts)
     asked = options(with_ or ())
