@@ -40,6 +40,7 @@ SYSTEM = System(
                 "lexical-choice": Way("masked-lexical", lessons=TAUGHT),
                 "distillation": Way("masked", lessons=TAUGHT),
             },
+            test=400,  # ten calls for each of five lengths take their time
             also=(ChoiceOfWords(),),
         ),
     ),

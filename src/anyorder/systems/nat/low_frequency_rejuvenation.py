@@ -47,6 +47,7 @@ SYSTEM = System(
                 ),
                 "distillation": Way("masked", lessons=TAUGHT),
             },
+            test=400,  # ten calls for each of five lengths take their time
             also=(RareWords(),),
         ),
     ),
