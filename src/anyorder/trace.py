@@ -36,12 +36,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a decoder: its calls, the cells that changed, where the cells came from."""
+    """One step of a decoder: its calls, the cells that changed, where the cells came from.
+
+    `note`: what went wrong in it, in a sentence.
+    """
 
     calls: tuple[Call, ...]
     changes: tuple[Change, ...]
     origin: tuple[tuple[int, ...], ...] | None = None
     seconds: float = 0.0
+    note: str = ""
 
     @property
     def written(self) -> dict[int, int]:
@@ -100,6 +104,11 @@ class Trace:
             tokens=_written(self.steps),
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What went wrong, without stopping the run."""
+        return [step.note for step in self.steps if step.note]
+
     def save(self, path: Path) -> None:
         """Write JSON lines; what was written stays readable if the disk fills up half-way."""
         with path.open("w", encoding="utf-8") as out:
@@ -123,6 +132,7 @@ class Trace:
                     "changes": changes,
                     "origin": step.origin,
                     "seconds": step.seconds,
+                    **({"note": step.note} if step.note else {}),
                 }
             )
         yield json.dumps({"facts": self.facts, "pieces": self.pieces}, ensure_ascii=False)
@@ -173,7 +183,7 @@ def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace
     calls = tuple(Call(**call) for call in line["calls"])
     changes = tuple(Change(*change) for change in line["changes"])
     origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
-    steps.append(Step(calls, changes, origin, line["seconds"]))
+    steps.append(Step(calls, changes, origin, line["seconds"], line.get("note", "")))
     return trace
 
 

@@ -9,6 +9,7 @@ where. Nothing heavy is imported before a command runs, so that `--help` answers
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -28,6 +29,7 @@ from anyorder.cli import (
     train,
     verify,
 )
+from anyorder.cli.screen import remark
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -156,6 +158,7 @@ def _said(words: str, code: int) -> int:
 def _quiet() -> None:
     """Libraries keep their remarks to themselves, and no terminal is too poor for a text."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.showwarning = lambda message, *_: remark(" ".join(str(message).split()))
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")

@@ -9,6 +9,7 @@ that the state carries, and all randomness comes from the sampler that is handed
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -74,7 +75,7 @@ def steps(
     watch = watch or Stops().start(canvas)
     meter = Meter()
     metered = meter.watch(model)
-    left = decoder.most_calls(canvas)
+    left, noted = decoder.most_calls(canvas), ""
     begun = time.perf_counter()
     with torch.inference_mode():
         state = decoder.start(metered, canvas, sampler)
@@ -87,6 +88,9 @@ def steps(
             calls = meter.take()
             now = time.perf_counter()
             step = Step.between(canvas, after, calls, now - begun)
+            if getattr(state, "note", "") != noted:  # what went wrong is told once
+                noted = getattr(state, "note", "")
+                step = replace(step, note=noted)
         left -= sum(call.role == "target" for call in calls)
         assert left >= 0, f"{type(decoder).__name__} made more calls than it declared"
         canvas = after

@@ -18,6 +18,14 @@ from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Allows, Written, agreed, walk
 from anyorder.decode.draft_verify.decide import Told, decider, lenient
 from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.guard import (
+    Fault,
+    guarded,
+    out_of_memory,
+    shortened,
+    told,
+    warn,
+)
 from anyorder.decode.reading import Pending, history, logprobs, open_run, pending, room
 from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
@@ -28,11 +36,16 @@ SLICE = 256  # cells of a prompt whose logits a drafter sees at once
 
 @dataclass(frozen=True)
 class Drafting:
-    """State of the loop: the canvas, the target's cache, the drafter's own memory."""
+    """State of the loop: the canvas, the target's cache, the drafter's own memory.
+
+    `most`: cells of a draft that fit into memory (None: all did so far). `note`: what went wrong.
+    """
 
     canvas: Canvas
     cache: Cache
     memory: Any
+    most: int | None = None
+    note: str = ""
 
     def with_canvas(self, canvas: Canvas) -> "Drafting":
         return replace(self, canvas=canvas)
@@ -101,10 +114,54 @@ class DraftVerify(ABC):
         if matter or (self.reads_prompt and read.width > SLICE):
             state = self._read_on(model, state, read, leave=1 if matter else SLICE)
             read, first = pending(state.canvas, state.cache), first and not matter
-        draft = None if first else self.draft(state.memory, state.canvas, sampler)
-        if draft is None:
-            return self._read(model, state, read, first, sampler)
-        return self._verify(model, state, read, draft, sampler)
+        if not first:
+            state, draft = self._drafted(model, state, sampler)
+            while draft is not None:
+                try:
+                    return self._verify(model, state, read, draft, sampler)
+                except Exception as error:
+                    if not out_of_memory(error):
+                        raise
+                state, draft = self._smaller(state, draft)
+        return self._read(model, state, read, first, sampler)
+
+    def _drafted(
+        self, model: CausalLM, state: Drafting, sampler: Sampler
+    ) -> tuple[Drafting, Draft | None]:
+        """A draft that can be read, or None."""
+        if isinstance(state.memory, Fault):
+            return state, None
+        draft, fault = guarded(
+            lambda: self.draft(state.memory, state.canvas, sampler),
+            self.most_drafted,
+            model.vocab_size,
+        )
+        if draft is not None and state.most is not None:
+            draft = shortened(draft, state.most)
+        return (self._given_up(state, fault) if fault else state), draft
+
+    def _given_up(self, state: Drafting, why: str) -> Drafting:
+        note = warn(self, f"failed, and the text goes on left to right: {why}")
+        return replace(state, memory=Fault(), note=note)
+
+    def _smaller(self, state: Drafting, draft: Draft) -> tuple[Drafting, Draft | None]:
+        """Half of a draft for which memory was short, and of all that come."""
+        most = draft.tokens_BK.shape[1] // 2
+        if state.most is None:
+            note = warn(self, f"has too little memory for its drafts: from now on, {most} cells")
+            state = replace(state, note=note)
+        state = replace(state, most=most)
+        return state, shortened(draft, most) if most and draft.drawn is None else None
+
+    def _observed(self, state: Drafting, seen: Seen) -> Drafting:
+        """The state after a call."""
+        state = replace(state, canvas=seen.canvas)
+        if isinstance(state.memory, Fault):
+            return state
+        try:
+            return replace(state, memory=self.observe(state.memory, seen))
+        except Exception as error:  # as a draft may fail
+            return self._given_up(state, told(error))
 
     def _guesses_matter(self, greedy: bool) -> bool:
         """Whether what is written depends on what was guessed, or on whether anything was."""
@@ -129,7 +186,7 @@ class DraftVerify(ABC):
             state.cache.keep(cells_T.expand(B, -1), count_B)
             if self.reads_prompt:
                 seen = Seen(state.canvas, tokens_BT, cells_T < count_B[:, None], logits_BTV)
-                state = replace(state, memory=self.observe(state.memory, seen))
+                state = self._observed(state, seen)
             begin += len(cells_T)
         return state
 
@@ -159,7 +216,7 @@ class DraftVerify(ABC):
             tokens_BS, real_BS = read.tokens_BT.gather(1, read.last_B1), live_B[:, None]
         written = None if first else written
         seen = Seen(canvas, tokens_BS, real_BS, logits_BSV, written, features_BSC)
-        return Drafting(canvas, cache, self.observe(state.memory, seen))
+        return self._observed(state, seen)
 
     def _verify(
         self, model: CausalLM, state: Drafting, read: Pending, draft: Draft, sampler: Sampler
@@ -177,10 +234,10 @@ class DraftVerify(ABC):
             at_BT = canvas.frontier_B[:, None].expand(tokens_BT.shape)
             written = agreed(tokens_BT, parents_BT, sampler.pick(logits_BTV, at_BT).cpu())
         else:
-            told = Told(canvas, tokens_BT, parents_BT, logits_BTV)
-            decide = decider(sampler, told, draft.drawn)
+            asked = Told(canvas, tokens_BT, parents_BT, logits_BTV)
+            decide = decider(sampler, asked, draft.drawn)
             if self.allows is not None:
-                decide = lenient(decide, sampler, told, self.allows)
+                decide = lenient(decide, sampler, asked, self.allows)
             written = walk(tokens_BT, parents_BT, decide)
         written = written.capped(open_run(canvas) * live_B)
         cache.keep(written.path_BP, written.count_B)
@@ -193,7 +250,7 @@ class DraftVerify(ABC):
         )
         real_BT = (parents_BT > -2) & live_B[:, None]
         seen = Seen(canvas, tokens_BT, real_BT, logits_BTV, written, features_BTC)
-        return Drafting(canvas, cache, self.observe(state.memory, seen))
+        return self._observed(state, seen)
 
     def _asked(
         self, model: Any, tokens_BT: Tensor, cache: Cache, **options: Any

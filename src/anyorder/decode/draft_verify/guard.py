@@ -1,0 +1,80 @@
+"""What a drafter may do wrong, and a tree that is too large: the text goes on, and says so.
+
+    draft, fault = guarded(decoder, memory, canvas, sampler)
+
+A drafter that fails is asked no more: from there on the text is written left to right. It was
+never trusted, so nothing that is written changes. Shapes: B rows, K drafted cells.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from anyorder.decode.draft_verify.draft import Draft
+
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory")  # of a RuntimeError
+
+
+class Fault:
+    """The memory of a drafter that failed."""
+
+
+def guarded(ask: Callable[[], Draft | None], most: int, V: int) -> tuple[Draft | None, str]:
+    """What the drafter says, and why it can't be used ("" if it can); `most`: guesses declared."""
+    try:
+        draft = ask()
+    except Exception as error:  # a drafter may fail in any way, and is no reason to stop
+        return None, told(error)
+    if draft is None or not draft.tokens_BK.shape[1]:
+        return None, ""
+    why = unsound(draft, most, V)
+    return (None, why) if why else (draft, "")
+
+
+def told(error: Exception) -> str:
+    """An error as part of a sentence."""
+    return f"{type(error).__name__}: {error}".split("\n")[0]
+
+
+def unsound(draft: Draft, most: int, V: int) -> str:
+    """Why a draft is none; "" if it is one."""
+    tokens_BK, parents_BK = draft.tokens_BK.numpy(), draft.parents_BK.numpy()
+    if parents_BK.shape[1] > most:
+        return f"it made {parents_BK.shape[1]} guesses, and had declared {most} at the most"
+    real_BK = parents_BK > -2
+    if ((parents_BK >= np.arange(parents_BK.shape[1])) & real_BK).any():
+        return "a guess must stand behind its parent"
+    if (((tokens_BK < 0) | (tokens_BK >= V)) & real_BK).any():
+        return f"it guessed a token that the model, with {V} of them, does not have"
+    if draft.drawn is not None:
+        shares = draft.drawn.probs_BJWV.gather(3, draft.drawn.tokens_BJW[..., None])
+        if not bool((shares > 0).all()):
+            return "it drew from what is no distribution (NaN, or a token of no share)"
+    return ""
+
+
+def shortened(draft: Draft, most: int) -> Draft:
+    """The first `most` guesses; chains that were drawn at random can't be cut, and stay."""
+    if draft.tokens_BK.shape[1] <= most or draft.drawn is not None:
+        return draft
+    return replace(
+        draft, tokens_BK=draft.tokens_BK[:, :most], parents_BK=draft.parents_BK[:, :most]
+    )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this is what torch raises when memory is short."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def warn(decoder: Any, what: str) -> str:
+    """Say it once, and return the sentence."""
+    sentence = f"{type(decoder).__name__} {what}"
+    warnings.warn(sentence, RuntimeWarning, stacklevel=4)
+    return sentence
