@@ -1,0 +1,33 @@
+"""Decoders at several batch sizes: each row is there, and texts do not depend on the batch."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import batches as bench
+from tests.models import made
+
+
+def test_rows_for_each_writer_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = made.folder(tmp_path / "tiny", max_position_embeddings=512)
+    monkeypatch.setattr(bench, "chosen", lambda many: ["one two", "ab ab ab", "c"][:many])
+    words = ["--model", str(folder), "--precisions", "float32", "--sizes", "1", "2"]
+    words += ["--repeats", "2", "--max-new-tokens", "8", "--threads", "1"]
+    assert bench.main([*words, "--out", str(tmp_path / "out.json")]) == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert len(rows) == 2 * (len(bench.DECODERS) + 1)
+    assert all(row["same_text"] for row in rows if row["writer"] != bench.PEER)
+    assert {row["batch"] for row in rows} == {1, 2}
+    plain = [row for row in rows if row["writer"] == bench.PLAIN]
+    assert all(row["over_plain"] == 1 for row in plain)
+
+
+def test_prompts_are_mixed():
+    mixed = bench.chosen(12)
+    assert len(set(mixed)) == 12
+
+
+def test_an_unknown_model_is_one_sentence(capsys: pytest.CaptureFixture[str]):
+    assert bench.main(["--model", "no/such/folder", "--threads", "1"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
