@@ -32,6 +32,11 @@ def test_it_prints_a_table_and_writes_the_page_and_the_traces(
     trace = Trace.load(tmp_path / "traces" / "hat-jacobi.jsonl")
     assert fold(trace).final_BN.all()
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    for run in figures["runs"]:
+        told = run["acceptance"]
+        assert told["accepted"] <= told["drafted"]
+        assert told["drafts"] == 0 or run["decoder"] != "left-to-right"
+        assert run["notes"] == []
     assert [row["same_text"] for row in figures["rows"]] == [2] * 5
     assert figures["versions"]["python"]
 

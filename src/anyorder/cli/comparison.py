@@ -20,6 +20,7 @@ from anyorder.measure.compare import Comparison, same_text
 from anyorder.measure.machine import machine, versions
 from anyorder.show.page import Group, compare_page
 from anyorder.show.page import Run as Replay
+from anyorder.show.provenance import acceptance
 from anyorder.trace import Trace
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def table(done: Comparison, job: "Job") -> Table:
     """The table that `anyorder compare` prints."""
     shown = Table(caption=caption(done, job), caption_justify="left", header_style="bold")
     shown.add_column("decoder", no_wrap=True)
-    for column in ("tokens/s", "model calls", "tokens per call", "speed-up"):
+    for column in ("tokens/s", "model calls", "tokens per call", "accepted", "speed-up"):
         shown.add_column(column, justify="right")
     for column in ("same text", "exact"):
         shown.add_column(column)
@@ -91,11 +92,19 @@ def table(done: Comparison, job: "Job") -> Table:
             f"{row.tokens_per_second:.1f}",
             str(row.calls),
             f"{row.tokens_per_call:.2f}",
+            accepted(run.output.trace for run in done.runs if run.decoder == row.decoder),
             f"{row.speedup:.2f}",
             same_text(row),
             "yes" if row.exact else "no",
         )
     return shown
+
+
+def accepted(traces: Iterable[Trace]) -> str:
+    """Which share of the guesses was right; "" if nothing was guessed."""
+    counts = [acceptance(trace) for trace in traces]
+    drafted = sum(each["drafted"] for each in counts)
+    return f"{sum(each['accepted'] for each in counts) / drafted:.0%}" if drafted else ""
 
 
 def caption(done: Comparison, job: "Job") -> str:
@@ -104,7 +113,7 @@ def caption(done: Comparison, job: "Job") -> str:
     words = (
         f"{job.lm.name} in {done.precision}, threads: {torch.get_num_threads()}, "
         f"prompts: {prompts}, up to {job.max_new_tokens} new tokens each, runs: {job.repeats}. "
-        "Speed-up and same text: against left-to-right."
+        "Accepted: of all guesses. Speed-up and same text: against left-to-right."
     )
     if done.near_ties is not None:
         words += (
@@ -172,6 +181,8 @@ def report(done: Comparison, job: "Job") -> dict[str, Any]:
                 "tokens_per_second": run.cost.tokens_per_second,
                 "tokens_per_call": run.cost.tokens_per_call,
                 **asdict(run.cost),
+                "acceptance": acceptance(run.output.trace),
+                "notes": run.output.trace.notes,
             }
             for run in done.runs
         ],
