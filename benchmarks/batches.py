@@ -6,7 +6,7 @@ The prompts are those of our systems, in a fixed mixture of kinds; a batch holds
 size, and is written to its end, so a row that ends early leaves its place empty (there is no
 queue). Throughput counts the tokens of all rows. Transformers' greedy decoding, with padding,
 stands beside. Every size is measured `--repeats` times in turns; figures are medians, `spread` is
-the range.
+the range. `same_text`: as left to right; `same_as_alone`: as this writer writes one by one.
 """
 
 import argparse
@@ -23,8 +23,9 @@ from anyorder.cli import screen
 from anyorder.decode.generate import generate
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
-from anyorder.measure.verify.hugging import Generation, opened
+from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.subject import Ask
+from anyorder.models.hugging_network import opened
 from anyorder.models.load import load
 from anyorder.systems.prompts import groups, kinds
 from benchmarks.hire import ROOT
@@ -82,6 +83,7 @@ def measured(
     same: dict[tuple[str, int], bool] = {}
     for write in writers.values():
         write(prompts[:2], 8)  # first calls set up kernels
+    sizes = sorted({1, *sizes})
     for turn in range(options.repeats):
         names = list(writers)[:: 1 if turn % 2 == 0 else -1]
         for size in sizes:
@@ -97,9 +99,10 @@ def measured(
             "batch": size,
             "tokens_per_s": median(found),
             "spread": max(found) - min(found),
-            "over_alone": median(found) / median(rates[name, sizes[0]]),
+            "over_alone": median(found) / median(rates[name, 1]),
             "over_plain": median(found) / median(rates[PLAIN, size]),
-            "same_text": same[name, size],
+            "same_text": alone[name] == alone[PLAIN],
+            "same_as_alone": same[name, size],
         }
         for (name, size), found in rates.items()
     ]
@@ -139,7 +142,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--precisions", nargs="+", default=["int8", "float32"])
     add("--sizes", nargs="+", type=int, default=list(SIZES))
     add("--prompts", type=int, default=16)
-    add("--repeats", type=int, default=2)
+    add("--repeats", type=int, default=3)
     add("--max-new-tokens", type=int, default=64)
     add("--threads", type=int, default=2)
     add("--out", type=Path)

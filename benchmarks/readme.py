@@ -11,7 +11,6 @@ from anyorder.measure.results import Peer, Peers, read_peers
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "peers-smollm2.json"
-PLACE = re.compile(r"(?<=<!-- peers -->\n).*?(?=<!-- /peers -->)", re.DOTALL)
 
 
 def markdown(peers: Peers) -> str:
@@ -35,13 +34,19 @@ def _line(precision: str, who: str, rows: Sequence[Peer], tasks: Sequence[str]) 
 
 
 def page(readme: str, peers: Peers) -> str:
-    """The page with the table of `peers` in its place.
+    """The page with the table of `peers` in its place."""
+    return placed(readme, "peers", markdown(peers))
+
+
+def placed(text: str, name: str, table: str) -> str:
+    """A page with a table between the lines that name its place.
 
     Raises ValueError where the page has no such place.
     """
-    if not PLACE.search(readme):
-        raise ValueError("README.md lacks the lines <!-- peers --> and <!-- /peers -->")
-    return PLACE.sub(lambda _: markdown(peers), readme)
+    place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+    if not place.search(text):
+        raise ValueError(f"the page lacks the lines <!-- {name} --> and <!-- /{name} -->")
+    return place.sub(lambda _: table, text)
 
 
 if __name__ == "__main__":

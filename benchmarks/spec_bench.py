@@ -26,7 +26,7 @@ from anyorder.cli import screen
 from anyorder.interop.spec_bench import Forwarded, forward
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
-from anyorder.measure.verify.hugging import opened
+from anyorder.models.hugging_network import opened
 from benchmarks.hire import ROOT
 
 QUESTIONS: Final = ROOT / "benchmarks" / "texts" / "spec_bench.jsonl"

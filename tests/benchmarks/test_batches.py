@@ -17,7 +17,8 @@ def test_rows_for_each_writer_and_size(tmp_path: Path, monkeypatch: pytest.Monke
     assert bench.main([*words, "--out", str(tmp_path / "out.json")]) == 0
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert len(rows) == 2 * (len(bench.DECODERS) + 1)
-    assert all(row["same_text"] for row in rows if row["writer"] != bench.PEER)
+    assert all(row["same_text"] for row in rows)
+    assert all(row["same_as_alone"] for row in rows if row["writer"] != bench.PEER)
     assert {row["batch"] for row in rows} == {1, 2}
     plain = [row for row in rows if row["writer"] == bench.PLAIN]
     assert all(row["over_plain"] == 1 for row in plain)

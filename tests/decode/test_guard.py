@@ -58,6 +58,14 @@ class Faulty(DraftVerify):
                 tokens_BK[0, 1] = V
             if self.fault == "knot":
                 parents_BK[0, 0] = 2
+            if self.fault == "tuple":
+                return tokens_BK, parents_BK  # type: ignore[return-value]
+            if self.fault == "one row":
+                return Draft(tokens_BK[:1], parents_BK[:1])
+            if self.fault == "wide":
+                return Draft(tokens_BK[:, :2], parents_BK)
+            if self.fault == "float":
+                return Draft(tokens_BK.float(), parents_BK)  # type: ignore[arg-type]
             if self.fault == "nan":
                 probs = torch.full((B, 1, K, V), torch.nan, dtype=torch.float64)
                 return Draft(tokens_BK, parents_BK, Drawn(tokens_BK[:, None], probs))
@@ -81,6 +89,10 @@ def written(decoder: Any, lm: Any, temperature: float = 0.0) -> Trace:
         ("knot", "a guess must stand behind its parent"),
         ("nan", "it drew from what is no distribution"),
         ("deaf", "RuntimeError: no room to remember"),
+        ("tuple", "rather than a Draft"),
+        ("one row", "(1, 3), for 2 rows"),
+        ("wide", ""),
+        ("float", ""),
         ("long", "it made 9 guesses, and had declared 3 at the most"),
     ],
 )
@@ -135,6 +147,22 @@ def test_a_tree_that_is_too_large_becomes_smaller(most, drafted):
     assert fold(trace).tokens_BN.tolist() == fold(plain).tokens_BN.tolist()
     read = {len(call.tokens_BT[0]) for step in trace.steps[1:] for call in step.calls}
     assert max(read) == 1 + drafted
+
+
+def test_memory_that_is_short_later_is_an_error_and_no_loop(monkeypatch):
+    def short(*_):
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr("anyorder.decode.draft_verify.loop.agreed", short)
+    with pytest.raises(RuntimeError, match="allocate"):
+        written(Faulty(), model())
+
+
+def test_chains_that_were_drawn_are_given_up(monkeypatch):
+    drafter = Speculative(model(5), width=3)
+    with pytest.warns(RuntimeWarning, match="too little memory") as warned:
+        trace = written(drafter, Narrow(model(), 2), 1.0)
+    assert len(warned) == len(trace.notes) == 1
 
 
 def test_other_errors_of_the_model_are_not_hidden():

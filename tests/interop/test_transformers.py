@@ -87,6 +87,34 @@ def test_a_prefix_constraint_is_asked_for_the_right_row():
     assert ours.tolist() == theirs.tolist()
 
 
+@every_way
+def test_a_constraint_need_not_know_what_comes_behind_an_end(way):
+    answer = [20, 21, 22, 299]
+    prompt = torch.tensor([[5, 20, 21, 22, 299, 6, 20, 21, 22, 299, 7]])
+
+    def allowed(row, ids):
+        said = ids[prompt.shape[1] :].tolist()
+        return (
+            [answer[len(said)]] if len(said) < len(answer) and said == answer[: len(said)] else []
+        )
+
+    asked = {"prefix_allowed_tokens_fn": allowed, "eos_token_id": 299}
+    theirs, ours = both(WAYS[way], prompt, **asked)
+    assert ours.tolist() == theirs.tolist()
+    assert ours[0, prompt.shape[1] :].tolist() == answer
+
+
+def test_a_filled_cache_is_refused():
+    cache = model()(input_ids=BATCH[1:2], use_cache=True).past_key_values
+    with pytest.raises(ValueError, match="no past_key_values"):
+        model().generate(
+            torch.cat([BATCH[1:2], BATCH[1:2, :1]], 1),
+            past_key_values=cache,
+            max_new_tokens=4,
+            custom_generate=decoder("token-recycling"),
+        )
+
+
 def test_rows_end_where_they_would_have_ended():
     plain, _ = both(ways.LeftToRight())
     for token in sorted({int(t) for t in plain[:, 8:12].flatten()}):
@@ -233,7 +261,7 @@ def test_training_goes_on_in_training():
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"num_beams": 3}, "num_beams=3"),
+        ({"num_beams": 3}, "num_beams=3: pass num_beams=1"),
         ({"guidance_scale": 2.0}, "guidance_scale"),
         ({"output_attentions": True, "return_dict_in_generate": True}, "output_attentions"),
         ({"assistant_model": "itself"}, "a draft model belongs to its decoder"),

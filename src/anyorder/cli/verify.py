@@ -76,6 +76,11 @@ def verify(
     _only("--with", asked, served or hugging, "transformers and servers")
     _only("--assistant", assistant, hugging, "transformers")
     _only("--plain", plain, served, "a server")
+    for option, given in (("--precision", precision != "auto"), ("--chat", chat is not None)):
+        _only(option, given, not served, "what runs here")
+    _only("--threads", threads, not served, "what runs here")
+    if threads:
+        _on_threads(threads)
     with waiting("Starting ..."):
         from anyorder.measure.verify.laws import Effort, examine
     if served:
@@ -83,7 +88,7 @@ def verify(
     elif hugging:
         pair = _hugging(model, assistant, asked, precision, chat)
     else:
-        pair = _ours(what, model, precision, threads, chat)
+        pair = _ours(what, model, precision, chat)
     drawn = draws if draws is not None else 10 if served else 100
     effort = Effort(max_new_tokens, drawn, temperature, seed)
     failed = False
@@ -141,19 +146,26 @@ def _prompts(path: Path | None) -> tuple[str, ...]:
 Pair = tuple["Subject", "Reference"]
 
 
-def _ours(spec: str, model: str, precision: Any, threads: int | None, chat: bool | None) -> Pair:
+def _on_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _ours(spec: str, model: str, precision: Any, chat: bool | None) -> Pair:
     from anyorder.decode.left_to_right.plain import LeftToRight
     from anyorder.measure.verify.ours import Ours
 
-    decoder = decoder_of(spec, precision=precision, threads=threads)
-    lm = loaded(model, precision=precision, threads=threads)
+    decoder = decoder_of(spec, precision=precision, threads=None)
+    lm = loaded(model, precision=precision, threads=None)
     return Ours(lm, decoder, chat), Ours(lm, LeftToRight(), chat)
 
 
 def _hugging(
     model: str, assistant: str | None, asked: dict[str, Any], precision: Any, chat: bool | None
 ) -> Pair:
-    from anyorder.measure.verify.hugging import Generation, opened
+    from anyorder.measure.verify.hugging import Generation
+    from anyorder.models.hugging_network import opened
 
     with waiting(f"Loading {model} ..."):
         net, units = opened(model, precision)
@@ -168,4 +180,6 @@ def _served(url: str, model: str, plain: str | None, asked: dict[str, Any]) -> P
 
     key = os.environ.get("OPENAI_API_KEY", "")
     served = Endpoint(url, model, asked, key)
-    return served, TokenByToken(Endpoint(plain, model, asked, key) if plain else served)
+    if plain:
+        return served, TokenByToken(Endpoint(plain, model, asked, key), at_once=True)
+    return served, TokenByToken(served)

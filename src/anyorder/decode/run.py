@@ -71,7 +71,10 @@ def steps(
     lacking = missing(model, decoder.needs)
     if lacking:
         name = type(decoder).__name__
-        raise ValueError(f"{name} needs a {lacking[0]}; {type(model).__name__} is none")
+        raise ValueError(
+            f"{name} needs a {lacking[0]}, and this model ({type(model).__name__}) is none: "
+            "`anyorder decoders` says which decoder needs what"
+        )
     watch = watch or Stops().start(canvas)
     meter = Meter()
     metered = meter.watch(model)

@@ -46,7 +46,7 @@ class Ends:
     def _ends(self, row: int, tokens: list[int]) -> bool:
         ids_L = self.prompts.shown(row, tokens)
         if self.streamer is not None:
-            self.streamer.put(ids_L[-1:])
+            self.streamer.put(ids_L[-1:].cpu())
         if self.scores:
             self.scores.keep(row, ids_L)
         before = self.scores.of_row(row) if self.scores else None

@@ -9,7 +9,7 @@ Shapes: B rows, S scored cells, H history, V vocabulary, L tokens of a text.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -40,7 +40,11 @@ class Scores:
 
     def note(self, row: int, ids_L: Int[Tensor, " L"], raw_V: Tensor, processed_V: Tensor) -> None:
         """What may come after these tokens, the padded prompt among them."""
-        self.said[row, self._written(ids_L)] = raw_V.clone(), processed_V.clone()
+        device = self.prompts.device
+        self.said[row, self._written(ids_L)] = (
+            raw_V.to(device, copy=True),
+            processed_V.to(device, copy=True),
+        )
 
     def keep(self, row: int, ids_L: Int[Tensor, " L"]) -> None:
         """The last of these tokens was written."""
@@ -56,7 +60,7 @@ class Scores:
     def told(self, pad: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Raw logits and scores [B, V] for each new cell; a row that has ended is sure of `pad`."""
         V = next(iter(self.kept.values()))[0][0].shape[-1]
-        sure_V = torch.full((V,), -torch.inf)
+        sure_V = torch.full((V,), -torch.inf, device=self.prompts.device)
         sure_V[pad] = 0.0
         rows = [self.kept.get(row, []) for row in range(len(self.prompts.ids_BW))]
         cells = range(max(map(len, rows)))
@@ -71,6 +75,7 @@ class Processed:
 
     processors: LogitsProcessorList
     prompts: Prompts
+    eos_ids: tuple[int, ...] = ()
     scores: Scores | None = None
 
     def __call__(
@@ -90,13 +95,23 @@ class Processed:
             self.prompts.shown(row, history_H[history_H >= 0].tolist())
             for row, history_H in enumerate(history_BH)
         ]
-        processed_BV = torch.empty_like(logits_BV)
-        for length in set(map(len, texts)):
-            rows = [row for row, text in enumerate(texts) if len(text) == length]
+        device, processed_BV = self.prompts.device, logits_BV.clone()
+        for length in {len(text) for text in texts if not self._ended(text)}:
+            rows = [
+                row
+                for row, text in enumerate(texts)
+                if len(text) == length and not self._ended(text)
+            ]
             at = [row if row in rows else rows[0] for row in range(len(texts))]
-            ids_BL = torch.stack([texts[row] for row in at]).to(logits_BV.device)
-            processed_BV[rows] = self.processors(cast(Any, ids_BL), logits_BV[at])[rows]
+            ids_BL: Any = torch.stack([texts[row] for row in at])
+            made_BV = self.processors(ids_BL, logits_BV[at].to(device))
+            processed_BV[rows] = made_BV[rows].to(logits_BV)
         if self.scores:
             for row, text in enumerate(texts):
-                self.scores.note(row, text, logits_BV[row].cpu(), processed_BV[row].cpu())
+                self.scores.note(row, text, logits_BV[row], processed_BV[row])
         return processed_BV
+
+    def _ended(self, text_L: Int[Tensor, " L"]) -> bool:
+        """Whether a text has ended: processors need not know what comes behind its end."""
+        new = len(text_L) > self.prompts.ids_BW.shape[1]
+        return new and int(text_L[-1]) in self.eos_ids

@@ -9,6 +9,7 @@ Shapes: B rows, W cells of the padded prompts, N cells of the longest text, L to
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,19 +21,23 @@ from anyorder.canvas import Canvas
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """`real_BW`: which cells the model may see; the others count for lengths, as they do there."""
+    """`real_BW`: which cells the model may see; the others count for lengths, as they do there.
+
+    `device`: where whoever made the prompts expects to find texts.
+    """
 
     ids_BW: Int[Tensor, "B W"]
     real_BW: Bool[Tensor, "B W"]
+    device: torch.device
 
     @staticmethod
     def of(input_ids: Int[Tensor, "B W"], mask: Int[Tensor, "B W"] | None) -> "Prompts":
         """Prompts and their mask; None: nothing is padding."""
         ids_BW = input_ids.cpu()
         real_BW = torch.ones_like(ids_BW) if mask is None else mask.cpu()
-        return Prompts(ids_BW, real_BW.bool())
+        return Prompts(ids_BW, real_BW.bool(), input_ids.device)
 
-    @property
+    @cached_property
     def rows(self) -> list[list[int]]:
         """The tokens of each prompt."""
         return [ids[real].tolist() for ids, real in zip(self.ids_BW, self.real_BW, strict=True)]
@@ -54,8 +59,8 @@ class Prompts:
 
     def shown(self, row: int, tokens: Sequence[int]) -> Int[Tensor, " L"]:
         """A row's prompt with its padding, and what follows it in `tokens` (its whole text)."""
-        written = tokens[int(self.real_BW[row].sum()) :]
-        return torch.cat([self.ids_BW[row], torch.tensor(written, dtype=torch.long)])
+        written = torch.tensor(tokens[len(self.rows[row]) :], dtype=torch.long)
+        return torch.cat([self.ids_BW[row], written]).to(self.device)
 
     def sequences(self, canvas: Canvas, pad: int) -> Int[Tensor, "B N"]:
         """All texts, the shorter ones filled with `pad`."""

@@ -107,7 +107,8 @@ def network(model: PreTrainedModel, precision: str | None = None) -> CausalLM:
     now = [(weight.data_ptr(), weight._version) for weight in model.parameters()]
     made = _OURS.setdefault(model, {})
     if precision not in made or made[precision][0] != now:  # it may have been trained since
-        made[precision] = now, cast(CausalLM, build(config, model.state_dict(), precision))
+        weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
+        made[precision] = now, cast(CausalLM, build(config, weights, precision))
     return made[precision][1]
 
 
@@ -139,17 +140,18 @@ class Plug:
             lm = network(model, self.precision)
         prompts = Prompts.of(input_ids, mask)
         scores = Scores.asked(generation_config, prompts)
+        processed = Processed(logits_processor, prompts, _eos(generation_config), scores)
         streamer = _handed("streamer")
         written = self._written(
             lm,
             prompts.canvas(int(generation_config.max_length or 0), lm),
-            _sampler(generation_config, Processed(logits_processor, prompts, scores)),
+            _sampler(generation_config, processed),
             Ends(stopping_criteria, prompts, scores, streamer),
         )
         if streamer is not None:
             streamer.end()
         pad = _pad(generation_config)
-        sequences = prompts.sequences(written, pad).to(input_ids.device)
+        sequences = prompts.sequences(written, pad)
         return _output(model, generation_config, sequences, scores.told(pad) if scores else None)
 
     def _written(self, lm: Any, canvas: Canvas, sampler: Sampler, ends: Ends) -> Canvas:
@@ -191,6 +193,7 @@ def _sampler(config: GenerationConfig, processed: Processed) -> Sampler:
     return Sampler(
         Sampling(temperature=1.0 if config.do_sample else 0.0),
         Coins.of_seeds(seeds, cells=cells),
+        processed.eos_ids,
         rules=(processed,) if processed.processors or processed.scores else (),
     )
 
@@ -199,7 +202,15 @@ def _refuse(config: GenerationConfig, model_kwargs: dict[str, Any]) -> None:
     for name, fine in _REFUSED.items():
         value = getattr(config, name, None)
         if value not in fine:
-            raise ValueError(f"anyorder's decoders do not serve {name}={value!r}: leave it out")
+            raise ValueError(
+                f"anyorder's decoders do not serve {name}={value!r}: pass {name}={fine[-1]!r} "
+                "(the model's own generation config may say otherwise)"
+            )
+    cache = model_kwargs.get("past_key_values")
+    if cache is not None and cache.get_seq_length():
+        raise ValueError(
+            "a cache can't be handed over: pass the whole text, and no past_key_values"
+        )
     odd = [name for name, value in model_kwargs.items() if value is not None and name not in _KNOWN]
     if odd:
         raise ValueError(f"anyorder's decoders do not serve {odd[0]}: leave it out")
@@ -220,10 +231,14 @@ def _handed(name: str) -> Any:
     return None
 
 
+def _eos(config: GenerationConfig) -> tuple[int, ...]:
+    eos: Any = config.eos_token_id
+    return tuple(eos) if isinstance(eos, list | tuple) else () if eos is None else (int(eos),)
+
+
 def _pad(config: GenerationConfig) -> int:
-    pad, eos = config.pad_token_id, config.eos_token_id
-    first = eos[0] if isinstance(eos, list) else eos
-    return int(pad if pad is not None else first if first is not None else 0)
+    pad: Any = config.pad_token_id
+    return int(pad) if pad is not None else next(iter(_eos(config)), 0)
 
 
 def _output(

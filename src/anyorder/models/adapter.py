@@ -14,7 +14,6 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
-from weakref import WeakSet
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -23,13 +22,9 @@ from transformers import PreTrainedModel
 
 from anyorder.masks import Tree
 from anyorder.models.ragged_cache import RaggedCache
+from anyorder.models.trial import alike, remember, tried
 
 _LENGTHS: Final = ("max_position_embeddings", "max_seq_len", "n_positions", "n_ctx")
-# How far, root mean square against the spread of the logits, two ways to compute them may differ.
-# A wrong mask or position costs at least a tenth of the spread, rounding a tenth of these.
-_CLOSE: Final = {torch.float64: 1e-6, torch.float32: 1e-3}
-_CLOSE_IN_HALF: Final = 0.1
-_FIT: Final = WeakSet[PreTrainedModel]()  # those that were tried: it costs a few forward passes
 
 
 @dataclass(frozen=True)
@@ -44,12 +39,12 @@ class HuggingFaceLM:
 
     def __post_init__(self) -> None:
         self.model.eval()
-        why = "" if self.model in _FIT else self._unfit() or self._unlike_itself()
+        why = "" if tried(self.model) else self._unfit() or self._unlike_itself()
         if why:
             raise ValueError(
                 f"a {self.model.config.model_type!r} model can't be used to draft and verify: {why}"
             )
-        _FIT.add(self.model)
+        remember(self.model)
 
     @property
     def vocab_size(self) -> int:
@@ -157,8 +152,7 @@ class HuggingFaceLM:
             ours_SV, plain_SV = self._trial()
         except Exception as error:  # foreign code may fail in any way when it is given a mask
             return f"a trial failed with {type(error).__name__}: {error}".split("\n")[0]
-        apart = float((ours_SV - plain_SV).square().mean().sqrt() / plain_SV.std())
-        close = apart <= _CLOSE.get(self.model.dtype, _CLOSE_IN_HALF)
+        close = alike(ours_SV, plain_SV, self.model.dtype)
         return "" if close else "it does not heed the masks and positions that it is given"
 
     def _trial(self) -> tuple[Float[Tensor, "S V"], Float[Tensor, "S V"]]:

@@ -1,6 +1,7 @@
 """A network of `transformers` with the weights of a checkpoint, complete or not at all.
 
     model = network_of(checkpoint, "float32", AutoModelForCausalLM, "causal language model")
+    model, units = opened("path/to/folder", "bfloat16")
 
 Importing this module imports `transformers`.
 """
@@ -8,9 +9,13 @@ Importing this module imports `transformers`.
 from typing import Any, Final
 
 import torch
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
-from anyorder.models.checkpoint import Checkpoint
+from anyorder.models.checkpoint import Checkpoint, read
+from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.tokenizer import units_of
+from anyorder.units.text import TextUnits
 
 _DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -44,3 +49,13 @@ def network_of(checkpoint: Checkpoint, precision: str, auto: Any, what: str) -> 
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise ValueError(f"{checkpoint.name} lacks {lacking[0]}{more}; it does not fit its config")
     return model
+
+
+def opened(source: str, precision: str) -> tuple[PreTrainedModel, TextUnits]:
+    """A model as transformers has it, and its tokenizer. Raises ValueError for what is none."""
+    disable_progress_bar()
+    checkpoint = read(fetch(source) if source in MODELS else source)
+    what = "causal language model"
+    dtype = "float32" if precision == "auto" else precision
+    net = network_of(checkpoint, dtype, AutoModelForCausalLM, what)
+    return net.eval(), units_of(checkpoint)

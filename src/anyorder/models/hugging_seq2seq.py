@@ -14,8 +14,7 @@ R chosen rows, P cells of a path, C channels, V vocabulary.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
-from weakref import WeakSet
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,13 +27,8 @@ from anyorder.models.adapter import visible
 from anyorder.models.hugging_decoders import DecoderStack, Reading, stack_of
 from anyorder.models.ragged_cache import RaggedCache
 from anyorder.models.sources import padded
+from anyorder.models.trial import alike, remember, tried
 from anyorder.nets.source_cache import BesideSource
-
-# How far, root mean square against the spread of the logits, two ways to compute them may differ.
-# A wrong mask or position costs at least a tenth of the spread, rounding a tenth of these.
-_CLOSE: Final = {torch.float64: 1e-6, torch.float32: 1e-3}
-_CLOSE_IN_HALF: Final = 0.1
-_FIT: Final = WeakSet[PreTrainedModel]()  # those that were tried: it costs a few forward passes
 
 
 @dataclass(frozen=True)
@@ -51,11 +45,11 @@ class HuggingFaceSeq2Seq:
     def __post_init__(self) -> None:
         self.model.eval()
         why = "" if stack_of(self.model) else "its decoder is missing, or of another shape"
-        why = why or ("" if self.model in _FIT else self._unlike_itself())
+        why = why or ("" if tried(self.model) else self._unlike_itself())
         if why:
             kind = self.model.config.model_type
             raise ValueError(f"a {kind!r} model can't be used as an encoder-decoder: {why}")
-        _FIT.add(self.model)
+        remember(self.model)
 
     @cached_property
     def stack(self) -> DecoderStack:
@@ -94,8 +88,7 @@ class HuggingFaceSeq2Seq:
             ours_SV, plain_SV = self._trial()
         except Exception as error:  # foreign code may fail in any way when it is given a mask
             return f"a trial failed with {type(error).__name__}: {error}".split("\n")[0]
-        apart = float((ours_SV - plain_SV).square().mean().sqrt() / plain_SV.std())
-        close = apart <= _CLOSE.get(self.model.dtype, _CLOSE_IN_HALF)
+        close = alike(ours_SV, plain_SV, self.model.dtype)
         return "" if close else "its layers do not heed the masks and positions that they are given"
 
     @torch.no_grad()

@@ -13,6 +13,9 @@ import numpy as np
 WORDS = ["red", " blue", " green", " one", " two", " three", ".", " and"]
 
 
+END = "<end>"
+
+
 def shares(text: str) -> np.ndarray:
     """What comes after a text depends on its end alone."""
     seed = sum(ord(letter) * (at + 1) for at, letter in enumerate(text[-6:]))
@@ -21,14 +24,23 @@ def shares(text: str) -> np.ndarray:
 
 def completion(body: dict[str, Any], fault: str) -> dict[str, Any]:
     """What the server answers. Faults: "greedy" draws, "overrun" of stops, "long" texts, "other"
-    words when several are wanted, "mute" about tokens.
+    words when several are wanted, "mute" about tokens. No faults: texts end, which is "told" as a
+    token, "untold", or told "late" (a text of one token has reached its length first).
     """
+    ends = fault in ("told", "untold", "late")
     text, tokens, top = "", [], []
     coins = np.random.default_rng(body["seed"])
     many = body["max_tokens"] + (fault == "long" and body["max_tokens"] > 1)
     late, reason = 0, "length"
     for at in range(many):
         p = shares(body["prompt"] + text)
+        if ends and (p.argmax() == 6 if not body["temperature"] else coins.random() < p[6] / 4):
+            late_end = fault == "late" and body["max_tokens"] == 1
+            reason = "length" if late_end else "stop"
+            if fault != "untold":
+                tokens.append(END)
+                top.append({END: 0.0})
+            break
         greedy = not body["temperature"] or (fault == "greedy" and coins.random() < 0.7)
         word = WORDS[int(p.argmax() if greedy else coins.choice(len(p), p=p))]
         if fault == "other" and at == 3:

@@ -38,6 +38,33 @@ def test_a_fault_comes_to_light(fault, law, sentence):
     assert any(sentence in each.sentence for each in wrong), wrong
 
 
+@pytest.mark.parametrize("way", ["told", "untold", "late"])
+def test_texts_may_end_in_whatever_way_that_is_told(way):
+    with serving(way) as url:
+        greedy = findings(url, draws=0)
+        drawn = findings(url, draws=8)
+    assert [each.holds for each in greedy] == [True] * 4, greedy
+    if way == "untold":
+        assert drawn[-1].holds is None
+        assert "ignore_eos" in drawn[-1].sentence
+
+
+def test_a_server_without_drafts_is_asked_for_whole_texts():
+    with serving("other") as url, serving("other") as plain:
+        pair = Endpoint(url, "words"), TokenByToken(Endpoint(plain, "words"), at_once=True)
+        found = list(examine(*pair, PROMPTS, Effort(new=12, draws=0)))
+    assert found[0].holds
+
+
+def test_a_temperature_of_which_nothing_is_told_costs_no_draws():
+    with serving() as url:
+        served = Endpoint(url, "words")
+        effort = Effort(new=4, draws=5, temperature=0.7)
+        found = list(examine(served, TokenByToken(served), PROMPTS, effort))
+    assert found[-1].holds is None
+    assert "0.7" in found[-1].sentence
+
+
 def test_text_alone_is_compared_as_text():
     with serving("mute") as url:
         found = findings(url)

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import anyorder.decode as ways
-from anyorder.measure.verify.hugging import Generation, opened
+from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.laws import Effort, examine
 from anyorder.measure.verify.ours import Ours
 from anyorder.measure.verify.subject import Finding, OneAtATimeError, Said
+from anyorder.models.hugging_network import opened
 from anyorder.models.load import load
 from tests.models import made
 
@@ -42,6 +43,12 @@ def test_all_holds_of_an_exact_decoder(folder):
     findings = found(Ours(model(folder), ways.TokenRecycling()), folder, draws=40)
     assert [(each.law, each.holds) for each in findings] == [(n, True) for n in (1, 3, 6, 6, 2)]
     assert "would have been noticed" in findings[-1].sentence
+
+
+def test_a_few_tokens_are_enough(folder):
+    plain = Ours(model(folder), ways.LeftToRight())
+    findings = list(examine(plain, plain, PROMPTS, Effort(new=3, draws=0)))
+    assert not failing(findings)
 
 
 @dataclass

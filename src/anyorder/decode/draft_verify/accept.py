@@ -36,10 +36,16 @@ class Written:
         return Written(self.path_BP, self.tokens_BP, self.count_B.minimum(most_B))
 
 
-def walk(tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], decide: Decide) -> Written:
+def walk(
+    tokens_BT: Int[Tensor, "B T"],
+    parents_BT: Int[Tensor, "B T"],
+    decide: Decide,
+    eos_ids: tuple[int, ...] = (),
+) -> Written:
     """Follow the target through the draft tree, from the root, as deep as the draft agrees.
 
-    A parent of -2 marks a padding cell, which is never entered.
+    A parent of -2 marks a padding cell, which is never entered. Behind one of `eos_ids` nobody is
+    asked; rows that have ended are shown to `decide` with -1 for what they no longer say.
 
     >>> tokens, parents = torch.tensor([[9, 4, 5, 6]]), torch.tensor([[-1, 0, 0, 2]])
     >>> said = torch.tensor([5, 0, 6, 7])        # after cells 0, 1, 2, 3
@@ -47,21 +53,21 @@ def walk(tokens_BT: Int[Tensor, "B T"], parents_BT: Int[Tensor, "B T"], decide: 
     [[0, 2, 3]]
     """
     B = len(tokens_BT)
-    rows_B = torch.arange(B)
+    rows_B, ends = torch.arange(B), torch.tensor(eos_ids, dtype=torch.long)
     cell_B = torch.zeros(B, dtype=torch.long)
     on_B = torch.ones(B, dtype=torch.bool)
     count_B = torch.zeros(B, dtype=torch.long)
     path: list[Tensor] = []
     said_BP = tokens_BT[:, :0]
     while bool(on_B.any()):  # ends: a child stands right of its parent
-        token_B = decide(cell_B, said_BP)
+        token_B = decide(cell_B, said_BP).where(on_B, -1)
         path.append(cell_B)
         said_BP = torch.cat([said_BP, token_B[:, None]], 1)
         count_B = count_B + on_B
         child_BT = (parents_BT == cell_B[:, None]) & (tokens_BT == token_B[:, None])
-        on_B = on_B & child_BT.any(-1)
+        on_B = on_B & child_BT.any(-1) & ~torch.isin(token_B, ends)
         cell_B = torch.where(on_B, child_BT[rows_B].long().argmax(-1), cell_B)
-    return Written(torch.stack(path, 1), said_BP, count_B)
+    return Written(torch.stack(path, 1), said_BP.clamp_min(0), count_B)
 
 
 def agreed(

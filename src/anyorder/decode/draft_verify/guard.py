@@ -2,8 +2,9 @@
 
     draft, fault = guarded(decoder, memory, canvas, sampler)
 
-A drafter that fails is asked no more: from there on the text is written left to right. It was
-never trusted, so nothing that is written changes. Shapes: B rows, K drafted cells.
+A drafter that fails is asked no more: from there on all rows are written left to right. It was
+never trusted: at temperature 0, and with guesses that are certain, an exact decoder's text does not
+change; with guesses that were drawn, the distribution does not. Shapes: B rows, K drafted cells.
 """
 
 import warnings
@@ -23,15 +24,17 @@ class Fault:
     """The memory of a drafter that failed."""
 
 
-def guarded(ask: Callable[[], Draft | None], most: int, V: int) -> tuple[Draft | None, str]:
+def guarded(
+    ask: Callable[[], Draft | None], rows: int, most: int, V: int
+) -> tuple[Draft | None, str]:
     """What the drafter says, and why it can't be used ("" if it can); `most`: guesses declared."""
     try:
         draft = ask()
+        if draft is None or (isinstance(draft, Draft) and not draft.tokens_BK.shape[1]):
+            return None, ""
+        why = unsound(draft, rows, most, V)
     except Exception as error:  # a drafter may fail in any way, and is no reason to stop
         return None, told(error)
-    if draft is None or not draft.tokens_BK.shape[1]:
-        return None, ""
-    why = unsound(draft, most, V)
     return (None, why) if why else (draft, "")
 
 
@@ -40,8 +43,16 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
-def unsound(draft: Draft, most: int, V: int) -> str:
-    """Why a draft is none; "" if it is one."""
+def unsound(draft: Any, rows: int, most: int, V: int) -> str:
+    """Why this is no draft for so many rows; "" if it is one."""
+    if not isinstance(draft, Draft):
+        return f"it made a {type(draft).__name__} rather than a Draft"
+    for name in ("tokens_BK", "parents_BK"):
+        made = getattr(draft, name)
+        if made.ndim != 2 or made.shape != (rows, draft.tokens_BK.shape[-1]):
+            return f"its {name} are {tuple(made.shape)}, for {rows} rows"
+        if made.dtype != torch.long or made.device.type != "cpu":
+            return f"its {name} are {made.dtype} on {made.device}, and must be int64 on the CPU"
     tokens_BK, parents_BK = draft.tokens_BK.numpy(), draft.parents_BK.numpy()
     if parents_BK.shape[1] > most:
         return f"it made {parents_BK.shape[1]} guesses, and had declared {most} at the most"

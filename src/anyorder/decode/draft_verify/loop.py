@@ -117,11 +117,9 @@ class DraftVerify(ABC):
         if not first:
             state, draft = self._drafted(model, state, sampler)
             while draft is not None:
-                try:
-                    return self._verify(model, state, read, draft, sampler)
-                except Exception as error:
-                    if not out_of_memory(error):
-                        raise
+                asked = self._below(model, state, read, draft)
+                if asked is not None:
+                    return self._verify(state, read, draft, *asked, sampler)
                 state, draft = self._smaller(state, draft)
         return self._read(model, state, read, first, sampler)
 
@@ -133,6 +131,7 @@ class DraftVerify(ABC):
             return state, None
         draft, fault = guarded(
             lambda: self.draft(state.memory, state.canvas, sampler),
+            len(state.canvas.tokens_BN),
             self.most_drafted,
             model.vocab_size,
         )
@@ -146,12 +145,13 @@ class DraftVerify(ABC):
 
     def _smaller(self, state: Drafting, draft: Draft) -> tuple[Drafting, Draft | None]:
         """Half of a draft for which memory was short, and of all that come."""
+        if draft.drawn is not None:  # chains that were drawn can't be cut
+            return self._given_up(state, "there is too little memory for its drafts"), None
         most = draft.tokens_BK.shape[1] // 2
         if state.most is None:
-            note = warn(self, f"has too little memory for its drafts: from now on, {most} cells")
+            note = warn(self, "has too little memory for its drafts, and makes smaller ones")
             state = replace(state, note=note)
-        state = replace(state, most=most)
-        return state, shortened(draft, most) if most and draft.drawn is None else None
+        return replace(state, most=most), shortened(draft, most) if most else None
 
     def _observed(self, state: Drafting, seen: Seen) -> Drafting:
         """The state after a call."""
@@ -218,27 +218,44 @@ class DraftVerify(ABC):
         seen = Seen(canvas, tokens_BS, real_BS, logits_BSV, written, features_BSC)
         return self._observed(state, seen)
 
-    def _verify(
-        self, model: CausalLM, state: Drafting, read: Pending, draft: Draft, sampler: Sampler
-    ) -> Drafting:
-        canvas, cache = state.canvas, state.cache
+    def _below(
+        self, model: CausalLM, state: Drafting, read: Pending, draft: Draft
+    ) -> tuple[Told, Tensor | None] | None:
+        """What the target says of a draft, and features if wanted; None if memory was short."""
         tokens_BT = torch.cat([read.tokens_BT, draft.tokens_BK], 1)
         below_BK = torch.where(draft.parents_BK == -2, -2, draft.parents_BK + 1)
         parents_BT = torch.cat([torch.full_like(read.tokens_BT, -1), below_BK], 1)
         tree = Tree(parents_BT)
-        logits_BTV, features_BTC = self._asked(
-            model, tokens_BT, cache, tree=None if tree.is_chain else tree
-        )
+        try:
+            logits_BTV, features_BTC = self._asked(
+                model, tokens_BT, state.cache, tree=None if tree.is_chain else tree
+            )
+        except Exception as error:
+            if out_of_memory(error):
+                return None
+            raise
+        return Told(state.canvas, tokens_BT, parents_BT, logits_BTV), features_BTC
+
+    def _verify(
+        self,
+        state: Drafting,
+        read: Pending,
+        draft: Draft,
+        asked: Told,
+        features_BTC: Tensor | None,
+        sampler: Sampler,
+    ) -> Drafting:
+        canvas, cache = state.canvas, state.cache
+        tokens_BT, parents_BT, logits_BTV = asked.tokens_BT, asked.parents_BT, asked.logits_BTV
         live_B = read.count_B > 0
         if sampler.greedy and not sampler.wants_history and self.allows is None:
             at_BT = canvas.frontier_B[:, None].expand(tokens_BT.shape)
             written = agreed(tokens_BT, parents_BT, sampler.pick(logits_BTV, at_BT).cpu())
         else:
-            asked = Told(canvas, tokens_BT, parents_BT, logits_BTV)
             decide = decider(sampler, asked, draft.drawn)
             if self.allows is not None:
                 decide = lenient(decide, sampler, asked, self.allows)
-            written = walk(tokens_BT, parents_BT, decide)
+            written = walk(tokens_BT, parents_BT, decide, sampler.eos_ids)
         written = written.capped(open_run(canvas) * live_B)
         cache.keep(written.path_BP, written.count_B)
         path_BPV = logits_BTV[torch.arange(len(tokens_BT))[:, None], written.path_BP]

@@ -3,9 +3,9 @@
     served = Endpoint("http://localhost:8000/v1", "my-model")
     plain = TokenByToken(served)
 
-The reference sends the text so far and asks for one token more, so the server has nothing to draft.
-A text that is sent again may be cut into other tokens than it was written in: where that matters,
-name the endpoint of a server without drafts instead.
+The reference sends the text so far and asks for one token more, so the server has nothing to
+draft. A text that is sent again may be cut into other tokens than it was written in: where that
+matters, take a server without drafts, `at_once`, whose texts are one request each.
 """
 
 import json
@@ -27,12 +27,19 @@ PATIENCE: Final = 120.0  # seconds
 
 @dataclass(frozen=True)
 class Answer:
-    """One completion: `top` has the likeliest tokens at each cell, as probabilities."""
+    """One completion: `top` has the likeliest tokens at each cell, as probabilities. The token that
+    ended it is `ending`, if it was told; else "" or None.
+    """
 
     text: str
     tokens: tuple[str, ...]
     top: tuple[Mapping[str, float], ...]
     ended: bool
+    ending: str | None = None
+
+    @property
+    def said(self) -> Said:
+        return Said(self.text, self.tokens, self.ended, self.ending)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,7 @@ class Endpoint:
         """See `Subject.write`: several are sent at the same time."""
         with ThreadPoolExecutor(len(asks)) as pool:
             answers = list(pool.map(self.complete, asks))
-        return [Said(answer.text, answer.tokens) for answer in answers]
+        return [answer.said for answer in answers]
 
     def complete(self, ask: Ask) -> Answer:
         """One request. Raises ValueError for a refusal, and for what is no completion; OSError if
@@ -104,15 +111,18 @@ def parsed(choice: Mapping[str, Any]) -> Answer:
             {token: exp(logprob) for token, logprob in cell.items()}
             for cell in told.get("top_logprobs") or ()
         ]
-    ended = choice.get("finish_reason") == "stop"
-    return Answer(str(choice["text"]), tuple(tokens), tuple(top), ended)
+    text, ended = str(choice["text"]), choice.get("finish_reason") == "stop"
+    last = ended and bool(tokens) and "".join(tokens[:-1]) == text  # some tell the end as a token
+    ending = tokens.pop() if last else None
+    return Answer(text, tuple(tokens), tuple(top), ended, ending)
 
 
 @dataclass(frozen=True, eq=False)
 class TokenByToken:
-    """Satisfies `Reference`: each token is a request of its own."""
+    """Satisfies `Reference`: each token is a request of its own, or a text is (`at_once`)."""
 
     endpoint: Endpoint
+    at_once: bool = False
 
     @property
     def name(self) -> str:
@@ -120,14 +130,16 @@ class TokenByToken:
 
     def write(self, asks: Sequence[Ask]) -> list[Said]:
         """See `Subject.write`; one after the other, and only greedily."""
+        if self.at_once:
+            return [self.endpoint.complete(ask).said for ask in asks]
         return [self._written(ask) for ask in asks]
 
     def _written(self, ask: Ask) -> Said:
         text, tokens, told = "", list[str](), True
         for _ in range(ask.max_new_tokens):
             answer = self.endpoint.complete(Ask(ask.prompt + text, 1))
-            if answer.ended and not answer.text:
-                break
+            if not answer.text:  # the end, or half a character, which can't be sent again
+                return Said(text, tuple(tokens) if told else (), answer.ended, whole=answer.ended)
             text += answer.text
             tokens += answer.tokens
             told &= len(answer.tokens) == 1
@@ -141,7 +153,7 @@ class TokenByToken:
         """See `Reference.places`: the likeliest tokens are told, at temperature 1."""
         if temperature != 1.0:
             return None
-        found = []
+        found = list[Place]()
         for at, token in enumerate(tokens):
             top = self._top(prompt, tokens[:at])
             if not top:

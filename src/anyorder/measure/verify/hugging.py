@@ -12,28 +12,13 @@ from typing import Any, Final
 import torch
 from jaxtyping import Float64
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.utils.logging import disable_progress_bar
+from transformers import PreTrainedModel
 
 from anyorder.measure.verify.places import chances_in, places_in, shares_of
 from anyorder.measure.verify.subject import Ask, OneAtATimeError, Place, Said, Token
-from anyorder.models.checkpoint import read
-from anyorder.models.fetch import MODELS, fetch
-from anyorder.models.hugging_network import network_of
-from anyorder.models.load import settled
-from anyorder.models.tokenizer import units_of
 from anyorder.units.text import TextUnits
 
 ALONE: Final = ("prompt_lookup_num_tokens", "assistant_model", "assistant_early_exit")
-
-
-def opened(source: str, precision: str) -> tuple[PreTrainedModel, TextUnits]:
-    """A model as transformers has it, and its tokenizer. Raises ValueError for what is none."""
-    disable_progress_bar()
-    checkpoint = read(fetch(source) if source in MODELS else source)
-    what = "causal language model"
-    net = network_of(checkpoint, settled(precision), AutoModelForCausalLM, what)
-    return net.eval(), units_of(checkpoint)
 
 
 @dataclass(frozen=True, eq=False)

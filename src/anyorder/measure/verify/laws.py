@@ -8,7 +8,7 @@ Source: docs/laws.md. The order is that of their price.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from anyorder.measure.verify.draws import tested
+from anyorder.measure.verify.draws import TOGETHER, tested
 from anyorder.measure.verify.subject import (
     Ask,
     Finding,
@@ -66,9 +66,12 @@ def same_text(
     return Finding(1, not odd, f"{same}; {odd[0]}" if odd else same)
 
 
-def alike(one: Said, other: Said) -> bool:
+def alike(wanted: Said, got: Said) -> bool:
     """The same tokens, or the same text where one of them tells no tokens."""
-    return one.tokens == other.tokens if one.tokens and other.tokens else one.text == other.text
+    if wanted.tokens and got.tokens:
+        cells = None if wanted.whole else len(wanted.tokens)
+        return wanted.tokens == got.tokens[:cells]
+    return wanted.text == (got.text if wanted.whole else got.text[: len(wanted.text)])
 
 
 def difference(reference: Reference, prompt: str, wanted: Said, got: Said) -> str:
@@ -94,12 +97,13 @@ def difference(reference: Reference, prompt: str, wanted: Said, got: Said) -> st
 
 def in_company(subject: Subject, asks: Sequence[Ask], alone: Sequence[Said]) -> Finding:
     """Law 3: a text is the same alone and beside others."""
+    asks, alone = asks[:TOGETHER], alone[:TOGETHER]
+    if len(asks) < 2:
+        return Finding(3, None, "one prompt has no company; give several")
     try:
-        together = subject.write(asks) if len(asks) > 1 else None
+        together = subject.write(asks)
     except OneAtATimeError as error:
         return Finding(3, None, str(error))
-    if together is None:
-        return Finding(3, None, "one prompt has no company; give several")
     odd = [ask for ask, a, b in zip(asks, alone, together, strict=True) if not alike(a, b)]
     same = f"{len(asks) - len(odd)} of {len(asks)} texts are the same alone and together"
     return Finding(
@@ -160,7 +164,8 @@ def overrun(reference: Reference, whole: Said, got: Said, string: str) -> str:
 
 def bounded(subject: Subject, asks: Sequence[Ask], alone: Sequence[Said]) -> Finding:
     """Law 6: as many tokens as were asked for, if the text does not end before."""
-    limits, odd = (1, 2, 5), list[str]()
+    limits = [few for few in (1, 2, 5) if few <= asks[0].max_new_tokens]
+    odd = list[str]()
     for ask, whole in zip(asks, alone, strict=True):
         for limit in limits:
             got = subject.write([replace(ask, max_new_tokens=limit)])[0]
@@ -171,7 +176,7 @@ def bounded(subject: Subject, asks: Sequence[Ask], alone: Sequence[Said]) -> Fin
                 many = f"{len(got.tokens)} tokens" if got.tokens else repr(got.text)
                 odd.append(f"asked for {limit}, it wrote {many} after {_short(ask.prompt)}")
     tried = len(asks) * len(limits)
-    same = f"{tried - len(odd)} of {tried} texts end at the limit of 1, 2 or 5 tokens"
+    same = f"{tried - len(odd)} of {tried} texts end at a limit of {limits[-1]} tokens or fewer"
     return Finding(6, not odd, f"{same}; {odd[0]}" if odd else same)
 
 

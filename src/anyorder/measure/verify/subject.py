@@ -25,10 +25,22 @@ class Ask:
 
 @dataclass(frozen=True)
 class Said:
-    """What came: `tokens` is empty where the subject tells only text."""
+    """What came: `tokens` is empty where the subject tells only text.
+
+    `ended`: by itself, with a token that is not among `tokens`, and is `ending` if it was told.
+    `whole`: False where more might have come, and could not be followed.
+    """
 
     text: str
     tokens: tuple[Token, ...] = ()
+    ended: bool = False
+    ending: Token | None = None
+    whole: bool = True
+
+    @property
+    def drawn(self) -> tuple[Token, ...]:
+        """All tokens, the one that ends the text among them, if they are told."""
+        return self.tokens if self.ending is None else (*self.tokens, self.ending)
 
 
 @dataclass(frozen=True)

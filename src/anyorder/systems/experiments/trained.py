@@ -35,7 +35,8 @@ class Trained:
     """Ways by the rows that they belong to. A seed stands for weights, order and dropout.
 
     Metrics: those of the task, and `also`, over `test` pairs held out (None: all); `calls`,
-    `cells` that these read, and `latency_ms` of one source alone, `per_second` at the best batch.
+    `cells` that these read, and, of `timed` pairs, `latency_ms` of one source alone (of the first
+    hundred) and `per_second` at the best batch.
     Speeds are those of the machine at that moment: compare them within one result.
     """
 
@@ -44,6 +45,7 @@ class Trained:
     recipe: Recipe = LAPTOP
     width: Width = NARROW
     test: int | None = 2000
+    timed: int = 512
     also: tuple[Scores, ...] = ()
 
     def parts(self, bench: Bench) -> Sequence[Part]:
@@ -84,7 +86,7 @@ class Trained:
             name: Reading(school.translator(way), school.decoder(way))
             for name, way in self.ways.items()
         }
-        examples = school.task.splits().test[: bench.reduced(512, 5)]
+        examples = school.task.splits().test[: bench.reduced(self.timed, 5)]
         found = speeds(
             readers,
             [example.source for example in examples],

@@ -49,6 +49,7 @@ SYSTEM = System(
                 "sentences alone": Way("masked", lessons=TAUGHT),
             },
             test=400,  # ten calls for each of five lengths take their time
+            timed=48,
             also=(ChoiceOfWords(),),
         ),
     ),
