@@ -48,6 +48,7 @@ SYSTEM = System(
                 "sentences, plain Jacobi": replace(BASELINE, decoder="jacobi:block=64"),
                 "sentences, left to right": replace(BASELINE, decoder="left-to-right"),
             },
+            timed=64,
         ),
     ),
     claims=(
