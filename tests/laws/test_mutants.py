@@ -88,8 +88,8 @@ drafted = cases(sampling=greedy)
 def test_law_1_notices_a_token_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The walk believes the first child, whatever the model says."""
 
-    def trusting(tokens_BT: Any, parents_BT: Any, decide: Any) -> Written:
-        right = walk(tokens_BT, parents_BT, decide)
+    def trusting(tokens_BT: Any, parents_BT: Any, decide: Any, eos_ids: Any) -> Written:
+        right = walk(tokens_BT, parents_BT, decide, eos_ids)
         child_BT = parents_BT == right.path_BP[:, -1:]
         child_B = child_BT.long().argmax(-1)
         rows_B = torch.arange(len(tokens_BT))

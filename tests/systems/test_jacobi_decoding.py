@@ -11,6 +11,7 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
 from anyorder.systems.catalogue import system
 from anyorder.systems.experiments.prompted import Prompted
+from anyorder.systems.experiments.trained import Trained
 from anyorder.trace import Trace, fold
 
 NEW = 24
@@ -39,8 +40,9 @@ def test_a_text_that_stands_still_is_found_at_once(form: str, calls: int) -> Non
 
 
 def test_the_system_measures_all_three() -> None:
-    (experiment,) = system("jacobi-decoding").experiments
+    experiment, sentences = system("jacobi-decoding").experiments
     assert isinstance(experiment, Prompted)
+    assert isinstance(sentences, Trained)
     forms = [d for d in experiment.decoders.values() if isinstance(d, Jacobi)]
     assert [(f.block < experiment.max_new_tokens, f.horizon is None) for f in forms] == [
         (True, True),

@@ -12,6 +12,7 @@ from anyorder.cli.options import Chat, Model, NewTokens, Precision, Threads, dec
 from anyorder.cli.screen import complain, out, waiting
 
 if TYPE_CHECKING:
+    from anyorder.measure.verify.laws import Effort
     from anyorder.measure.verify.subject import Finding, Reference, Subject
 
 What = Annotated[
@@ -73,16 +74,14 @@ def verify(
     texts = _prompts(prompts)
     asked = options(with_ or ())
     hugging = what == "transformers"
-    _only("--with", asked, served or hugging, "transformers and servers")
-    _only("--assistant", assistant, hugging, "transformers")
-    _only("--plain", plain, served, "a server")
-    for option, given in (("--precision", precision != "auto"), ("--chat", chat is not None)):
-        _only(option, given, not served, "what runs here")
-    _only("--threads", threads, not served, "what runs here")
-    if threads:
-        _on_threads(threads)
+    _only(served or hugging, "transformers and servers", {"--with": asked})
+    _only(hugging, "transformers", {"--assistant": assistant})
+    _only(served, "a server", {"--plain": plain})
+    here = {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
+    _only(not served, "what runs here", here)
+    _on_threads(threads)
     with waiting("Starting ..."):
-        from anyorder.measure.verify.laws import Effort, examine
+        from anyorder.measure.verify.laws import Effort
     if served:
         pair = _served(what, model, plain, asked)
     elif hugging:
@@ -91,18 +90,27 @@ def verify(
         pair = _ours(what, model, precision, chat)
     drawn = draws if draws is not None else 10 if served else 100
     effort = Effort(max_new_tokens, drawn, temperature, seed)
+    if not _holds(pair, texts, effort):
+        raise typer.Exit(1)
+
+
+def _holds(pair: "Pair", texts: tuple[str, ...], effort: "Effort") -> bool:
+    """Whether all holds; each finding is printed when it is known."""
+    from anyorder.measure.verify.laws import examine
+
     failed = False
     with waiting(f"Examining {pair[0].name} ..."):
         for finding in examine(*pair, texts, effort):
             out().print(line(finding), highlight=False, markup=False, soft_wrap=True)
             failed |= finding.holds is False
-    if failed:
-        raise typer.Exit(1)
+    return not failed
 
 
-def _only(option: str, given: object, fits: bool, whom: str) -> None:
-    if given and not fits:
-        raise ValueError(f"{option} is for {whom}")
+def _only(fits: bool, whom: str, options: dict[str, Any]) -> None:
+    """Raises ValueError for options that are given, and do not fit."""
+    for option, given in options.items():
+        if given and not fits:
+            raise ValueError(f"{option} is for {whom}")
 
 
 def line(finding: "Finding") -> str:
@@ -146,10 +154,11 @@ def _prompts(path: Path | None) -> tuple[str, ...]:
 Pair = tuple["Subject", "Reference"]
 
 
-def _on_threads(threads: int) -> None:
-    import torch
+def _on_threads(threads: int | None) -> None:
+    if threads:
+        import torch
 
-    torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
 
 
 def _ours(spec: str, model: str, precision: Any, chat: bool | None) -> Pair:

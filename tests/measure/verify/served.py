@@ -78,7 +78,10 @@ def serving(fault: str = "") -> Iterator[str]:
         def log_message(self, *_):
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # all requests of a test come at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -20,8 +20,8 @@ def shares_of(logits_TV: Float[Tensor, "T V"], temperature: float) -> Float64[Te
 def places_in(shares_TV: Float64[Tensor, "T V"], tokens: Sequence[Token]) -> list[Place]:
     """Where each token stands; of equally likely ones, those of lower ids come first.
 
-    >>> places_in(torch.tensor([[0.2, 0.5, 0.3]]).double(), [2])
-    [Place(above=0.5, own=0.3, top=0.5)]
+    >>> places_in(torch.tensor([[0.25, 0.5, 0.25]]).double(), [2])
+    [Place(above=0.75, own=0.25, top=0.5)]
     """
     found = []
     for shares_V, token in zip(shares_TV, tokens, strict=True):
