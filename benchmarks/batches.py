@@ -1,6 +1,6 @@
 """Decoders at several batch sizes: does drafting still pay when rows share a call?
 
-    python -m benchmarks.batches                      # about 10 minutes on two cores
+    python -m benchmarks.batches                      # about 20 minutes on two cores
 
 The prompts are those of our systems, in a fixed mixture of kinds; a batch holds as many as its
 size, and is written to its end, so a row that ends early leaves its place empty (there is no

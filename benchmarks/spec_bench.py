@@ -1,6 +1,6 @@
 """Our decoders on the six kinds of tasks of Spec-Bench, by its own contract and figures.
 
-    python -m benchmarks.spec_bench                       # about 15 minutes on two cores
+    python -m benchmarks.spec_bench                       # about 5 minutes on two cores
     python -m benchmarks.spec_bench --questions spec_bench/question.jsonl --model ./vicuna
 
 The questions are ours (`texts/spec_bench.jsonl`, in the layout of its `question.jsonl`); its own

@@ -47,11 +47,12 @@ def forward(
         drawn = {"do_sample": True, "temperature": temperature, "top_k": 0}
         traces.clear()
         net: Any = model
+        pad = tokenizer.pad_token_id  # may be 0
         output_ids = net.generate(
             inputs.input_ids,
             attention_mask=inputs.attention_mask,
             max_new_tokens=max_new_tokens,
-            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+            pad_token_id=pad if pad is not None else tokenizer.eos_token_id,
             custom_generate=plug,
             **(drawn if temperature else {"do_sample": False}),
             **asked,

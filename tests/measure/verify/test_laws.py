@@ -122,6 +122,8 @@ def test_stop_strings_that_transformers_overruns(folder):
 
 def test_draws_of_transformers_are_right(folder):
     net, units = opened(str(folder), "float32")
+    net.generation_config.repetition_penalty = 3.0  # which is not asked for
+    net.generation_config.top_k = 2
     plain = Generation(net, units, chat=False)
     findings = list(examine(plain, plain, PROMPTS, Effort(new=16, draws=60)))
     assert findings[-1].holds

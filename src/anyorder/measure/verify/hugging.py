@@ -18,6 +18,14 @@ from anyorder.measure.verify.places import chances_in, places_in, shares_of
 from anyorder.measure.verify.subject import Ask, OneAtATimeError, Place, Said, Token
 from anyorder.units.text import TextUnits
 
+# draws without filters, whatever the model's own generation config asks for
+PLAIN: Final = {
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": None,
+    "typical_p": 1.0,
+    "repetition_penalty": 1.0,
+}
 ALONE: Final = ("prompt_lookup_num_tokens", "assistant_model", "assistant_early_exit")
 
 
@@ -46,7 +54,7 @@ class Generation:
         asked: dict[str, Any] = {"do_sample": False}
         if first.temperature:
             torch.manual_seed(first.seed)
-            asked = {"do_sample": True, "temperature": first.temperature, "top_k": 0, "top_p": 1.0}
+            asked = PLAIN | {"do_sample": True, "temperature": first.temperature}
         if first.stop:
             asked |= {"stop_strings": list(first.stop), "tokenizer": self.units.tokenizer}
         asked |= {"max_new_tokens": first.max_new_tokens, "pad_token_id": self._pad}
