@@ -21,14 +21,13 @@ import torch
 
 from anyorder.cli import screen
 from anyorder.decode.generate import generate
-from anyorder.measure.machine import commit, machine, versions
-from anyorder.measure.results import write_json
 from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.subject import Ask
 from anyorder.models.hugging_network import opened
 from anyorder.models.load import load
 from anyorder.systems.prompts import groups, kinds
 from benchmarks.hire import ROOT
+from benchmarks.report import report
 
 PLAIN: Final = "left-to-right"
 DECODERS: Final = (PLAIN, "prompt-copy", "token-recycling", "auto")
@@ -124,14 +123,15 @@ def main(words: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         screen.complain(str(error))
         return 1
-    for row in rows:
-        told = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
-        screen.out().print("  ".join(told), markup=False)
     name = Path(options.model).name
-    facts = {"commit": commit(), "versions": versions(), "machine": machine(), "model": name}
-    facts |= {"threads": options.threads, "prompts": len(prompts)}
-    facts |= {"max_new_tokens": options.max_new_tokens, "rows": rows}
-    write_json(facts, options.out or ROOT / "results" / f"batches-{name}.json")
+    report(
+        rows,
+        options.out or ROOT / "results" / f"batches-{name}.json",
+        model=name,
+        threads=options.threads,
+        prompts=len(prompts),
+        max_new_tokens=options.max_new_tokens,
+    )
     return 0
 
 

@@ -24,10 +24,9 @@ import torch
 
 from anyorder.cli import screen
 from anyorder.interop.spec_bench import Forwarded, forward
-from anyorder.measure.machine import commit, machine, versions
-from anyorder.measure.results import write_json
 from anyorder.models.hugging_network import opened
 from benchmarks.hire import ROOT
+from benchmarks.report import report
 
 QUESTIONS: Final = ROOT / "benchmarks" / "texts" / "spec_bench.jsonl"
 PLAIN: Final = "left-to-right"
@@ -183,15 +182,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     name = Path(options.model).name
     rows = rows_of([question.kind for question in asked], said)
-    for row in rows:
-        told = (f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items())
-        screen.out().print("  ".join(told), markup=False)
     if options.answers:
         write_answers(options.answers, asked, said, name)
-    facts = {"commit": commit(), "versions": versions(), "machine": machine(), "model": name}
-    facts |= {"precision": options.precision, "threads": options.threads}
-    facts |= {"max_new_tokens": options.max_new_tokens, "rows": rows}
-    write_json(facts, options.out or ROOT / "results" / f"spec-bench-{name}.json")
+    report(
+        rows,
+        options.out or ROOT / "results" / f"spec-bench-{name}.json",
+        model=name,
+        precision=options.precision,
+        threads=options.threads,
+        max_new_tokens=options.max_new_tokens,
+    )
     return 0
 
 

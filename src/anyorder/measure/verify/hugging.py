@@ -14,8 +14,8 @@ from jaxtyping import Float64
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from anyorder.measure.verify.places import chances_in, places_in, shares_of
-from anyorder.measure.verify.subject import Ask, OneAtATimeError, Place, Said, Token
+from anyorder.measure.verify.places import ReadsAll, shares_of
+from anyorder.measure.verify.subject import Ask, OneAtATimeError, Said, Token
 from anyorder.units.text import TextUnits
 
 # draws without filters, whatever the model's own generation config asks for
@@ -30,7 +30,7 @@ ALONE: Final = ("prompt_lookup_num_tokens", "assistant_model", "assistant_early_
 
 
 @dataclass(frozen=True, eq=False)
-class Generation:
+class Generation(ReadsAll):
     """Satisfies `Reference`. `asked`: further arguments of `generate`."""
 
     model: PreTrainedModel
@@ -78,28 +78,16 @@ class Generation:
         tokens = tuple(row[: ends[0]] if ends else row)
         return Said(self.text_of(tokens), tokens)
 
-    def places(
-        self, prompt: str, tokens: Sequence[Token], temperature: float
-    ) -> list[Place] | None:
-        """See `Reference.places`."""
-        return places_in(self._shares(prompt, tokens, temperature)[:-1], tokens)
-
-    def chances(
-        self, prompt: str, before: Sequence[Token], of: Sequence[Token]
-    ) -> list[float] | None:
-        """See `Reference.chances`."""
-        return chances_in(self._shares(prompt, before, 1.0)[-1], of)
-
     def text_of(self, tokens: Sequence[Token]) -> str:
         """See `Reference.text_of`."""
         ids = [int(token) for token in tokens if token not in self.units.eos_ids]
         return self.units.decode(ids)
 
     @torch.no_grad()
-    def _shares(
+    def shares(
         self, prompt: str, tokens: Sequence[Token], temperature: float
     ) -> Float64[Tensor, "T V"]:
-        """What may come after the prompt, and after each token."""
+        """See `ReadsAll.shares`."""
         begin = self._prompt(prompt)
         ids = torch.tensor([[*begin, *(int(token) for token in tokens)]])
         net: Any = self.model

@@ -16,13 +16,13 @@ from torch import Tensor
 from anyorder.decode.catalogue import label
 from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
-from anyorder.measure.verify.places import chances_in, places_in, shares_of
-from anyorder.measure.verify.subject import Ask, Place, Said, Token
+from anyorder.measure.verify.places import ReadsAll, shares_of
+from anyorder.measure.verify.subject import Ask, Said, Token
 from anyorder.models.writer import Writer
 
 
 @dataclass(frozen=True, eq=False)
-class Ours:
+class Ours(ReadsAll):
     """Satisfies `Reference`: any decoder writes, and the model itself reads."""
 
     lm: Writer
@@ -49,26 +49,14 @@ class Ours:
         rows = cast(list[list[int]], out.tokens)  # a list of prompts gives lists
         return [Said(text, tuple(row)) for text, row in zip(out.text, rows, strict=True)]
 
-    def places(
-        self, prompt: str, tokens: Sequence[Token], temperature: float
-    ) -> list[Place] | None:
-        """See `Reference.places`."""
-        return places_in(self._shares(prompt, tokens, temperature)[:-1], tokens)
-
-    def chances(
-        self, prompt: str, before: Sequence[Token], of: Sequence[Token]
-    ) -> list[float] | None:
-        """See `Reference.chances`."""
-        return chances_in(self._shares(prompt, before, 1.0)[-1], of)
-
     def text_of(self, tokens: Sequence[Token]) -> str:
         """See `Reference.text_of`."""
         return self.lm.units.decode([int(token) for token in tokens])
 
-    def _shares(
+    def shares(
         self, prompt: str, tokens: Sequence[Token], temperature: float
     ) -> Float64[Tensor, "T V"]:
-        """What may come after the prompt, and after each token."""
+        """See `ReadsAll.shares`."""
         model, canvas = self.lm.begin([prompt], max_new_tokens=1, chat=self.chat)
         begin = canvas.row(0)
         text = torch.tensor([[*begin, *(int(token) for token in tokens)]])

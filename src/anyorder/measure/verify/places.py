@@ -3,7 +3,9 @@
 Shapes: T tokens of a text, V vocabulary.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import final
 
 import torch
 from jaxtyping import Float, Float64
@@ -31,9 +33,29 @@ def places_in(shares_TV: Float64[Tensor, "T V"], tokens: Sequence[Token]) -> lis
     return found
 
 
-def chances_in(shares_V: Float64[Tensor, " V"], of: Sequence[Token]) -> list[float]:
-    """How likely each of these is."""
-    return [float(shares_V[int(token)]) for token in of]
+class ReadsAll(ABC):
+    """A reference that is told whole distributions."""
+
+    @abstractmethod
+    def shares(
+        self, prompt: str, tokens: Sequence[Token], temperature: float
+    ) -> Float64[Tensor, "T V"]:
+        """What may come after the prompt, and after each token."""
+
+    @final
+    def places(
+        self, prompt: str, tokens: Sequence[Token], temperature: float
+    ) -> list[Place] | None:
+        """See `Reference.places`."""
+        return places_in(self.shares(prompt, tokens, temperature)[:-1], tokens)
+
+    @final
+    def chances(
+        self, prompt: str, before: Sequence[Token], of: Sequence[Token]
+    ) -> list[float] | None:
+        """See `Reference.chances`."""
+        shares_V = self.shares(prompt, before, 1.0)[-1]
+        return [float(shares_V[int(token)]) for token in of]
 
 
 def place_among(top: Mapping[str, float], token: str) -> Place:
