@@ -82,7 +82,7 @@ def table(done: Comparison, job: "Job") -> Table:
     """The table that `anyorder compare` prints."""
     shown = Table(caption=caption(done, job), caption_justify="left", header_style="bold")
     shown.add_column("decoder", no_wrap=True)
-    for column in ("tokens/s", "model calls", "tokens per call", "accepted", "speed-up"):
+    for column in ("tokens/s", "calls", "tokens/call", "accepted", "speed-up"):
         shown.add_column(column, justify="right")
     for column in ("same text", "exact"):
         shown.add_column(column)
