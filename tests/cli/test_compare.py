@@ -105,7 +105,7 @@ def test_a_decoder_that_does_not_fit_is_named_and_the_others_run(
     asked = ["compare", "-m", folder, "-p", prompts, "-n", 3, "-d", "mine.py:Mine"]
     done = invoke(*asked, "-d", "jacobi", "--json", "figures.json")
     assert done.code == 0, done.err
-    assert "Left out: mine, since Mine needs a Denoiser" in done.out
+    assert "Left out: mine, since Mine needs a Denoiser" in " ".join(done.out.split())
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert list(figures["left_out"]) == ["mine"]
     assert [row["decoder"] for row in figures["rows"]] == ["left-to-right", "jacobi"]
