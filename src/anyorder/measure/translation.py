@@ -12,7 +12,7 @@ Source: Kasai et al. 2021 (arXiv:2006.10369), section 3.1: speed at batch 1 and 
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -87,11 +87,13 @@ def translate(
     max_new_tokens: int = 200,
     batch: int = 64,
     whole: bool = False,
+    watch: Callable[[Trace], None] = lambda trace: None,
 ) -> list[str]:
     """The targets of many sources, greedily, `batch` at a time; sources of like length together.
 
     A source that is empty, or longer than the model reads, has the target "", and, if `whole` ones
-    are asked for, so has one whose target did not end within `max_new_tokens`.
+    are asked for, so has one whose target did not end within `max_new_tokens`. `watch` is shown
+    what happened, batch by batch.
     """
     chosen = _decoder(translator, decoder)
     readable = [i for i, source in enumerate(sources) if translator.reads(source)]
@@ -100,6 +102,7 @@ def translate(
     for at in range(0, len(order), batch):
         part = order[at : at + batch]
         trace = _run(translator, chosen, [sources[i] for i in part], max_new_tokens)
+        watch(trace)
         most = max_new_tokens if whole else None
         for i, text in zip(part, _texts(translator, fold(trace), most), strict=True):
             texts[i] = text

@@ -16,6 +16,7 @@ from anyorder.data.tasks import Task
 from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
+from anyorder.systems.experiments.guesses import Guesses
 from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
 from anyorder.train.recipe import Recipe
@@ -34,9 +35,10 @@ class Scores(Protocol):
 class Trained:
     """Ways by the rows that they belong to. A seed stands for weights, order and dropout.
 
-    Metrics: those of the task, and `also`, over `test` pairs held out (None: all); `calls`,
-    `cells` that these read, and, of `timed` pairs, `latency_ms` of one source alone (of the first
-    hundred) and `per_second` at the best batch.
+    Metrics: those of the task, and `also`, over `test` pairs held out (None: all), with `guesses`
+    also how far those reach (see `systems.experiments.guesses`); `calls`, `cells` that these read,
+    and, of `timed` pairs, `latency_ms` of one source alone (of the first hundred) and `per_second`
+    at the best batch.
     Speeds are those of the machine at that moment: compare them within one result.
     """
 
@@ -47,6 +49,7 @@ class Trained:
     test: int | None = 2000
     timed: int = 512
     also: tuple[Scores, ...] = ()
+    guesses: bool = False
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         found: list[Part] = []
@@ -73,8 +76,15 @@ class Trained:
         splits = school.task.splits()
         examples = splits.test[: 5 if bench.quick else self.test]
         sources = [example.source for example in examples]
-        texts = translate(translator, sources, decoder=decoder, max_new_tokens=school.longest)
-        scores = dict(self.task.scores(texts, examples))
+        guesses = Guesses()
+        texts = translate(
+            translator,
+            sources,
+            decoder=decoder,
+            max_new_tokens=school.longest,
+            watch=guesses.add if self.guesses else lambda trace: None,
+        )
+        scores = {**self.task.scores(texts, examples), **guesses.scores}
         for more in self.also:
             scores |= more(texts, examples, splits.train)
         return {name: scores}
