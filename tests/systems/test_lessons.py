@@ -8,11 +8,14 @@ import pytest
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.granules import granules
 from anyorder.data.pairs import Example, Splits
+from anyorder.measure.translation import translate
 from anyorder.nets.layers import Width
 from anyorder.systems.experiments.lessons import (
+    DEEP,
     TAUGHT,
     TEACHER,
     Phrases,
+    SelfTaught,
     TaughtBack,
     Together,
     Words,
@@ -76,6 +79,19 @@ def test_both_directions_are_learnt_together(tmp_path: Path) -> None:
     assert ours.translator(Way("vanilla", lessons=Together((TAUGHT, back)))).kind == "parallel"
 
 
+def test_a_model_teaches_its_own_parts_what_it_writes(tmp_path: Path) -> None:
+    first = school(tmp_path)
+    first = replace(first, recipe=replace(TINY, steps=60))
+    second = replace(first, recipe=replace(first.recipe, seed=1))
+    own = SelfTaught(Way("deep-shallow"))
+    assert own.file(first) != own.file(second), "each seed its own"
+    task = own.task(second)
+    for example in task.splits().train[:5]:
+        (written,) = translate(second.translator(own.model), [example.source], max_new_tokens=200)
+        assert example.targets == (written,)
+    assert task.splits().test == TASK.splits().test
+
+
 def test_each_lesson_is_another_model(tmp_path: Path) -> None:
     lessons = (
         Raw(),
@@ -86,6 +102,8 @@ def test_each_lesson_is_another_model(tmp_path: Path) -> None:
         Phrases(TAUGHT),
         TaughtBack(TEACHER),
         Together((TAUGHT, TaughtBack())),
+        SelfTaught(),
+        SelfTaught(DEEP),
     )
     ours = school(tmp_path)
     assert len({ours.folder(Way("masked", lessons=each)) for each in lessons}) == len(lessons)

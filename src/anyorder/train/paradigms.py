@@ -117,6 +117,7 @@ def paradigms() -> Mapping[str, Paradigm]:
     return {
         "deep-shallow": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
+        "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),

@@ -4,7 +4,8 @@
     Way("masked", lessons=Words(TAUGHT))                          # pairs of words found in those
     Way("masked", lessons=Together((TAUGHT, TaughtBack(TEACHER))))
 
-What a school trains for a lesson (a backward teacher) has the seed 0, like every teacher.
+What a school trains for a lesson (a backward teacher) has the seed 0, like every teacher; what a
+model writes for its own parts (`SelfTaught`) has the school's.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ TEACHER: Final = Way("deep-shallow", recipe=LONG)
 EARLY: Final = Way("deep-shallow", recipe=LONG.until(1800))  # a quarter of the teacher's training
 MIDDLE: Final = Way("deep-shallow", recipe=LONG.until(3600))
 TAUGHT: Final = Taught(TEACHER)
+DEEP: Final = Way("deep", recipe=SERIAL)  # six layers each: a target that is worth drafting for
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,22 @@ class TaughtBack:
     def file(self, school: School) -> Path:
         """The pairs, written if they were not before."""
         return school.taught(self.teacher, self.decoder, reverse=True)
+
+
+@dataclass(frozen=True)
+class SelfTaught:
+    """What the model of this seed writes itself, for parts that are to guess just that."""
+
+    model: Way = BASELINE
+    decoder: str = "left-to-right"
+
+    def task(self, school: School) -> Task:
+        own = school.steps is not None  # a model of few steps may write nothing
+        return TrainedOn(school.task, (str(self.file(school)),), own=own)
+
+    def file(self, school: School) -> Path:
+        """The pairs, written if they were not before."""
+        return school.taught(self.model, self.decoder, seed=school.recipe.seed)
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,14 @@ class School:
         """How the model of a way is read; what it must learn for that is learnt once."""
         return _learned(self, way) if isinstance(way.decoder, Learned) else way.decoder
 
-    def taught(self, teacher: Way, decoder: str, *, reverse: bool = False) -> Path:
-        """The pairs that a teacher makes of the task's own, written if they were not before.
+    def taught(self, teacher: Way, decoder: str, *, reverse: bool = False, seed: int = 0) -> Path:
+        """The pairs that a teacher of this seed makes of the task's own, written if they were not
+        before.
 
         `reverse`: the teacher reads targets (see `distill`).
         """
         task = Reversed(self.task) if reverse else self.task
-        school = replace(self, task=task, recipe=replace(self.recipe, seed=0))
+        school = replace(self, task=task, recipe=replace(self.recipe, seed=seed))
         translator = school.translator(teacher)
         mark = hashlib.sha256(decoder.encode()).hexdigest()[:8]
         path = school.folder(teacher) / f"taught-{mark}.jsonl"
