@@ -33,6 +33,9 @@ from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
 INFILLING = Infilling(Spans(share=0.35, most=6, shortest=2, apart=2), glancing=Glancing(0.2, 0.2))
+LONG_GAPS = Infilling(
+    Spans(share=0.35, most=6, shortest=6, apart=4), glancing=Glancing(0.2, 0.2)
+)
 REFINED = "mask-predict:candidates=5"
 WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights, 13 MB
 
@@ -116,6 +119,7 @@ def paradigms() -> Mapping[str, Paradigm]:
     split = {"encoder_layers": 3, "decoder_layers": 3, "more": {"blank": BLANK, "spread": 3}}
     return {
         "deep-shallow": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=1),
+        "deep-shallow-12": Paradigm(**autoregressive, encoder_layers=12, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
@@ -135,6 +139,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
         "dag-glancing": Paradigm(kind="dag", objective=DAG(Glancing(0.5, 0.1)), **split),
         "dag-infilling": Paradigm(kind="dag", objective=INFILLING, **split),
+        "dag-infilling-long": Paradigm(kind="dag", objective=LONG_GAPS, **split),
         **_in_rounds(),
         **_of_one_stack(),
     }
