@@ -19,6 +19,7 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
@@ -57,6 +58,11 @@ def seq2seq() -> Seq2Seq:
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
     return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
+
+
+def token_order() -> TokenOrderSeq2Seq:
+    torch.manual_seed(1)
+    return TokenOrderSeq2Seq(Seq2SeqSizes(**_FRAMED))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

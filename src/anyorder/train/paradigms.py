@@ -28,7 +28,9 @@ from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
+from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.token_order import TokenOrder
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
@@ -119,6 +121,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
+        **_looking_ahead(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -147,6 +150,22 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+    }
+
+
+def _looking_ahead() -> dict[str, Paradigm]:
+    """As `autoregressive`; what comes later is learnt, too, and not asked when they write."""
+    even = {"encoder_layers": 3, "decoder_layers": 3}
+    framed = {"bos": BOS, "eos": EOS}
+    return {
+        "token-order": Paradigm(kind="token-order", objective=TokenOrder(), **even, more=framed),
+        "multi-token": Paradigm(
+            kind="headed",
+            objective=MultiToken(),
+            **even,
+            more={**framed, "heads": 3},
+            decoder="left-to-right",
+        ),
     }
 
 
