@@ -48,6 +48,7 @@ from tests.train.made import (
     parallel,
     rows,
     seq2seq,
+    skipping,
     token_order,
 )
 
@@ -66,6 +67,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "heads of a frozen model": (headed, Ahead(frozen=True)),
     "heads, all at once": (headed, MultiToken()),
     "token order": (token_order, TokenOrder()),
+    "skipping layers": (skipping, CrossEntropy()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -122,6 +122,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
         **_looking_ahead(),
+        **_skipping(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -166,6 +167,23 @@ def _looking_ahead() -> dict[str, Paradigm]:
             more={**framed, "heads": 3},
             decoder="left-to-right",
         ),
+    }
+
+
+def _skipping() -> dict[str, Paradigm]:
+    """As `deep`, with fewer layers for later tokens, or the same few for all: on top, or below."""
+
+    def of(most: int, least: int, warmup: int = 1) -> Paradigm:
+        more = {"bos": BOS, "eos": EOS, "most": most, "least": least, "warmup": warmup}
+        objective, layers = CrossEntropy(), {"encoder_layers": 6, "decoder_layers": 6}
+        return Paradigm(kind="skipping", objective=objective, **layers, more=more)
+
+    return {
+        "skip-4": of(6, 2),
+        "skip-3": of(4, 2),
+        "skip-2": of(3, 1),
+        **{f"truncated-{n}": of(n, n, warmup=n) for n in (6, 4, 3, 2)},
+        "skip-evenly-3": of(3, 3),
     }
 
 
