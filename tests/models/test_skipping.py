@@ -286,8 +286,8 @@ def test_it_begins_with_a_model_that_skips_nothing(tmp_path: Path) -> None:
     base, kept = opened(tmp_path / "base"), opened(tmp_path / "m")
     assert (kept.kind, kept.decoder, kept.is_compiled) == ("skipping", "left-to-right", False)
     assert isinstance(kept.net, SkippingSeq2Seq)
-    assert kept.net.depths == Depths.falling(layers=6, most=4, least=2, until=20)
-    assert asdict(kept.net.sizes)["until"] == 20
+    assert kept.net.depths == Depths.falling(layers=6, most=4, least=2, until=24)
+    assert asdict(kept.net.sizes)["until"] == 24
     texts = [translate(each, ["abc", "ca"], max_new_tokens=9) for each in (first, kept)]
     assert texts[0] == texts[1]
     before, after = base.net.state_dict(), kept.net.state_dict()

@@ -1,6 +1,6 @@
 """A transformer that writes left to right, and runs through fewer layers the further it comes.
 
-    sizes = SkippingSizes(source_vocab=30, target_vocab=43, bos=1, eos=2, most=5, least=3, until=20)
+    sizes = SkippingSizes(source_vocab=30, target_vocab=43, bos=1, eos=2, most=5, least=3, until=24)
     lm = SkippingSeq2Seq(sizes).read([[4, 5, 6], [7]])        # a `CausalLM`
 
 How many layers a cell has follows from its place alone (`nets.depths`; `bos` stands at 0), in
@@ -33,7 +33,7 @@ class SkippingSizes(Seq2SeqSizes):
 
     most: int = 6
     least: int = 2
-    until: int = 20
+    until: int = 24
     warmup: int = 1
 
     @property
