@@ -156,14 +156,20 @@ def _headed() -> dict[str, Paradigm]:
 
 def _looking_ahead() -> dict[str, Paradigm]:
     """As `autoregressive`; what comes later is learnt, too, and not asked when they write."""
-    even = {"encoder_layers": 3, "decoder_layers": 3}
     framed = {"bos": BOS, "eos": EOS}
     return {
-        "token-order": Paradigm(kind="token-order", objective=TokenOrder(), **even, more=framed),
+        "token-order": Paradigm(
+            kind="token-order",
+            objective=TokenOrder(),
+            encoder_layers=3,
+            decoder_layers=3,
+            more=framed,
+        ),
         "multi-token": Paradigm(
             kind="headed",
             objective=MultiToken(),
-            **even,
+            encoder_layers=3,
+            decoder_layers=3,
             more={**framed, "heads": 3},
             decoder="left-to-right",
         ),
@@ -174,9 +180,14 @@ def _skipping() -> dict[str, Paradigm]:
     """As `deep`, with fewer layers for later tokens, or the same few for all: on top, or below."""
 
     def of(most: int, least: int, warmup: int = 1) -> Paradigm:
-        more = {"bos": BOS, "eos": EOS, "most": most, "least": least, "warmup": warmup}
-        objective, layers = CrossEntropy(), {"encoder_layers": 6, "decoder_layers": 6}
-        return Paradigm(kind="skipping", objective=objective, **layers, more=more)
+        depths = {"most": most, "least": least, "until": 24, "warmup": warmup}
+        return Paradigm(
+            kind="skipping",
+            objective=CrossEntropy(),
+            encoder_layers=6,
+            decoder_layers=6,
+            more={"bos": BOS, "eos": EOS, **depths},
+        )
 
     return {
         "skip-4": of(6, 2),

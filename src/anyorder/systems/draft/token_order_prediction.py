@@ -35,7 +35,7 @@ SYSTEM = System(
         "tests/objectives/test_token_order.py::test_the_target_is_the_ranking_that_is_written_out",
         "tests/objectives/test_token_order.py::test_a_target_holds_as_many_numbers_as_the_window",
         "tests/objectives/test_token_order.py::test_a_model_that_writes_has_no_use_for_the_head",
-        "tests/measure/test_likelihood.py::test_batches_and_their_padding_change_nothing",
+        "tests/train/test_likelihood.py::test_batches_and_their_padding_change_nothing",
     ),
     experiments=(
         Trained(

@@ -14,13 +14,13 @@ from typing import Protocol, runtime_checkable
 
 from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
-from anyorder.measure.likelihood import nats_per_token
 from anyorder.measure.translation import Reading, speeds, translate
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.guesses import Guesses
 from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
+from anyorder.train.likelihood import nats_per_token
 from anyorder.train.recipe import Recipe
 
 

@@ -9,12 +9,12 @@ import torch
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.pairs import Example
-from anyorder.measure.likelihood import nats_per_token
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.school import TINY, Way
 from anyorder.systems.experiments.trained import Trained
+from anyorder.train.likelihood import nats_per_token
 from anyorder.units.training import letters
 from tests.train.made import length_based, seq2seq
 
