@@ -51,8 +51,8 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
     }
     if kind is HeadedSeq2Seq:
         net: nn.Module = HeadedSeq2Seq(HeadedSizes(**sizes, bos=1, eos=2, heads=2))
-    elif kind is Seq2Seq:
-        net = Seq2Seq(Seq2SeqSizes(**sizes, bos=1, eos=2))
+    elif issubclass(kind, Seq2Seq):
+        net = kind(Seq2SeqSizes(**sizes, bos=1, eos=2))
     else:
         net = kind(ParallelSizes(**sizes, spread=2))
     for name, weight in net.named_parameters():

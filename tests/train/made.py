@@ -19,6 +19,8 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
+from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
@@ -57,6 +59,17 @@ def seq2seq() -> Seq2Seq:
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
     return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
+
+
+def token_order() -> TokenOrderSeq2Seq:
+    torch.manual_seed(1)
+    return TokenOrderSeq2Seq(Seq2SeqSizes(**_FRAMED))
+
+
+def skipping() -> SkippingSeq2Seq:
+    torch.manual_seed(1)
+    sizes = {**_FRAMED, "decoder_layers": 3, "most": 3, "least": 1, "until": 4}
+    return SkippingSeq2Seq(SkippingSizes(**sizes))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

@@ -30,7 +30,9 @@ from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
+from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.token_order import TokenOrder
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
@@ -46,6 +48,8 @@ from tests.train.made import (
     parallel,
     rows,
     seq2seq,
+    skipping,
+    token_order,
 )
 
 RECIPE = Recipe(
@@ -61,6 +65,9 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
+    "heads, all at once": (headed, MultiToken()),
+    "token order": (token_order, TokenOrder()),
+    "skipping layers": (skipping, CrossEntropy()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

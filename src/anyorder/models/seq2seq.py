@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree, causal
@@ -108,6 +108,10 @@ class SourceLM(OfSources[Seq2Seq]):
         )
         return SourceCache(own, self.net.decoder.sources(memory))
 
+    def runs(self, place_BT: Int[Tensor, "B T"]) -> Sequence[bool | Bool[Tensor, "B T"]]:
+        """For each layer, whether cells at these places run through it: all, none, or which."""
+        return [True] * len(self.net.decoder.each)
+
     def extend(
         self,
         tokens_BT: Int[Tensor, "B T"],
@@ -133,19 +137,23 @@ class SourceLM(OfSources[Seq2Seq]):
         end = own.reserve(T)
         begin_B1 = own.length_B[:, None]
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
+        place_BT = begin_B1 + depth_BT
         at_BT = None if own.level else begin_B1 + torch.arange(T)
         sees = None if T == 1 and own.level else _sees(begin_B1, T, end, tree)
-        target = self.net.target
-        x_BTC = target.placed(target.vectors(tokens_BT), begin_B1 + depth_BT, end)
-        decoder = self.net.decoder
-        for number, (layer, source) in enumerate(zip(decoder.each, cache.sources, strict=True)):
+        target, decoder = self.net.target, self.net.decoder
+        x_BTC = target.placed(target.vectors(tokens_BT), place_BT, end)
+        every = zip(decoder.each, cache.sources, self.runs(place_BT), strict=True)
+        for number, (layer, source, runs) in enumerate(every):
+            if runs is False:
+                continue
 
             def own_cells(normed: Tensor, at=number, by=layer) -> tuple:
                 keys, values = by.own.keys_values(normed)
                 both = own.write(at, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
                 return tuple(kept[:, :, :end] for kept in both), sees
 
-            x_BTC = layer(x_BTC, own_cells, source)
+            made_BTC = layer(x_BTC, own_cells, source)
+            x_BTC = made_BTC if runs is True else made_BTC.where(runs[..., None], x_BTC)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
         features_BSC = decoder.norm(x_BTC)

@@ -17,6 +17,7 @@ from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.skipping import SkippingSeq2Seq
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
@@ -61,11 +62,11 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        What has more heads takes all else from a model that has one. Raises ValueError for another
-        kind of network, or other sizes.
+        What has more heads takes all else from a model that has one, what skips layers all of one
+        that does not. Raises ValueError for another kind of network, or other sizes.
         """
         other = self.translator.net
-        grows = isinstance(net, HeadedSeq2Seq) and type(other) is Seq2Seq
+        grows = isinstance(net, HeadedSeq2Seq | SkippingSeq2Seq) and type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)

@@ -28,7 +28,9 @@ from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
+from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.token_order import TokenOrder
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
@@ -121,6 +123,8 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
+        **_looking_ahead(),
+        **_skipping(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -150,6 +154,50 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+    }
+
+
+def _looking_ahead() -> dict[str, Paradigm]:
+    """As `autoregressive`; what comes later is learnt, too, and not asked when they write."""
+    framed = {"bos": BOS, "eos": EOS}
+    return {
+        "token-order": Paradigm(
+            kind="token-order",
+            objective=TokenOrder(),
+            encoder_layers=3,
+            decoder_layers=3,
+            more=framed,
+        ),
+        "multi-token": Paradigm(
+            kind="headed",
+            objective=MultiToken(),
+            encoder_layers=3,
+            decoder_layers=3,
+            more={**framed, "heads": 3},
+            decoder="left-to-right",
+        ),
+    }
+
+
+def _skipping() -> dict[str, Paradigm]:
+    """As `deep`, with fewer layers for later tokens, or the same few for all: on top, or below."""
+
+    def of(most: int, least: int, warmup: int = 1) -> Paradigm:
+        depths = {"most": most, "least": least, "until": 24, "warmup": warmup}
+        return Paradigm(
+            kind="skipping",
+            objective=CrossEntropy(),
+            encoder_layers=6,
+            decoder_layers=6,
+            more={"bos": BOS, "eos": EOS, **depths},
+        )
+
+    return {
+        "skip-4": of(6, 2),
+        "skip-3": of(4, 2),
+        "skip-2": of(3, 1),
+        **{f"truncated-{n}": of(n, n, warmup=n) for n in (6, 4, 3, 2)},
+        "skip-evenly-3": of(3, 3),
     }
 
 

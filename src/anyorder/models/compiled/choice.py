@@ -20,10 +20,12 @@ from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.token_order import TokenOrderSeq2Seq
 
 KINDS: Final[Mapping[type, Any]] = {
     Seq2Seq: CompiledSeq2Seq,
     HeadedSeq2Seq: CompiledHeaded,
+    TokenOrderSeq2Seq: CompiledSeq2Seq,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }

@@ -8,7 +8,7 @@ gets no number.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Protocol, runtime_checkable
@@ -92,6 +92,31 @@ class Locality:
             translate(translator, sources, decoder=decoder, batch=1)
         found = {"locality_entropy": entropies, "global_share": shares}
         return {name: fmean(values) for name, values in found.items() if values}
+
+
+@dataclass(frozen=True)
+class LayersRun:
+    """`layers_per_token`: how many layers of the decoder are run for a cell, the mean of all cells
+    that are read. They are counted while PyTorch's operators write, source by source.
+    """
+
+    def of(
+        self, translator: Translator, decoder: Decoder | str | None, sources: Sequence[str]
+    ) -> Mapping[str, float]:
+        """A layer that is run for a cell counts, whether its result is used or not."""
+        net, cells, layers = translator.net, list[int](), list[int]()
+        if not isinstance(net, EncoderDecoder):
+            return {}
+
+        def read(_table: nn.Module, given: tuple, _found: Tensor) -> None:
+            cells.append(given[0].numel())
+
+        def run(_layer: nn.Module, given: tuple, _found: Tensor) -> None:
+            layers.append(given[0][..., 0].numel())
+
+        with _hooks([(net.target.table, read), *((layer, run) for layer in net.decoder.each)]):
+            translate(replace(translator, fast=False), sources, decoder=decoder, batch=1)
+        return {"layers_per_token": sum(layers) / sum(cells)}
 
 
 @contextmanager

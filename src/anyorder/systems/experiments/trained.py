@@ -6,6 +6,7 @@ See `systems.experiments.school` for ways that learn from others. Speeds are mea
 the end of a seed: all ways take turns, so that they meet the same machine.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.guesses import Guesses
 from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
+from anyorder.train.likelihood import nats_per_token
 from anyorder.train.recipe import Recipe
 
 
@@ -36,7 +38,8 @@ class Trained:
     """Ways by the rows that they belong to. A seed stands for weights, order and dropout.
 
     Metrics: those of the task, and `also`, over `test` pairs held out (None: all), with `guesses`
-    also how far those reach (see `systems.experiments.guesses`); `calls`, `cells` that these read,
+    also how far those reach (see `systems.experiments.guesses`), with `likelihood` how likely the
+    model finds the references: `nats_per_token` and `perplexity`; `calls`, `cells` that these read,
     and, of `timed` pairs, `latency_ms` of one source alone (of the first hundred) and `per_second`
     at the best batch.
     Speeds are those of the machine at that moment: compare them within one result.
@@ -50,6 +53,7 @@ class Trained:
     timed: int = 512
     also: tuple[Scores, ...] = ()
     guesses: bool = False
+    likelihood: bool = False
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         found: list[Part] = []
@@ -85,6 +89,9 @@ class Trained:
             watch=guesses.add if self.guesses else lambda trace: None,
         )
         scores = {**self.task.scores(texts, examples), **guesses.scores}
+        if self.likelihood:
+            nats = nats_per_token(translator, examples)
+            scores |= {"nats_per_token": nats, "perplexity": math.exp(nats)}
         for more in self.also:
             scores |= more(texts, examples, splits.train)
         return {name: scores}
