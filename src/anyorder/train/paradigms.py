@@ -27,6 +27,7 @@ from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
+from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.units.special import BLANK, BOS, EOS
@@ -119,6 +120,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
+        **_masked_ahead(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -147,6 +149,19 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+    }
+
+
+def _masked_ahead() -> dict[str, Paradigm]:
+    """Left to right, and several tokens at once off masks: draft models. The blank, which no text
+    here has, is the mask.
+    """
+    shallow = {"encoder_layers": 6, "decoder_layers": 1, "kind": "seq2seq"}
+    shallow |= {"more": {"bos": BOS, "eos": EOS}}
+    return {
+        "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
+        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
+        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
     }
 
 
