@@ -4,7 +4,8 @@
 
 The targets, of 6-6 and of 3-3 layers, and the draft model, of 6-1, are translators of the same
 units. All of them run in the same engine, and the draft model reads the source with an encoder of
-its own.
+its own. The paper's draft models are language models, which learn from texts that its targets
+wrote; here real targets are learnt from.
 """
 
 from dataclasses import replace
@@ -97,6 +98,10 @@ SYSTEM = System(
         Claim(
             "It is quicker than one that writes four.",
             Less("latency_ms", than="draft left to right, four guesses"),
+        ),
+        Claim(
+            "It is quicker than the same draft model that writes its guesses left to right.",
+            Less("latency_ms", than="its draft, left to right"),
         ),
         Claim(
             "The same draft model is quicker than another target alone, too.",
