@@ -12,6 +12,7 @@ from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -50,6 +51,9 @@ SUBJECTS: dict[str, Factory] = {
     "speculative, many drafts": lambda draft, V: Speculative(draft, width=2, drafts=5),
     "speculative, smaller vocabulary": lambda draft, V: Speculative(sized(V - 2), width=3),
     "speculative, padded vocabulary": lambda draft, V: Speculative(sized(V + 3), width=3),
+    "parallel draft": lambda draft, V: ParallelDraft(draft),
+    "parallel draft, width one": lambda draft, V: ParallelDraft(draft, width=1),
+    "parallel draft, other vocabulary": lambda draft, V: ParallelDraft(sized(V + 3), 3, mask=V + 1),
     "OPT-tree": lambda draft, V: OptTree(draft, size=6, threshold=0.0),
     "OPT-tree, shallow": lambda draft, V: OptTree(sized(V - 2), size=9, threshold=0.3, depth=2),
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
@@ -70,5 +74,6 @@ SUBJECTS: dict[str, Factory] = {
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
 LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
 RESTARTS = GREEDY | LENIENT  # what they know of a text is not all on the canvas
-DRAWS = {name for name in SUBJECTS if name.startswith("speculative")}  # drafts drawn by chance
+DRAWN = ("speculative", "parallel draft")  # drafts drawn by chance
+DRAWS = {name for name in SUBJECTS if name.startswith(DRAWN)}
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

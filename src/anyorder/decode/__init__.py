@@ -6,6 +6,7 @@ from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -23,6 +24,7 @@ __all__ = [
     "LeftToRight",
     "Lenient",
     "OptTree",
+    "ParallelDraft",
     "PromptCopy",
     "Speculative",
     "TokenRecycling",

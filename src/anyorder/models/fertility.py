@@ -70,12 +70,6 @@ class SourceFertilities(OfSources[FertilityTransformer]):
         """The source is read once."""
         return self.net.encode(self.source_BS, self.source_B)
 
-    @property
-    def sources(self) -> list[list[int]]:
-        """The tokens of each source."""
-        rows = zip(self.source_BS.tolist(), self.source_B.tolist(), strict=True)
-        return [row[:count] for row, count in rows]
-
     def fertilities(self) -> Float[Tensor, "B S F"]:
         """Log-probabilities of 0, 1, ... cells for each source token."""
         return self.net.fertility_logps(self.memory)

@@ -26,7 +26,7 @@ from anyorder.masks import Tree
 from anyorder.models.adapter import visible
 from anyorder.models.hugging_decoders import DecoderStack, Reading, stack_of
 from anyorder.models.ragged_cache import RaggedCache
-from anyorder.models.sources import padded
+from anyorder.models.sources import OfSources, padded
 from anyorder.models.trial import alike, remember, tried
 from anyorder.nets.source_cache import BesideSource
 
@@ -147,13 +147,8 @@ class HuggingFaceSourceCache(BesideSource[RaggedCache]):
         return HuggingFaceSourceCache(own, self.states_BSC[rows], reads, origin, cross)
 
 
-@dataclass(frozen=True, eq=False)
-class HuggingFaceSourceLM:
+class HuggingFaceSourceLM(OfSources[HuggingFaceSeq2Seq]):
     """Satisfies `CausalLM`, one row for each source; the source is encoded with the cache."""
-
-    net: HuggingFaceSeq2Seq
-    source_BS: Int[Tensor, "B S"]
-    source_B: Int[Tensor, " B"]
 
     @property
     def fingerprint(self) -> str:

@@ -82,7 +82,11 @@ class HuggingFaceTranslator:
         begins = list(self.frame.begins)
         cells = min(max_new_tokens, self.net.max_length - len(begins))
         canvas = Canvas.of_prompts([begins] * len(rows), new_cells=[cells] * len(rows))
-        return self.net.read(rows), self._ended(canvas)
+        return self.having_read(rows), self._ended(canvas)
+
+    def having_read(self, sources: Sequence[Sequence[int]]) -> HuggingFaceSourceLM:
+        """The network after it has read these sources, as token ids."""
+        return self.net.read(sources)
 
     def _ended(self, canvas: Canvas) -> Canvas:
         """With the end that is forced, if one is, in the last cell."""

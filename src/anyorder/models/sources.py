@@ -39,3 +39,9 @@ class OfSources(Generic[Net]):
     net: Net
     source_BS: Int[Tensor, "B S"]
     source_B: Int[Tensor, " B"]
+
+    @property
+    def sources(self) -> list[list[int]]:
+        """The tokens of each source, for another model that reads them, too."""
+        rows = zip(self.source_BS.tolist(), self.source_B.tolist(), strict=True)
+        return [row[:count] for row, count in rows]

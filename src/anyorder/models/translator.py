@@ -154,7 +154,11 @@ class Translator:
             rows.append(row)
         cells = min(max_new_tokens, self.longest)
         canvas = Canvas.of_prompts([[BOS]] * len(rows), new_cells=[cells] * len(rows))
-        return self._reads.read(rows), canvas
+        return self.having_read(rows), canvas
+
+    def having_read(self, sources: Sequence[Sequence[int]]) -> Any:
+        """The network after it has read these sources, as token ids."""
+        return self._reads.read(sources)
 
     @cached_property
     def _compiled(self) -> Reads | None:

@@ -113,7 +113,10 @@ def judged(system: System, rows: Sequence[Measured]) -> list[Finding]:
 
 
 def gathered(done: Sequence[Done], seeds: int) -> list[Measured]:
-    """One value a seed for every metric of every row, in the order in which they came."""
+    """One value a seed for every metric of every row, in the order in which they came.
+
+    Depths that the guesses of some seeds did not reach are left out (see `experiments.guesses`).
+    """
     rows: dict[str, dict[str, list[float]]] = {}
     for seed in range(seeds):
         for part in done:
@@ -121,7 +124,17 @@ def gathered(done: Sequence[Done], seeds: int) -> list[Measured]:
                 for row, numbers in part.numbers.items():
                     for name, value in numbers.items():
                         rows.setdefault(row, {}).setdefault(name, []).append(value)
-    return [Measured(row, metric) for row, metric in rows.items()]
+    return [
+        Measured(
+            row,
+            {
+                name: values
+                for name, values in metric.items()
+                if len(values) == seeds or not name.startswith("accepted_")
+            },
+        )
+        for row, metric in rows.items()
+    ]
 
 
 def named(done: Sequence[Done], seed: int) -> str:

@@ -27,6 +27,7 @@ from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
+from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
@@ -125,6 +126,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         **_headed(),
         **_looking_ahead(),
         **_skipping(),
+        **_masked_ahead(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -198,6 +200,19 @@ def _skipping() -> dict[str, Paradigm]:
         "skip-2": of(3, 1),
         **{f"truncated-{n}": of(n, n, warmup=n) for n in (6, 4, 3, 2)},
         "skip-evenly-3": of(3, 3),
+    }
+
+
+def _masked_ahead() -> dict[str, Paradigm]:
+    """Left to right, and several tokens at once off masks: draft models. The blank, which no text
+    here has, is the mask.
+    """
+    shallow = {"encoder_layers": 6, "decoder_layers": 1, "kind": "seq2seq"}
+    shallow |= {"more": {"bos": BOS, "eos": EOS}}
+    return {
+        "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
+        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
+        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
     }
 
 

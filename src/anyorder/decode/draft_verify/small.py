@@ -3,8 +3,8 @@
     small = Small.beside(draft_model, target, canvas, more=5)
     logits_BV = small.read(pending(canvas, small.cache))
 
-Shapes: B rows, T cells read, K cells of a tree, S scored cells, V vocabulary of the target, U
-vocabulary of the draft model.
+Shapes: B rows, T cells read, W guesses in one call, K cells of a tree, S scored cells, V vocabulary
+of the target, U vocabulary of the draft model.
 """
 
 from dataclasses import dataclass
@@ -33,11 +33,12 @@ class Small:
 
     @staticmethod
     def beside(network: Any, target: CausalLM, canvas: Canvas, *, more: int) -> "Small":
-        """A network, or what holds one (a loaded language model), with an empty cache for this
-        canvas and `more` cells. Raises ValueError for what is no causal model.
+        """A network, or what holds one, with an empty cache for this canvas and `more` cells: a
+        loaded language model, or a translator, which reads the sources that the target has read.
+        Raises ValueError for what is no causal model.
         """
         if not isinstance(network, CausalLM):
-            network = getattr(network, "model", network)
+            network = _inside(network, target)
         if not isinstance(network, CausalLM):
             raise ValueError(
                 f"the draft model must be a CausalLM; {type(network).__name__} is none"
@@ -52,6 +53,23 @@ class Small:
         logits_B1U = self.model.extend(tokens_BT, self.cache, score_BS=read.last_B1)
         self.cache.keep(torch.arange(tokens_BT.shape[1]).expand(len(tokens_BT), -1), read.count_B)
         return spoken(logits_B1U, self.vocab_size)[:, 0]
+
+    def read_ahead(self, read: Pending, *, masks: int, mask: int) -> Float[Tensor, "B W V"]:
+        """What comes next after these tokens, and after each of `masks` cells behind them that hold
+        `mask`; of those nothing is kept.
+        """
+        B, T = read.tokens_BT.shape
+        cells_T = torch.arange(T + masks)
+        tokens_BT = F.pad(read.tokens_BT, (0, masks)).masked_fill(
+            cells_T >= read.count_B[:, None], mask
+        )
+        logits_BWU = self.model.extend(
+            tokens_BT.clamp_max(self.model.vocab_size - 1),
+            self.cache,
+            score_BS=read.last_B1 + torch.arange(1 + masks),
+        )
+        self.cache.keep(cells_T[:T].expand(B, -1), read.count_B)
+        return spoken(logits_BWU, self.vocab_size)
 
     def peek(
         self, tokens_BK: Int[Tensor, "B K"], tree: Tree, score_BS: Int[Tensor, "B S"]
@@ -69,6 +87,14 @@ class Small:
         written_BN = (seen.canvas.status_BN == DONE) * torch.arange(seen.canvas.tokens_BN.shape[1])
         self.cache.trim(written_BN.amax(-1))
         return self
+
+
+def _inside(network: Any, target: Any) -> Any:
+    """What a loaded model holds; a translator's after it has read the target's sources."""
+    read, sources = getattr(network, "having_read", None), getattr(target, "sources", None)
+    if read is not None and sources is not None:
+        return read(sources)
+    return getattr(network, "model", network)
 
 
 def spoken(logits_BTU: Float[Tensor, "B T U"], vocab_size: int) -> Float[Tensor, "B T V"]:

@@ -3,11 +3,14 @@
 Way("ctc", Fluent(width=8))
 Way("fertility", Rescored(10, teacher=Way("deep-shallow")))
 Way("dag-glancing", NGramBeam(width=8, weight=0.1))
+Way("deep", Drafted(Way("deep-shallow"), width=4))
 """
 
 from dataclasses import dataclass
 
 from anyorder.data.tasks import Task
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.decode.one_shot.dag import DAGBeam
 from anyorder.decode.one_shot.fertility import NoisyParallel
@@ -56,3 +59,25 @@ class NGramBeam:
     def made(self, translator: Translator, task: Task, school: School) -> Decoder:
         ngrams = learn_ngrams(translator, task.splits().train, order=self.order)
         return DAGBeam(width=self.width, language_model=ngrams, weight=self.weight)
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """Speculative decoding; the model of another way drafts, and reads the same sources."""
+
+    draft: Way
+    width: int = 4
+
+    def made(self, translator: Translator, task: Task, school: School) -> Decoder:
+        return Speculative(school.translator(self.draft), width=self.width)
+
+
+@dataclass(frozen=True)
+class DraftedAtOnce:
+    """The same, and the draft model guesses all tokens in one call: see `ParallelDraft`."""
+
+    draft: Way
+    width: int = 4
+
+    def made(self, translator: Translator, task: Task, school: School) -> Decoder:
+        return ParallelDraft(school.translator(self.draft), width=self.width)

@@ -88,7 +88,9 @@ class Trained:
             max_new_tokens=school.longest,
             watch=guesses.add if self.guesses else lambda trace: None,
         )
-        scores = {**self.task.scores(texts, examples), **guesses.scores}
+        scores = dict(self.task.scores(texts, examples))
+        if self.guesses:  # where nothing was drafted, a call writes one token
+            scores |= {"acceptance_length": 1.0, **guesses.scores}
         if self.likelihood:
             nats = nats_per_token(translator, examples)
             scores |= {"nats_per_token": nats, "perplexity": math.exp(nats)}

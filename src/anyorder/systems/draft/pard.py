@@ -1,0 +1,140 @@
+"""PARD: a draft model learns to guess all its tokens in one call, and serves a family of targets.
+
+    anyorder reproduce pard
+
+The targets, of 6-6 and of 3-3 layers, and the draft model, of 6-1, are translators of the same
+units. All of them run in the same engine, and the draft model reads the source with an encoder of
+its own. The paper's draft models are language models, which learn from texts that its targets
+wrote; here real targets are learnt from.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from anyorder.data.translate import Translate
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.objectives.masked_ahead import MaskedAhead
+from anyorder.systems.claims import Claim, Less, More
+from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
+from anyorder.systems.experiments.lessons import BASELINE, DEEP
+from anyorder.systems.experiments.school import SERIAL, Learned, Way
+from anyorder.systems.experiments.trained import Trained
+from anyorder.systems.experiments.trainings import Trainings
+from anyorder.systems.system import System
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import Cosine
+
+RECIPE: Final = Recipe(
+    steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200
+)
+PARD: Final = Way("pard", begins_with=BASELINE, recipe=RECIPE)
+EVEN: Final = Way("pard-even", begins_with=BASELINE, recipe=RECIPE)
+WHOLE: Final = Way("pard-whole", begins_with=BASELINE, recipe=RECIPE)
+SMALLER: Final = Way("autoregressive", recipe=SERIAL)
+
+
+def deep(decoder: str | Learned) -> Way:
+    """The target of six and six layers."""
+    return replace(DEEP, decoder=decoder)
+
+
+def smaller(decoder: str | Learned) -> Way:
+    """The target of three and three layers."""
+    return replace(SMALLER, decoder=decoder)
+
+
+SYSTEM = System(
+    number=160,
+    slug="pard",
+    family="draft",
+    paper="An et al. 2025, arXiv:2504.18583",
+    mechanism=(
+        "A draft model that writes left to right learns on until it says several tokens in one "
+        "call: behind the text it reads mask tokens, and each says the token of its own place. "
+        "While it learns, the further ahead a token is the fewer places it is learnt from, so "
+        "that most cells are never read; what a kept cell must see is kept, too. The draft model "
+        "knows nothing of its target, so that one serves all targets of its vocabulary."
+    ),
+    parts=(ParallelDraft, Speculative, MaskedAhead),
+    laws=(1, 2, 3, 4, 5, 6, 7, 9),
+    own_laws=(
+        "tests/decode/test_parallel_draft.py::test_a_round_is_one_call_of_the_draft_model",
+        "tests/decode/test_parallel_draft.py::test_one_draft_model_serves_a_family",
+        "tests/objectives/test_masked_ahead.py::test_a_cell_says_what_it_says_in_a_draft",
+        "tests/objectives/test_masked_ahead.py::test_what_dropping_does_to_the_gradient",
+    ),
+    experiments=(
+        Trained(
+            Translate("de"),
+            {
+                "pard": deep(DraftedAtOnce(PARD, width=4)),
+                "seven guesses": deep(DraftedAtOnce(PARD, width=7)),
+                "left to right": deep("left-to-right"),
+                "draft left to right, two guesses": deep(Drafted(BASELINE, width=2)),
+                "draft left to right, four guesses": deep(Drafted(BASELINE, width=4)),
+                "its draft, left to right": deep(Drafted(PARD, width=4)),
+                "evenly weighed": deep(DraftedAtOnce(EVEN, width=4)),
+                "nothing dropped": deep(DraftedAtOnce(WHOLE, width=4)),
+                "nothing dropped, seven guesses": deep(DraftedAtOnce(WHOLE, width=7)),
+                "3-3": smaller(DraftedAtOnce(PARD, width=4)),
+                "3-3, seven guesses": smaller(DraftedAtOnce(PARD, width=7)),
+                "3-3, left to right": smaller("left-to-right"),
+                "3-3, draft left to right, two guesses": smaller(Drafted(BASELINE, width=2)),
+                "3-3, draft left to right, four guesses": smaller(Drafted(BASELINE, width=4)),
+            },
+            guesses=True,
+        ),
+        Trainings(
+            Translate("de"), {"pard": PARD, "evenly weighed": EVEN, "nothing dropped": WHOLE}
+        ),
+    ),
+    claims=(
+        Claim("It is quicker than the target alone.", Less("latency_ms", than="left to right")),
+        Claim(
+            "It is quicker than a draft model that writes two guesses left to right.",
+            Less("latency_ms", than="draft left to right, two guesses"),
+        ),
+        Claim(
+            "It is quicker than one that writes four.",
+            Less("latency_ms", than="draft left to right, four guesses"),
+        ),
+        Claim(
+            "It is quicker than the same draft model that writes its guesses left to right.",
+            Less("latency_ms", than="its draft, left to right"),
+        ),
+        Claim(
+            "The same draft model is quicker than another target alone, too.",
+            Less("latency_ms", than="3-3, left to right", of="3-3"),
+        ),
+        Claim(
+            "There it is quicker than a draft model that writes two guesses left to right.",
+            Less("latency_ms", than="3-3, draft left to right, two guesses", of="3-3"),
+        ),
+        Claim(
+            "It needs at most half of the calls of the target alone.",
+            Less("calls", than="left to right", times=0.5),
+        ),
+        Claim(
+            "Four guesses in one call reach nine tenths as far as the same model's one by one.",
+            More("acceptance_length", than="its draft, left to right", times=0.9),
+        ),
+        Claim(
+            "Seven guesses take fewer calls than four.",
+            Less("calls", than="pard", of="seven guesses"),
+        ),
+        Claim(
+            "With dropping, a training takes a third of the time.",
+            Less("training_seconds", than="nothing dropped", times=1 / 3),
+        ),
+        Claim(
+            "With dropping, a training reads at most half of the cells.",
+            Less("training_cells", than="nothing dropped", times=0.5),
+        ),
+        Claim(
+            "With dropping, guesses reach at least 95 % as far.",
+            More("acceptance_length", than="nothing dropped", times=0.95),
+        ),
+    ),
+    minutes=90,
+)
