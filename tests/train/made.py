@@ -19,6 +19,7 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
@@ -57,6 +58,13 @@ def seq2seq() -> Seq2Seq:
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
     return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
+
+
+def transfer() -> TransferSeq2Seq:
+    """Its decoder knows nothing yet, and never will: it is the maps that learn."""
+    torch.manual_seed(1)
+    sizes = {**_FRAMED, "decoder_layers": 2}
+    return TransferSeq2Seq(TransferSizes(**sizes, transfers=2, passes=2, apart=1))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

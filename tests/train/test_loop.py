@@ -24,6 +24,7 @@ from anyorder.objectives.dag import DAG
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.fertility_tuning import FertilityTuning
+from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
@@ -46,6 +47,7 @@ from tests.train.made import (
     parallel,
     rows,
     seq2seq,
+    transfer,
 )
 
 RECIPE = Recipe(
@@ -61,6 +63,8 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
+    "heads that foretell": (headed, Foretell()),
+    "hidden transfer": (transfer, Foretell()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -36,6 +36,7 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
 from anyorder.units.special import BOS
@@ -78,6 +79,11 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
+    "transfer": Kind(
+        TransferSeq2Seq,
+        TransferSizes,
+        ("head-tree", "blockwise", "left-to-right", "beam:width=4"),
+    ),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

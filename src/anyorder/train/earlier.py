@@ -17,6 +17,7 @@ from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.transfer import TransferSeq2Seq
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
@@ -61,11 +62,11 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        What has more heads takes all else from a model that has one. Raises ValueError for another
+        What guesses further ahead takes all else from a model that does not. Raises ValueError for another
         kind of network, or other sizes.
         """
         other = self.translator.net
-        grows = isinstance(net, HeadedSeq2Seq) and type(other) is Seq2Seq
+        grows = isinstance(net, HeadedSeq2Seq | TransferSeq2Seq) and type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)
@@ -87,5 +88,6 @@ class Earlier:
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
         lent = other.state_dict()
-        own = {k: x for k, x in net.state_dict().items() if grows and k.startswith("heads.")}
+        added = ("heads.", "transfers.")
+        own = {k: x for k, x in net.state_dict().items() if grows and k.startswith(added)}
         net.load_state_dict({**own, **lent})

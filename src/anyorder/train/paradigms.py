@@ -22,6 +22,7 @@ from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
+from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
@@ -119,6 +120,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
+        **_foretelling(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -147,6 +149,21 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+    }
+
+
+def _foretelling() -> dict[str, Paradigm]:
+    """A deep model that stays as it is, and what guesses three tokens behind its next one: heads on
+    its last layer, or cells that pass some of its layers.
+    """
+    deep = {"encoder_layers": 6, "decoder_layers": 6, "objective": Foretell()}
+    deep |= {"more": {"bos": BOS, "eos": EOS}}
+    transfer = _with(Paradigm(kind="transfer", **deep), transfers=3)
+    return {
+        "deep-heads": _with(Paradigm(kind="headed", **deep), heads=3),
+        "hidden-transfer": _with(transfer, passes=3),
+        "hidden-transfer-early": _with(transfer, passes=5),
+        "hidden-transfer-late": _with(transfer, passes=1),
     }
 
 
