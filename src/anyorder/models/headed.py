@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.models.foretold import Foretold
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM
 from anyorder.models.sources import padded
-from anyorder.nets.heads import Foretold, Heads
+from anyorder.nets.heads import Heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,13 @@ class HeadedSeq2Seq(Seq2Seq):
         source_B: Int[Tensor, " B"],
         target_BN: Int[Tensor, "B N"],
     ) -> Foretold:
-        """See `Foretells.foretold`; nothing is dropped out."""
+        """See `Foretells.foretold`."""
         training = self.training
         with torch.no_grad():
             features_BNC = self.eval().features(source_BS, source_B, target_BN)
         self.train(training)
-        return Foretold(features_BNC, self.heads(features_BNC))
+        head_VC = self.target.table.weight.detach()
+        return Foretold(features_BNC, self.heads(features_BNC), head_VC)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "HeadedSourceLM":
         """A causal model of what these sources become. Raises ValueError for an empty source."""

@@ -18,9 +18,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree, causal
+from anyorder.models.foretold import Foretold
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM, sees_of_new
 from anyorder.models.sources import padded
-from anyorder.nets.heads import Foretold
 from anyorder.nets.source_cache import SourceCache
 from anyorder.nets.transfer import Cells, Pass, Transfers
 
@@ -70,14 +70,14 @@ class TransferSeq2Seq(Seq2Seq):
         source_B: Int[Tensor, " B"],
         target_BN: Int[Tensor, "B N"],
     ) -> Foretold:
-        """See `Foretells.foretold`; nothing is dropped out."""
+        """See `Foretells.foretold`."""
         training, (B, N) = self.training, target_BN.shape
         with torch.no_grad():
             memory = self.eval().encode(source_BS, source_B)
             sources = self.decoder.sources(memory)
             sees_BNN = causal().render(N, N).expand(B, N, N)
-            passes, x_BNC = [], self.target(target_BN)
-            passes.append(Pass(x_BNC, None))
+            x_BNC = self.target(target_BN)
+            passes = [Pass(x_BNC, None)]
             for layer, source in zip(self.decoder.each, sources, strict=True):
                 real = layer.own.keys_values(layer.own_norm(x_BNC))
                 x_BNC = layer(x_BNC, lambda _, kept=real: (kept, sees_BNN), source)
@@ -86,7 +86,7 @@ class TransferSeq2Seq(Seq2Seq):
         cells = Cells(sees_BNN, moves_BNKC, sources)
         foretold_BNKC = self.transfers(self.decoder, passes, cells)
         self.train(training)
-        return Foretold(self.decoder.norm(x_BNC), foretold_BNKC)
+        return Foretold(self.decoder.norm(x_BNC), foretold_BNKC, self.target.table.weight)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "TransferSourceLM":
         """A causal model of what these sources become. Raises ValueError for an empty source."""

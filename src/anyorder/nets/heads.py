@@ -7,27 +7,14 @@
 
 Source: Stern et al. 2018 (arXiv:1811.03115), section 6. There the middle is shared by all heads;
 here each has its own, so that the middle's cost grows with their number and not its square.
-Shapes: H heads, C channels, M channels in the middle, any number of cells before C; B rows, N
-target cells.
+Shapes: H heads, C channels, M channels in the middle, any number of cells before C.
 """
-
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anyorder.nets.layers import Width
-
-
-@dataclass(frozen=True)
-class Foretold:
-    """What is to be learnt ahead: the features of every cell of a known target, which learn
-    nothing, and for each of them those of the second, third, ... token behind it.
-    """
-
-    own_BNC: Float[Tensor, "B N C"]
-    ahead_BNHC: Float[Tensor, "B N H C"]
 
 
 class Heads(nn.Module):

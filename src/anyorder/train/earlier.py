@@ -62,8 +62,8 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        What guesses further ahead takes all else from a model that does not. Raises ValueError for another
-        kind of network, or other sizes.
+        What guesses further ahead takes all else from a model that does not. Raises ValueError for
+        another kind of network, or other sizes.
         """
         other = self.translator.net
         grows = isinstance(net, HeadedSeq2Seq | TransferSeq2Seq) and type(other) is Seq2Seq

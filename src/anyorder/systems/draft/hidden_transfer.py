@@ -2,10 +2,9 @@
 
     anyorder reproduce hidden-transfer
 
-The paper's language models are too large for this, so a deep translator stands for them. Heads run
-as compiled code and transfers as PyTorch's operators, so that their seconds are not compared; calls
-and guesses are. A cell of a transfer costs more than one of a head, as its pseudo cells pass layers:
-`cells` counts real ones alone.
+A deep translator stands for the paper's language models. Heads run as compiled code and transfers
+as PyTorch's operators: calls and guesses of theirs are compared, seconds are not. A cell that gets
+pseudo cells costs more than one that heads read, and `cells` counts real ones alone.
 """
 
 from dataclasses import replace
