@@ -101,7 +101,8 @@ def drafts(decoder: HeadTree, odds_BHR: Tensor, new: list[int]) -> Draft | None:
     """Of rows whose heads say the ranks as tokens, ten more for each depth."""
     B, H, R = odds_BHR.shape
     tokens_BHR = (torch.arange(R) + 10 * torch.arange(H)[:, None]).expand(B, H, R)
-    memory = Ranked(LM, tokens_BHR, odds_BHR, torch.ones(B, dtype=torch.bool))
+    model: Any = LM
+    memory = Ranked(model, tokens_BHR, odds_BHR, torch.ones(B, dtype=torch.bool))
     return decoder.draft(memory, Canvas.of_prompts([[1]] * B, new_cells=new), SAMPLER)
 
 

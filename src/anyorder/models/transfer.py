@@ -151,6 +151,8 @@ class TransferSourceLM(SourceLM):
         """The scored cells before the first layer and after each, with what it keeps."""
         rows_B1 = torch.arange(len(tokens_BT))[:, None]
         for level, x_BTC in enumerate(self.levels(tokens_BT, cache, tree=tree)):
-            keys_values = cache.own.layers[level - 1] if level else None
-            real = keys_values and tuple(kept[:, :, :end] for kept in keys_values)
+            real = None
+            if level:
+                keys_BHRD, values_BHRD = cache.own.layers[level - 1]
+                real = keys_BHRD[:, :, :end], values_BHRD[:, :, :end]
             yield Pass(x_BTC[rows_B1, score_BS], real)

@@ -30,6 +30,11 @@ class Foretell:
     """See the module. The model itself learns nothing, and drops nothing out."""
 
     @property
+    def frozen(self) -> bool:
+        """Always: without a model that was trained before there is nothing to foretell."""
+        return True
+
+    @property
     def plain(self) -> "Foretell":
         """The same: nothing in it is for training alone."""
         return self

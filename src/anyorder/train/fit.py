@@ -90,7 +90,7 @@ def _earlier(objective: Objective, begin_from: Path | None) -> Earlier | None:
     """What the training begins with. Raises ValueError where it can't begin with nothing."""
     if begin_from:
         return Earlier(begin_from)
-    if isinstance(objective, Foretell) or (isinstance(objective, Ahead) and objective.frozen):
+    if isinstance(objective, Ahead | Foretell) and objective.frozen:
         raise ValueError(
             "this paradigm trains heads alone, on a model that must be there: name the folder of "
             "an autoregressive one of these sizes (`deep-shallow`, `deep`) with --begin-from "
