@@ -10,6 +10,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
@@ -59,6 +60,10 @@ SUBJECTS: dict[str, Factory] = {
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
     "blockwise": lambda draft, V: Blockwise(),
     "blockwise, one guess": lambda draft, V: Blockwise(width=1),
+    "head tree": lambda draft, V: HeadTree(),
+    "head tree, one cell": lambda draft, V: HeadTree(size=1),
+    "head tree, shallow": lambda draft, V: HeadTree(size=9, depth=1),
+    "head tree, of one shape": lambda draft, V: HeadTree(size=7, rank_odds=(0.5, 0.4)),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),

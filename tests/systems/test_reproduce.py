@@ -13,7 +13,7 @@ from anyorder.systems import reproduce as module
 from anyorder.systems.bench import Bench
 from anyorder.systems.catalogue import listed, system
 from anyorder.systems.claims import AtMost, Claim
-from anyorder.systems.reproduce import reproduce
+from anyorder.systems.reproduce import Done, gathered, reproduce
 from anyorder.systems.system import Numbers, Part, System
 
 BUILT = [line.slug for line in listed() if line.file.is_file()]
@@ -123,6 +123,19 @@ def test_other_code_starts_afresh_and_says_so(
     run()
     assert experiment.log == ["a 0", "a 0", "b 0"]
     assert len(said) == 1
+
+
+def test_a_seed_that_guessed_nothing_kept_no_guess() -> None:
+    numbers = [{"bleu": 3.0}, {"bleu": 4.0, "acceptance_length": 2.5, "accepted_1": 0.5}]
+    done = [Done(seed, "", 0.0, "", {"row": of}) for seed, of in enumerate(numbers)]
+    (row,) = gathered(done, 2)
+    assert row.metric == {
+        "bleu": [3.0, 4.0],
+        "acceptance_length": [1.0, 2.5],
+        "accepted_1": [0.0, 0.5],
+    }
+    (lacks,) = gathered(done[1:], 2)
+    assert lacks.metric["bleu"] == [4.0], "what a seed must have is not made up"
 
 
 def test_who_asks_for_nothing_is_told_so(tmp_path: Path) -> None:

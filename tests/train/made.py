@@ -21,6 +21,7 @@ from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
@@ -70,6 +71,13 @@ def skipping() -> SkippingSeq2Seq:
     torch.manual_seed(1)
     sizes = {**_FRAMED, "decoder_layers": 3, "most": 3, "least": 1, "until": 4}
     return SkippingSeq2Seq(SkippingSizes(**sizes))
+
+
+def transfer() -> TransferSeq2Seq:
+    """Its decoder knows nothing yet, and never will: it is the maps that learn."""
+    torch.manual_seed(1)
+    sizes = {**_FRAMED, "decoder_layers": 2}
+    return TransferSeq2Seq(TransferSizes(**sizes, transfers=2, passes=2, apart=1))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.nets.layers import Width
+from anyorder.objectives.foretell import Foretell
 from anyorder.train.device import device
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
@@ -29,9 +30,12 @@ def weights(folder: Path, name: str, where: torch.device, steps: int = 3) -> dic
     """Of a small model after a short training."""
     paradigm = replace(paradigms()[name], width=WIDTH)
     recipe, before = replace(RECIPE, steps=steps), None
-    if name == "blockwise-frozen":  # heads are nothing alone
+    base = {"blockwise-frozen": "deep-shallow"}.get(name)
+    if isinstance(paradigm.objective, Foretell):
+        base = "deep"
+    if base:  # heads are nothing alone
         before = folder.parent / "before"
-        fit(TASK, replace(paradigms()["deep-shallow"], width=WIDTH), recipe, before)
+        fit(TASK, replace(paradigms()[base], width=WIDTH), recipe, before)
     translator = fit(TASK, paradigm, recipe, folder, begin_from=before, device=where)
     return {k: x.detach().clone() for k, x in translator.net.state_dict().items()}
 

@@ -24,6 +24,7 @@ from anyorder.objectives.dag import DAG
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
 from anyorder.objectives.fertility_tuning import FertilityTuning
+from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
@@ -50,6 +51,7 @@ from tests.train.made import (
     seq2seq,
     skipping,
     token_order,
+    transfer,
 )
 
 RECIPE = Recipe(
@@ -68,6 +70,8 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "heads, all at once": (headed, MultiToken()),
     "token order": (token_order, TokenOrder()),
     "skipping layers": (skipping, CrossEntropy()),
+    "heads that foretell": (headed, Foretell()),
+    "hidden transfer": (transfer, Foretell()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -5,15 +5,18 @@
 
 All heads end in the same embedding. The first one, of the next token, is that of `Seq2Seq`.
 Source: Stern et al. 2018 (arXiv:1811.03115), section 6; see `nets.heads`.
-Shapes: B rows, H heads beside the first, V target vocabulary, C channels.
+Shapes: B rows, S source cells, N target cells, H heads beside the first, V target vocabulary, C
+channels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.models.foretold import Foretold
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM
 from anyorder.models.sources import padded
 from anyorder.nets.heads import Heads
@@ -37,6 +40,20 @@ class HeadedSeq2Seq(Seq2Seq):
     def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
         """Logits of the second, third, ... token."""
         return self.head(self.heads(features_BC)).float()
+
+    def foretold(
+        self,
+        source_BS: Int[Tensor, "B S"],
+        source_B: Int[Tensor, " B"],
+        target_BN: Int[Tensor, "B N"],
+    ) -> Foretold:
+        """See `Foretells.foretold`."""
+        training = self.training
+        with torch.no_grad():
+            features_BNC = self.eval().features(source_BS, source_B, target_BN)
+        self.train(training)
+        head_VC = self.target.table.weight.detach()
+        return Foretold(features_BNC, self.heads(features_BNC), head_VC)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "HeadedSourceLM":
         """A causal model of what these sources become. Raises ValueError for an empty source."""

@@ -10,7 +10,7 @@ Kasai et al. 2021 (arXiv:2006.10369).
 Shapes: B rows, S source cells, N target cells, T new cells, V target vocabulary, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -132,6 +132,18 @@ class SourceLM(OfSources[Seq2Seq]):
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
         """See `HeadedLM.extend_with_features`. Raises ValueError when the cache has no room."""
+        *_, x_BTC = self.levels(tokens_BT, cache, tree=tree)
+        if score_BS is not None:
+            x_BTC = x_BTC[torch.arange(len(x_BTC))[:, None], score_BS]
+        features_BSC = self.net.decoder.norm(x_BTC)
+        return self.net.head(features_BSC).float(), features_BSC
+
+    def levels(
+        self, tokens_BT: Int[Tensor, "B T"], cache: SourceCache, *, tree: Tree | None = None
+    ) -> Iterator[Float[Tensor, "B T C"]]:
+        """The new cells before the first layer, and after each, which has put its keys and values
+        into the cache by then, or left out. Raises ValueError when the cache has no room.
+        """
         B, T = tokens_BT.shape
         own = cache.own
         end = own.reserve(T)
@@ -139,12 +151,14 @@ class SourceLM(OfSources[Seq2Seq]):
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
         place_BT = begin_B1 + depth_BT
         at_BT = None if own.level else begin_B1 + torch.arange(T)
-        sees = None if T == 1 and own.level else _sees(begin_B1, T, end, tree)
-        target, decoder = self.net.target, self.net.decoder
+        sees = None if T == 1 and own.level else sees_of_new(begin_B1, T, end, tree)
+        target = self.net.target
         x_BTC = target.placed(target.vectors(tokens_BT), place_BT, end)
-        every = zip(decoder.each, cache.sources, self.runs(place_BT), strict=True)
+        yield x_BTC
+        every = zip(self.net.decoder.each, cache.sources, self.runs(place_BT), strict=True)
         for number, (layer, source, runs) in enumerate(every):
             if runs is False:
+                yield x_BTC
                 continue
 
             def own_cells(normed: Tensor, at=number, by=layer) -> tuple:
@@ -154,13 +168,10 @@ class SourceLM(OfSources[Seq2Seq]):
 
             made_BTC = layer(x_BTC, own_cells, source)
             x_BTC = made_BTC if runs is True else made_BTC.where(runs[..., None], x_BTC)
-        if score_BS is not None:
-            x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
-        features_BSC = decoder.norm(x_BTC)
-        return self.net.head(features_BSC).float(), features_BSC
+            yield x_BTC
 
 
-def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:
+def sees_of_new(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:
     """Which cells of the cache each new cell sees: what is committed, and its own branch."""
     ahead_BE = torch.arange(end) - begin_B1
     new_BTT = (Tree.chain(1, T) if tree is None else tree).sees_BTT.expand(len(begin_B1), T, T)

@@ -38,6 +38,7 @@ from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
 from anyorder.units.special import BOS
@@ -82,6 +83,11 @@ KINDS: Mapping[str, Kind] = {
     "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
     "token-order": Kind(TokenOrderSeq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "skipping": Kind(SkippingSeq2Seq, SkippingSizes, ("left-to-right", "beam:width=4")),
+    "transfer": Kind(
+        TransferSeq2Seq,
+        TransferSizes,
+        ("head-tree", "blockwise", "left-to-right", "beam:width=4"),
+    ),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

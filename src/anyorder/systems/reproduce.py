@@ -21,6 +21,7 @@ from anyorder.measure.machine import code, commit, machine, versions
 from anyorder.measure.results import Finding, Measured, Result, write, write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import system as system_of
+from anyorder.systems.experiments.guesses import kept_none
 from anyorder.systems.system import Numbers, Part, System
 from anyorder.train.device import CPU
 
@@ -115,26 +116,28 @@ def judged(system: System, rows: Sequence[Measured]) -> list[Finding]:
 def gathered(done: Sequence[Done], seeds: int) -> list[Measured]:
     """One value a seed for every metric of every row, in the order in which they came.
 
-    Depths that the guesses of some seeds did not reach are left out (see `experiments.guesses`).
+    A seed that drafted nothing, or nothing so deep, kept no guess there: see `kept_none`.
     """
-    rows: dict[str, dict[str, list[float]]] = {}
+    rows: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for seed in range(seeds):
         for part in done:
             if part.seed == seed:
                 for row, numbers in part.numbers.items():
                     for name, value in numbers.items():
-                        rows.setdefault(row, {}).setdefault(name, []).append(value)
+                        rows.setdefault(row, {}).setdefault(name, []).append((seed, value))
     return [
-        Measured(
-            row,
-            {
-                name: values
-                for name, values in metric.items()
-                if len(values) == seeds or not name.startswith("accepted_")
-            },
-        )
+        Measured(row, {name: _of_seeds(name, found, seeds) for name, found in metric.items()})
         for row, metric in rows.items()
     ]
+
+
+def _of_seeds(name: str, found: Sequence[tuple[int, float]], seeds: int) -> list[float]:
+    """The values of one metric."""
+    none = kept_none(name)
+    if none is None:
+        return [value for _, value in found]
+    told = dict(found)
+    return [told.get(seed, none) for seed in range(seeds)]
 
 
 def named(done: Sequence[Done], seed: int) -> str:

@@ -22,6 +22,7 @@ from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
+from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
@@ -127,6 +128,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         **_looking_ahead(),
         **_skipping(),
         **_masked_ahead(),
+        **_foretelling(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -213,6 +215,21 @@ def _masked_ahead() -> dict[str, Paradigm]:
         "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
         "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
         "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
+    }
+
+
+def _foretelling() -> dict[str, Paradigm]:
+    """A deep model that stays as it is, and what guesses three tokens behind its next one: heads on
+    its last layer, or cells that pass some of its layers.
+    """
+    deep = {"encoder_layers": 6, "decoder_layers": 6, "objective": Foretell()}
+    deep |= {"more": {"bos": BOS, "eos": EOS}}
+    transfer = _with(Paradigm(kind="transfer", **deep), transfers=3)
+    return {
+        "deep-heads": _with(Paradigm(kind="headed", **deep), heads=3),
+        "hidden-transfer": _with(transfer, passes=3),
+        "hidden-transfer-early": _with(transfer, passes=5),
+        "hidden-transfer-late": _with(transfer, passes=1),
     }
 
 

@@ -2,11 +2,13 @@
 
     shape = best_first(16, rank_odds=(0.5, 0.15, 0.08))
     shape.parents, shape.ranks
+    shape = best_of_heads(16, ((0.5, 0.15), (0.4, 0.1)))       # ranks of each of two heads
 
 Shapes: K drafted cells.
 """
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +22,18 @@ class TreeShape:
 
     parents: tuple[int, ...]
     ranks: tuple[int, ...]
+
+    @property
+    def depths(self) -> list[int]:
+        """Distance of each cell from the root's children.
+
+        >>> TreeShape((-1, 0, -1), (0, 0, 1)).depths
+        [0, 1, 0]
+        """
+        depths: list[int] = []
+        for parent in self.parents:
+            depths.append(0 if parent < 0 else depths[parent] + 1)
+        return depths
 
 
 @lru_cache
@@ -43,6 +57,35 @@ def best_first(size: int, rank_odds: tuple[float, ...]) -> TreeShape:
         if rank + 1 < len(rank_odds):
             sibling = minus / rank_odds[rank] * rank_odds[rank + 1]
             heapq.heappush(heap, (sibling, (*path[:-1], rank + 1)))
+    return _shaped(paths)
+
+
+def best_of_heads(size: int, odds: Sequence[Sequence[float]]) -> TreeShape:
+    """The `size` cells most likely to be right, or all that there are, if rank r of a cell of depth
+    d is right with odds `odds[d][r]`, whatever stands above it; odds of a depth fall.
+
+    >>> best_of_heads(3, ((0.6, 0.3), (0.4,))).parents
+    (-1, -1, 0)
+    """
+    heap: list[tuple[float, tuple[int, ...], float]] = []  # minus a path's odds, it, those above it
+
+    def may_come(path: tuple[int, ...], above: float) -> None:
+        depth, rank = len(path) - 1, path[-1]
+        if depth < len(odds) and rank < len(odds[depth]):
+            heapq.heappush(heap, (-above * odds[depth][rank], path, above))
+
+    may_come((0,), 1.0)
+    paths: list[tuple[int, ...]] = []
+    while heap and len(paths) < size:
+        minus, path, above = heapq.heappop(heap)
+        paths.append(path)
+        may_come((*path, 0), -minus)
+        may_come((*path[:-1], path[-1] + 1), above)
+    return _shaped(paths)
+
+
+def _shaped(paths: list[tuple[int, ...]]) -> TreeShape:
+    """The shape in which every cell is at the end of one of these paths of ranks."""
     ordered = sorted(paths, key=lambda path: (len(path), paths.index(path)))
     at = {path: k for k, path in enumerate(ordered)}
     parents = tuple(at.get(path[:-1], -1) for path in ordered)

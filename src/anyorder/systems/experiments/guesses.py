@@ -11,6 +11,17 @@ from anyorder.show.provenance import Acceptance, acceptance
 from anyorder.trace import Trace
 
 
+def kept_none(name: str) -> float | None:
+    """The number of this name where nothing was drafted; None if it is not of guesses.
+
+    >>> kept_none("acceptance_length"), kept_none("accepted_2"), kept_none("bleu")
+    (1.0, 0.0, None)
+    """
+    if name == "acceptance_length":
+        return 1.0
+    return 0.0 if name.startswith("accepted_") else None
+
+
 @dataclass(frozen=True)
 class Guesses:
     """What was drafted and kept in the traces that were added."""
