@@ -119,6 +119,8 @@ class Headed:
 
     net: Transformer
     heads: int = 2
+    leaps: int = 2
+    stride: int = 2
 
     @property
     def vocab_size(self) -> int:
@@ -143,6 +145,9 @@ class Headed:
     def ahead(self, features_BC: torch.Tensor) -> torch.Tensor:
         best_BH = features_BC.topk(1 + self.heads).indices[:, 1:]
         return torch.nn.functional.one_hot(best_BH, self.vocab_size).double()
+
+    def leaping(self, features_BC: torch.Tensor) -> torch.Tensor:
+        return self.ahead(features_BC).flip(1)
 
 
 def examples(count: int) -> settings:

@@ -12,6 +12,7 @@ from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -55,6 +56,9 @@ SUBJECTS: dict[str, Factory] = {
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
     "blockwise": lambda draft, V: Blockwise(),
     "blockwise, one guess": lambda draft, V: Blockwise(width=1),
+    "looking backward": lambda draft, V: LookingBackward(),
+    "looking backward, three guesses": lambda draft, V: LookingBackward(width=3),
+    "lenient, looking backward": lambda draft, V: Lenient(LookingBackward(width=4), top=3),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),

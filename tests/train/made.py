@@ -6,6 +6,7 @@ import torch
 
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -20,7 +21,9 @@ from anyorder.models.parallel import (
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
+from anyorder.objectives.batch import MayFreeze
 from anyorder.train.batches import Rows
+from anyorder.train.paradigms import paradigms
 
 WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.1)
 _FRAMED: dict[str, Any] = {
@@ -57,6 +60,17 @@ def seq2seq() -> Seq2Seq:
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
     return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
+
+
+def leaping() -> LeapSeq2Seq:
+    torch.manual_seed(1)
+    return LeapSeq2Seq(LeapSizes(**_FRAMED, heads=2, stride=2))
+
+
+def frozen(paradigm: str) -> bool:
+    """Whether it trains parts alone, on a model that must be there."""
+    objective = paradigms()[paradigm].objective
+    return isinstance(objective, MayFreeze) and objective.frozen
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

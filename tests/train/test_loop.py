@@ -15,7 +15,7 @@ from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.objectives.ahead import Ahead
+from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -39,6 +39,7 @@ from tests.train.made import (
     fertile,
     guided,
     headed,
+    leaping,
     length_based,
     levenshtein,
     markov,
@@ -61,6 +62,8 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
+    "leaps": (leaping, Leaps()),
+    "leaps of a frozen model": (leaping, Leaps(frozen=True)),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -6,6 +6,7 @@ from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -22,6 +23,7 @@ __all__ = [
     "Jacobi",
     "LeftToRight",
     "Lenient",
+    "LookingBackward",
     "OptTree",
     "PromptCopy",
     "Speculative",

@@ -85,13 +85,8 @@ class CausalLM(Protocol):
 
 
 @runtime_checkable
-class HeadedLM(CausalLM, Protocol):
-    """A causal model with more heads than one: they guess what stands behind the next token."""
-
-    @property
-    def heads(self) -> int:
-        """How many tokens behind the next one they guess."""
-        ...
+class FeaturedLM(CausalLM, Protocol):
+    """A causal model that also shows what its head reads, for others to read."""
 
     def extend_with_features(
         self,
@@ -104,8 +99,37 @@ class HeadedLM(CausalLM, Protocol):
         """What `extend` gives, and what the heads read of each scored cell."""
         ...
 
+
+@runtime_checkable
+class HeadedLM(FeaturedLM, Protocol):
+    """A causal model with more heads than one: they guess what stands behind the next token."""
+
+    @property
+    def heads(self) -> int:
+        """How many tokens behind the next one they guess."""
+        ...
+
     def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
         """Logits of the second, third, ... token after the cells that these features are of."""
+        ...
+
+
+@runtime_checkable
+class LeapLM(FeaturedLM, Protocol):
+    """A causal model whose other heads leap: each guesses `stride` tokens behind the one before."""
+
+    @property
+    def leaps(self) -> int:
+        """How many heads there are beside the first one."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """How many tokens lie from one head's guess to the next one's."""
+        ...
+
+    def leaping(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+        """Logits of the tokens 1 + s, 1 + 2 s, ... after the cells that these features are of."""
         ...
 
 

@@ -127,7 +127,7 @@ class SourceLM(OfSources[Seq2Seq]):
         tree: Tree | None = None,
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
-        """See `HeadedLM.extend_with_features`. Raises ValueError when the cache has no room."""
+        """See `FeaturedLM.extend_with_features`. Raises ValueError when the cache has no room."""
         B, T = tokens_BT.shape
         own = cache.own
         end = own.reserve(T)

@@ -136,7 +136,7 @@ class TableLM:
     def extend_with_features(
         self, tokens_BT: Int[Tensor, "B T"], cache: TableCache, **options: Any
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S 1"]]:
-        """See `HeadedLM.extend_with_features`: heads read the context."""
+        """See `FeaturedLM.extend_with_features`: heads read the context."""
         logits_BSV = self.extend(tokens_BT, cache, **options)
         fresh_BS = torch.tensor(cache.fresh)
         score_BS = options.get("score_BS")
@@ -146,15 +146,31 @@ class TableLM:
 
     def ahead(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
         """What the likeliest tokens lead to; wrong after some contexts, as heads are."""
+        return self._likely(features_BC, self.heads)
+
+    def _likely(self, features_BC: Float[Tensor, "B 1"], count: int) -> Float[Tensor, "B H V"]:
         context_B = features_BC[:, 0].long()
         guesses = []
-        for _ in range(self.heads):
+        for _ in range(count):
             likely_B = self.logits_HV[context_B].argmax(-1)
             context_B = (self.vocab_size * context_B + likely_B) % len(self.logits_HV)
             odd_B1 = (context_B % 4 == 0)[:, None]
             logits_BV = self.logits_HV[context_B]
             guesses.append(torch.where(odd_B1, -logits_BV, logits_BV))
         return torch.stack(guesses, 1)
+
+    @property
+    def leaps(self) -> int:
+        return 3
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+    def leaping(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
+        """What the likeliest tokens lead to, every other one."""
+        far = self.stride * self.leaps
+        return self._likely(features_BC, far)[:, self.stride - 1 :: self.stride]
 
     def _read(self, old: list[int], tokens: list[int], parents: list[int]) -> list[int]:
         """The context after each new cell of one row."""

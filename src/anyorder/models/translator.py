@@ -23,6 +23,7 @@ from anyorder.canvas import Canvas
 from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -78,6 +79,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
+    "leaping": Kind(LeapSeq2Seq, LeapSizes, ("looking-backward", "left-to-right", "beam:width=4")),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
@@ -65,7 +64,7 @@ class Earlier:
         kind of network, or other sizes.
         """
         other = self.translator.net
-        grows = isinstance(net, HeadedSeq2Seq) and type(other) is Seq2Seq
+        grows = isinstance(net, Seq2Seq) and type(net) is not type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)
@@ -87,5 +86,5 @@ class Earlier:
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
         lent = other.state_dict()
-        own = {k: x for k, x in net.state_dict().items() if grows and k.startswith("heads.")}
+        own = {k: x for k, x in net.state_dict().items() if grows and k not in lent}
         net.load_state_dict({**own, **lent})

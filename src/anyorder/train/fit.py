@@ -21,8 +21,7 @@ from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator
-from anyorder.objectives.ahead import Ahead
-from anyorder.objectives.batch import Objective, ReadsWhatItWrites
+from anyorder.objectives.batch import MayFreeze, Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
@@ -89,7 +88,7 @@ def _earlier(objective: Objective, begin_from: Path | None) -> Earlier | None:
     """What the training begins with. Raises ValueError where it can't begin with nothing."""
     if begin_from:
         return Earlier(begin_from)
-    if isinstance(objective, Ahead) and objective.frozen:
+    if isinstance(objective, MayFreeze) and objective.frozen:
         raise ValueError(
             "this paradigm trains heads alone, on a model that must be there: name the folder of a "
             "`deep-shallow` with --begin-from (begin_from in Python)"

@@ -14,7 +14,7 @@ from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.translator import KINDS, Net, built
 from anyorder.nets.layers import Width
-from anyorder.objectives.ahead import Ahead
+from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -147,6 +147,10 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+        "leaps": _with(Paradigm(objective=Leaps(), **{**headed, "kind": "leaping"}), stride=2),
+        "leaps-frozen": _with(
+            Paradigm(objective=Leaps(frozen=True), **{**headed, "kind": "leaping"}), stride=2
+        ),
     }
 
 
