@@ -18,6 +18,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
@@ -65,6 +66,11 @@ def headed() -> HeadedSeq2Seq:
 def leaping() -> LeapSeq2Seq:
     torch.manual_seed(1)
     return LeapSeq2Seq(LeapSizes(**_FRAMED, heads=2, stride=2))
+
+
+def recursive() -> RecursiveSeq2Seq:
+    torch.manual_seed(1)
+    return RecursiveSeq2Seq(RecursiveSizes(**_FRAMED, frequent=6))
 
 
 def frozen(paradigm: str) -> bool:

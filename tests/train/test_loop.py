@@ -31,6 +31,7 @@ from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.recursive import Recursive
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
@@ -45,6 +46,7 @@ from tests.train.made import (
     markov,
     masked_lm,
     parallel,
+    recursive,
     rows,
     seq2seq,
 )
@@ -64,6 +66,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "heads of a frozen model": (headed, Ahead(frozen=True)),
     "leaps": (leaping, Leaps()),
     "leaps of a frozen model": (leaping, Leaps(frozen=True)),
+    "a head that goes on": (recursive, Recursive()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),
@@ -92,7 +95,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
 UNKNOWABLE = {"DAG, infilling"}
 
 # The better it writes, the harder are the mistakes that it learns to delete.
-SLOW = {"Levenshtein": 480}
+SLOW = {"Levenshtein": 480, "leaps": 480}
 
 
 WITHOUT_PAIRS = {"masked language model": (masked_lm, MaskedTexts(share=0.4))}  # texts of chance

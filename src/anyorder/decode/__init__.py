@@ -8,6 +8,7 @@ from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -26,6 +27,7 @@ __all__ = [
     "LookingBackward",
     "OptTree",
     "PromptCopy",
+    "RecursiveHead",
     "Speculative",
     "TokenRecycling",
     "TrigramSearch",

@@ -10,7 +10,7 @@ Kasai et al. 2021 (arXiv:2006.10369).
 Shapes: B rows, S source cells, N target cells, T new cells, V target vocabulary, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 from anyorder.masks import Tree, causal
 from anyorder.models.sources import OfSources, padded
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.layers import EncoderDecoder, Width
+from anyorder.nets.layers import EncoderDecoder, KeysValues, Layer, Memory, Width
 from anyorder.nets.source_cache import SourceCache
 
 
@@ -97,7 +97,7 @@ class SourceLM(OfSources[Seq2Seq]):
         """Reads the sources. A batch of 1 beside several sources is that of the first alone."""
         s, B = self.net.sizes, len(self.source_BS)
         assert batch in (1, B), f"{batch} rows for {B} sources"
-        memory = self.net.encode(self.source_BS[:batch], self.source_B[:batch])
+        memory = self._memory(batch)
         own = KeyValues(
             layers=s.decoder_layers,
             batch=batch,
@@ -107,6 +107,10 @@ class SourceLM(OfSources[Seq2Seq]):
             dtype=memory.states_BSC.dtype,
         )
         return SourceCache(own, self.net.decoder.sources(memory))
+
+    def _memory(self, batch: int) -> Memory:
+        """The states of the first sources."""
+        return self.net.encode(self.source_BS[:batch], self.source_B[:batch])
 
     def extend(
         self,
@@ -134,25 +138,32 @@ class SourceLM(OfSources[Seq2Seq]):
         begin_B1 = own.length_B[:, None]
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
         at_BT = None if own.level else begin_B1 + torch.arange(T)
-        sees = None if T == 1 and own.level else _sees(begin_B1, T, end, tree)
+        sees = None if T == 1 and own.level else sees_of_new(begin_B1, T, end, tree)
         target = self.net.target
         x_BTC = target.placed(target.vectors(tokens_BT), begin_B1 + depth_BT, end)
         decoder = self.net.decoder
         for number, (layer, source) in enumerate(zip(decoder.each, cache.sources, strict=True)):
-
-            def own_cells(normed: Tensor, at=number, by=layer) -> tuple:
-                keys, values = by.own.keys_values(normed)
-                both = own.write(at, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
-                return tuple(kept[:, :, :end] for kept in both), sees
-
-            x_BTC = layer(x_BTC, own_cells, source)
+            x_BTC = layer(x_BTC, beyond(own, number, layer, at_BT, end, sees), source)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
         features_BSC = decoder.norm(x_BTC)
         return self.net.head(features_BSC).float(), features_BSC
 
 
-def _sees(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:
+def beyond(
+    own: KeyValues, number: int, layer: Layer, at_BT: Tensor | None, end: int, sees: Tensor | None
+) -> Callable[[Tensor], tuple[KeysValues, Tensor | None]]:
+    """What the new cells of a layer see of its text: they are written beyond the committed ones."""
+
+    def own_cells(normed: Tensor) -> tuple[KeysValues, Tensor | None]:
+        keys, values = layer.own.keys_values(normed)
+        keys, values = own.write(number, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
+        return (keys[:, :, :end], values[:, :, :end]), sees
+
+    return own_cells
+
+
+def sees_of_new(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:
     """Which cells of the cache each new cell sees: what is committed, and its own branch."""
     ahead_BE = torch.arange(end) - begin_B1
     new_BTT = (Tree.chain(1, T) if tree is None else tree).sees_BTT.expand(len(begin_B1), T, T)

@@ -35,6 +35,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.writer import checked
@@ -80,6 +81,9 @@ KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
     "leaping": Kind(LeapSeq2Seq, LeapSizes, ("looking-backward", "left-to-right", "beam:width=4")),
+    "recursive": Kind(
+        RecursiveSeq2Seq, RecursiveSizes, ("recursive-head", "left-to-right", "beam:width=4")
+    ),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

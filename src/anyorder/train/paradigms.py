@@ -29,6 +29,7 @@ from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.recursive import Recursive
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
@@ -143,14 +144,17 @@ def paradigms() -> Mapping[str, Paradigm]:
 def _headed() -> dict[str, Paradigm]:
     """Left to right, with heads that guess what stands further ahead."""
     headed = {"encoder_layers": 6, "decoder_layers": 1, "kind": "headed"}
-    headed |= {"more": {"bos": BOS, "eos": EOS, "heads": 7}}
+    framed = {"bos": BOS, "eos": EOS}
+    again = {**headed, "kind": "recursive", "more": {**framed, "frequent": 512}}
+    leaping = {**headed, "kind": "leaping", "more": {**framed, "heads": 7, "stride": 2}}
+    headed |= {"more": {**framed, "heads": 7}}
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
-        "leaps": _with(Paradigm(objective=Leaps(), **{**headed, "kind": "leaping"}), stride=2),
-        "leaps-frozen": _with(
-            Paradigm(objective=Leaps(frozen=True), **{**headed, "kind": "leaping"}), stride=2
-        ),
+        "leaps": Paradigm(objective=Leaps(), **leaping),
+        "leaps-frozen": Paradigm(objective=Leaps(frozen=True), **leaping),
+        "fastmtp": Paradigm(objective=Recursive(), **again),
+        "fastmtp-one-step": Paradigm(objective=Recursive(steps=1), **again),
     }
 
 

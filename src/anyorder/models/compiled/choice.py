@@ -16,16 +16,19 @@ from torch import nn
 
 from anyorder.models.compiled.headed import CompiledHeaded, CompiledLeap
 from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
+from anyorder.models.compiled.recursive import CompiledRecursive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
 
 KINDS: Final[Mapping[type, Any]] = {
     Seq2Seq: CompiledSeq2Seq,
     HeadedSeq2Seq: CompiledHeaded,
     LeapSeq2Seq: CompiledLeap,
+    RecursiveSeq2Seq: CompiledRecursive,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }

@@ -104,7 +104,7 @@ class CompiledSourceLM:
     def new_cache(self, batch: int, room: int) -> CompiledCache:
         """Reads the sources. A batch of 1 beside several sources is that of the first alone."""
         assert batch in (1, len(self.sources)), f"{batch} rows for {len(self.sources)} sources"
-        source, _ = self.by.encoded(self.sources[:batch])
+        source, _ = self._encoded(batch)
         code = self.by.decoder
         own = KeyValues(
             layers=code.plan.layers,
@@ -115,6 +115,10 @@ class CompiledSourceLM:
             dtype=torch.float32,
         )
         return CompiledCache(own, source, list(range(batch)))
+
+    def _encoded(self, batch: int) -> tuple[Source, Float[Tensor, "N X"]]:
+        """The first sources, and what else is made of their states."""
+        return self.by.encoded(self.sources[:batch])
 
     @torch.inference_mode(False)
     @torch.no_grad()
