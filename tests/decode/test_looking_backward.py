@@ -90,8 +90,8 @@ def test_it_has_a_name() -> None:
     assert label(LookingBackward()) == "looking-backward"
     with pytest.raises(ValueError, match="1 guess or more"):
         LookingBackward(width=0)
+    case = Case(model=object(), draft=None, rows=(Row(prompt=(2,), new=1),))
     with pytest.raises(ValueError, match="needs a LeapLM"):
-        case = Case(model=object(), draft=None, rows=(Row(prompt=(2,), new=1),))
         run(LookingBackward(), case.model, case.canvas(), case.sampler())
 
 

@@ -8,7 +8,8 @@
 The model is frozen; the head alone learns. Step k reads the true token n + k, and sees what it will
 see when it drafts: its own chain, and before that the cells that the model has read.
 Source: Cai et al. 2025 (arXiv:2509.18362), equation 2 for the weights, which sum to 1.
-Shapes: B rows, N target cells (one more than a target has tokens), E keys, V vocabulary, C channels.
+Shapes: B rows, N target cells (one more than a target has tokens), E keys, S source cells, V
+vocabulary, C channels.
 """
 
 from dataclasses import dataclass
