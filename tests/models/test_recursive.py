@@ -63,7 +63,7 @@ def test_the_head_alone_learns() -> None:
     assert net.training
     assert sum(Recursive(steps=4, decay=0.3).weights) == pytest.approx(1.0)
     for wrong in ({"steps": 0}, {"decay": 0.0}, {"smoothing": 1.0}):
-        with pytest.raises(ValueError, match="1 step or more|label smoothing"):
+        with pytest.raises(ValueError, match=r"1 step or more|label smoothing"):
             Recursive(**wrong)
 
 
