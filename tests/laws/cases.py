@@ -119,6 +119,8 @@ class Headed:
 
     net: Transformer
     heads: int = 2
+    leaps: int = 2
+    stride: int = 2
 
     @property
     def vocab_size(self) -> int:
@@ -143,6 +145,30 @@ class Headed:
     def ahead(self, features_BC: torch.Tensor) -> torch.Tensor:
         best_BH = features_BC.topk(1 + self.heads).indices[:, 1:]
         return torch.nn.functional.one_hot(best_BH, self.vocab_size).double()
+
+    def leaping(self, features_BC: torch.Tensor) -> torch.Tensor:
+        return self.ahead(features_BC).flip(1)
+
+    @property
+    def frequent_U(self) -> torch.Tensor:
+        return torch.arange(0, self.vocab_size, 2)
+
+    def new_head_cache(self, batch: int, room: int) -> Any:
+        return self.net.new_cache(batch, room)
+
+    def onward(
+        self,
+        features_BTC: torch.Tensor,
+        tokens_BT: torch.Tensor,
+        place_BT: torch.Tensor,
+        cache: Any,
+    ) -> torch.Tensor:
+        cache.reserve(tokens_BT.shape[1])
+        read_BTV = torch.nn.functional.one_hot(tokens_BT, self.vocab_size)
+        return features_BTC.roll(1, -1) - read_BTV
+
+    def said(self, features_BC: torch.Tensor, among_U: torch.Tensor | None) -> torch.Tensor:
+        return features_BC if among_U is None else features_BC[:, among_U]
 
 
 def examples(count: int) -> settings:

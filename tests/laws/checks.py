@@ -181,6 +181,30 @@ class Counted:
     def ahead(self, features_BC: Any) -> Any:
         return self.watched.ahead(features_BC)
 
+    @property
+    def leaps(self) -> int:
+        return self.watched.leaps
+
+    @property
+    def stride(self) -> int:
+        return self.watched.stride
+
+    def leaping(self, features_BC: Any) -> Any:
+        return self.watched.leaping(features_BC)
+
+    @property
+    def frequent_U(self) -> Any:
+        return self.watched.frequent_U
+
+    def new_head_cache(self, batch: int, room: int) -> Any:
+        return self.watched.new_head_cache(batch, room)
+
+    def onward(self, features_BTC: Any, tokens_BT: Any, place_BT: Any, cache: Any) -> Any:
+        return self.watched.onward(features_BTC, tokens_BT, place_BT, cache)
+
+    def said(self, features_BC: Any, among_U: Any) -> Any:
+        return self.watched.said(features_BC, among_U)
+
 
 def follows_the_target(accept: Any, residual: Any, p_V: Tensor, q_V: Tensor) -> None:
     """Law 2, for one token: q(x) accept(x) + P(reject) residual(x) = p(x)."""

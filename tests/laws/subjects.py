@@ -13,8 +13,10 @@ from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -64,6 +66,13 @@ SUBJECTS: dict[str, Factory] = {
     "head tree, one cell": lambda draft, V: HeadTree(size=1),
     "head tree, shallow": lambda draft, V: HeadTree(size=9, depth=1),
     "head tree, of one shape": lambda draft, V: HeadTree(size=7, rank_odds=(0.5, 0.4)),
+    "looking backward": lambda draft, V: LookingBackward(),
+    "looking backward, three guesses": lambda draft, V: LookingBackward(width=3),
+    "recursive head": lambda draft, V: RecursiveHead(),
+    "recursive head, all tokens": lambda draft, V: RecursiveHead(width=6, frequent=False),
+    "recursive head, one guess": lambda draft, V: RecursiveHead(width=1),
+    "lenient, recursive head": lambda draft, V: Lenient(RecursiveHead(width=4), top=3),
+    "lenient, looking backward": lambda draft, V: Lenient(LookingBackward(width=4), top=3),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),

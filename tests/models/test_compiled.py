@@ -19,8 +19,10 @@ from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
 from anyorder.models.compiled.choice import KINDS, compiled
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.load import load
 from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
+from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack, Source
@@ -51,6 +53,10 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
     }
     if kind is HeadedSeq2Seq:
         net: nn.Module = HeadedSeq2Seq(HeadedSizes(**sizes, bos=1, eos=2, heads=2))
+    elif kind is LeapSeq2Seq:
+        net = LeapSeq2Seq(LeapSizes(**sizes, bos=1, eos=2, heads=2))
+    elif kind is RecursiveSeq2Seq:
+        net = RecursiveSeq2Seq(RecursiveSizes(**sizes, bos=1, eos=2))
     elif issubclass(kind, Seq2Seq):
         net = kind(Seq2SeqSizes(**sizes, bos=1, eos=2))
     else:

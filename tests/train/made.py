@@ -6,6 +6,7 @@ import torch
 
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -17,13 +18,16 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
+from anyorder.objectives.batch import MayFreeze
 from anyorder.train.batches import Rows
+from anyorder.train.paradigms import paradigms
 
 WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.1)
 _FRAMED: dict[str, Any] = {
@@ -78,6 +82,22 @@ def transfer() -> TransferSeq2Seq:
     torch.manual_seed(1)
     sizes = {**_FRAMED, "decoder_layers": 2}
     return TransferSeq2Seq(TransferSizes(**sizes, transfers=2, passes=2, apart=1))
+
+
+def leaping() -> LeapSeq2Seq:
+    torch.manual_seed(1)
+    return LeapSeq2Seq(LeapSizes(**_FRAMED, heads=2, stride=2))
+
+
+def recursive() -> RecursiveSeq2Seq:
+    torch.manual_seed(1)
+    return RecursiveSeq2Seq(RecursiveSizes(**_FRAMED, frequent=6))
+
+
+def frozen(paradigm: str) -> bool:
+    """Whether it trains parts alone, on a model that must be there."""
+    objective = paradigms()[paradigm].objective
+    return isinstance(objective, MayFreeze) and objective.frozen
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

@@ -15,6 +15,7 @@ from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from tests.elsewhere import elsewhere
+from tests.train.made import frozen
 
 TASK = CopyOrReverse(length=3, alphabet=5, pairs=20)
 WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.0)
@@ -30,10 +31,8 @@ def weights(folder: Path, name: str, where: torch.device, steps: int = 3) -> dic
     """Of a small model after a short training."""
     paradigm = replace(paradigms()[name], width=WIDTH)
     recipe, before = replace(RECIPE, steps=steps), None
-    base = {"blockwise-frozen": "deep-shallow"}.get(name)
-    if isinstance(paradigm.objective, Foretell):
-        base = "deep"
-    if base:  # heads are nothing alone
+    if frozen(name):  # heads are nothing alone
+        base = "deep" if isinstance(paradigm.objective, Foretell) else "deep-shallow"
         before = folder.parent / "before"
         fit(TASK, replace(paradigms()[base], width=WIDTH), recipe, before)
     translator = fit(TASK, paradigm, recipe, folder, begin_from=before, device=where)

@@ -11,14 +11,13 @@ from anyorder.data.own import OwnPairs
 from anyorder.data.pairs import Example
 from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator, is_ours, opened
-from anyorder.objectives.foretell import Foretell
 from anyorder.train.distill import Distilled, distill, never_learnt
 from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import Paradigm, paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from anyorder.units.training import letters, save_units
-from tests.train.made import WIDTH
+from tests.train.made import WIDTH, frozen
 
 RECIPE = Recipe(steps=8, cells=200, check_every=4, schedule=InverseRoot(peak=3e-3, warmup=2))
 
@@ -109,8 +108,7 @@ def test_what_is_tested_must_not_be_learnt(own: OwnPairs, tmp_path: Path) -> Non
 def test_every_paradigm_is_trained_saved_and_opened(
     own: OwnPairs, name: str, tmp_path: Path
 ) -> None:
-    alone = name == "blockwise-frozen" or isinstance(paradigms()[name].objective, Foretell)
-    before = tmp_path / "before" if alone else None
+    before = tmp_path / "before" if frozen(name) else None
     if before:  # heads are nothing alone
         fit(own, small("deep-shallow"), RECIPE, before)
     made = fit(own, small(name), RECIPE, tmp_path / "m", begin_from=before)

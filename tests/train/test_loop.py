@@ -15,7 +15,7 @@ from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.objectives.ahead import Ahead
+from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -33,6 +33,7 @@ from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
@@ -42,11 +43,13 @@ from tests.train.made import (
     fertile,
     guided,
     headed,
+    leaping,
     length_based,
     levenshtein,
     markov,
     masked_lm,
     parallel,
+    recursive,
     rows,
     seq2seq,
     skipping,
@@ -72,6 +75,9 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "skipping layers": (skipping, CrossEntropy()),
     "heads that foretell": (headed, Foretell()),
     "hidden transfer": (transfer, Foretell()),
+    "leaps": (leaping, Leaps()),
+    "leaps of a frozen model": (leaping, Leaps(frozen=True)),
+    "a head that goes on": (recursive, Recursive()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),
@@ -100,7 +106,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
 UNKNOWABLE = {"DAG, infilling"}
 
 # The better it writes, the harder are the mistakes that it learns to delete.
-SLOW = {"Levenshtein": 480}
+SLOW = {"Levenshtein": 480, "leaps": 480}
 
 
 WITHOUT_PAIRS = {"masked language model": (masked_lm, MaskedTexts(share=0.4))}  # texts of chance

@@ -7,8 +7,10 @@ from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -25,9 +27,11 @@ __all__ = [
     "Jacobi",
     "LeftToRight",
     "Lenient",
+    "LookingBackward",
     "OptTree",
     "ParallelDraft",
     "PromptCopy",
+    "RecursiveHead",
     "Speculative",
     "TokenRecycling",
     "TrigramSearch",

@@ -10,7 +10,7 @@ Kasai et al. 2021 (arXiv:2006.10369).
 Shapes: B rows, S source cells, N target cells, T new cells, V target vocabulary, C channels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 from anyorder.masks import Tree, causal
 from anyorder.models.sources import OfSources, padded
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.layers import EncoderDecoder, Width
+from anyorder.nets.layers import EncoderDecoder, KeysValues, Layer, Memory, Width
 from anyorder.nets.source_cache import SourceCache
 
 
@@ -97,7 +97,7 @@ class SourceLM(OfSources[Seq2Seq]):
         """Reads the sources. A batch of 1 beside several sources is that of the first alone."""
         s, B = self.net.sizes, len(self.source_BS)
         assert batch in (1, B), f"{batch} rows for {B} sources"
-        memory = self.net.encode(self.source_BS[:batch], self.source_B[:batch])
+        memory = self._memory(batch)
         own = KeyValues(
             layers=s.decoder_layers,
             batch=batch,
@@ -107,6 +107,10 @@ class SourceLM(OfSources[Seq2Seq]):
             dtype=memory.states_BSC.dtype,
         )
         return SourceCache(own, self.net.decoder.sources(memory))
+
+    def _memory(self, batch: int) -> Memory:
+        """The states of the first sources."""
+        return self.net.encode(self.source_BS[:batch], self.source_B[:batch])
 
     def runs(self, place_BT: Int[Tensor, "B T"]) -> Sequence[bool | Bool[Tensor, "B T"]]:
         """For each layer, whether cells at these places run through it: all, none, or which."""
@@ -131,7 +135,7 @@ class SourceLM(OfSources[Seq2Seq]):
         tree: Tree | None = None,
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
-        """See `HeadedLM.extend_with_features`. Raises ValueError when the cache has no room."""
+        """See `FeaturedLM.extend_with_features`. Raises ValueError when the cache has no room."""
         *_, x_BTC = self.levels(tokens_BT, cache, tree=tree)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(len(x_BTC))[:, None], score_BS]
@@ -157,18 +161,23 @@ class SourceLM(OfSources[Seq2Seq]):
         yield x_BTC
         every = zip(self.net.decoder.each, cache.sources, self.runs(place_BT), strict=True)
         for number, (layer, source, runs) in enumerate(every):
-            if runs is False:
-                yield x_BTC
-                continue
-
-            def own_cells(normed: Tensor, at=number, by=layer) -> tuple:
-                keys, values = by.own.keys_values(normed)
-                both = own.write(at, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
-                return tuple(kept[:, :, :end] for kept in both), sees
-
-            made_BTC = layer(x_BTC, own_cells, source)
-            x_BTC = made_BTC if runs is True else made_BTC.where(runs[..., None], x_BTC)
+            if runs is not False:
+                made_BTC = layer(x_BTC, beyond(own, number, layer, at_BT, end, sees), source)
+                x_BTC = made_BTC if runs is True else made_BTC.where(runs[..., None], x_BTC)
             yield x_BTC
+
+
+def beyond(
+    own: KeyValues, number: int, layer: Layer, at_BT: Tensor | None, end: int, sees: Tensor | None
+) -> Callable[[Tensor], tuple[KeysValues, Tensor | None]]:
+    """What the new cells of a layer see of its text: they are written beyond the committed ones."""
+
+    def own_cells(normed: Tensor) -> tuple[KeysValues, Tensor | None]:
+        keys, values = layer.own.keys_values(normed)
+        keys, values = own.write(number, keys.transpose(1, 2), values.transpose(1, 2), at_BT)
+        return (keys[:, :, :end], values[:, :, :end]), sees
+
+    return own_cells
 
 
 def sees_of_new(begin_B1: Tensor, T: int, end: int, tree: Tree | None) -> Tensor:

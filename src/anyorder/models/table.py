@@ -136,7 +136,7 @@ class TableLM:
     def extend_with_features(
         self, tokens_BT: Int[Tensor, "B T"], cache: TableCache, **options: Any
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S 1"]]:
-        """See `HeadedLM.extend_with_features`: heads read the context."""
+        """See `FeaturedLM.extend_with_features`: heads read the context."""
         logits_BSV = self.extend(tokens_BT, cache, **options)
         fresh_BS = torch.tensor(cache.fresh)
         score_BS = options.get("score_BS")
@@ -146,15 +146,62 @@ class TableLM:
 
     def ahead(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
         """What the likeliest tokens lead to; wrong after some contexts, as heads are."""
+        return self._likely(features_BC, self.heads)
+
+    def _likely(self, features_BC: Float[Tensor, "B 1"], count: int) -> Float[Tensor, "B H V"]:
         context_B = features_BC[:, 0].long()
         guesses = []
-        for _ in range(self.heads):
+        for _ in range(count):
             likely_B = self.logits_HV[context_B].argmax(-1)
             context_B = (self.vocab_size * context_B + likely_B) % len(self.logits_HV)
             odd_B1 = (context_B % 4 == 0)[:, None]
             logits_BV = self.logits_HV[context_B]
             guesses.append(torch.where(odd_B1, -logits_BV, logits_BV))
         return torch.stack(guesses, 1)
+
+    @property
+    def leaps(self) -> int:
+        return 3
+
+    @property
+    def stride(self) -> int:
+        return 2
+
+    def leaping(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
+        """What the likeliest tokens lead to, every other one."""
+        far = self.stride * self.leaps
+        return self._likely(features_BC, far)[:, self.stride - 1 :: self.stride]
+
+    @property
+    def frequent_U(self) -> Int[Tensor, " U"]:
+        return torch.arange(self.vocab_size - 1)
+
+    def new_head_cache(self, batch: int, room: int) -> TableCache:
+        return self.new_cache(batch, room)
+
+    def onward(
+        self,
+        features_BTC: Float[Tensor, "B T 1"],
+        tokens_BT: Int[Tensor, "B T"],
+        place_BT: Int[Tensor, "B T"],
+        cache: TableCache,
+    ) -> Float[Tensor, "B T 1"]:
+        """See `RecursiveLM.onward`: features are a context. Raises ValueError without room."""
+        (B, T), cells = tokens_BT.shape, max(map(len, cache.contexts))
+        if cells + T > cache.room:
+            raise ValueError(f"the cache has room for {cache.room} cells a row")
+        fresh_BT = (self.vocab_size * features_BTC[..., 0].long() + tokens_BT) % len(self.logits_HV)
+        cache.fresh, cache.parents = fresh_BT.tolist(), Tree.chain(B, T).parents_BT.tolist()
+        return fresh_BT[..., None].double()
+
+    def said(
+        self, features_BC: Float[Tensor, "B 1"], among_U: Int[Tensor, " U"] | None
+    ) -> Float[Tensor, "B U"]:
+        """What follows after a context; wrong after some, as `ahead`."""
+        context_B = features_BC[:, 0].long()
+        sign_B1 = torch.where(context_B % 4 == 0, -1.0, 1.0)[:, None]
+        logits_BV = sign_B1 * self.logits_HV[context_B]
+        return logits_BV if among_U is None else logits_BV[:, among_U]
 
     def _read(self, old: list[int], tokens: list[int], parents: list[int]) -> list[int]:
         """The context after each new cell of one row."""

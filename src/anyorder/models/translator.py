@@ -23,6 +23,7 @@ from anyorder.canvas import Canvas
 from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.length_based import LengthTransformer
 from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.markov import MarkovSizes, MarkovTransformer
@@ -34,6 +35,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
+from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
@@ -87,6 +89,10 @@ KINDS: Mapping[str, Kind] = {
         TransferSeq2Seq,
         TransferSizes,
         ("head-tree", "blockwise", "left-to-right", "beam:width=4"),
+    ),
+    "leaping": Kind(LeapSeq2Seq, LeapSizes, ("looking-backward", "left-to-right", "beam:width=4")),
+    "recursive": Kind(
+        RecursiveSeq2Seq, RecursiveSizes, ("recursive-head", "left-to-right", "beam:width=4")
     ),
     "parallel": Kind(
         LengthTransformer,

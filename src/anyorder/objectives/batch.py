@@ -60,6 +60,16 @@ class Objective(Protocol):
 
 
 @runtime_checkable
+class MayFreeze(Protocol):
+    """An objective that can leave all as it was that the model had before its own parts came."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
 class ReadsWhatItWrites(Protocol):
     """An objective that reads targets as sources: both sides must have one vocabulary."""
 

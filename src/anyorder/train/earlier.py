@@ -16,7 +16,6 @@ from typing import Final
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.skipping import SkippingSeq2Seq
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")

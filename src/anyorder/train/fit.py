@@ -20,10 +20,9 @@ from anyorder.data.joint import joint
 from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
+from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import Translator
-from anyorder.objectives.ahead import Ahead
-from anyorder.objectives.batch import Objective, ReadsWhatItWrites
-from anyorder.objectives.foretell import Foretell
+from anyorder.objectives.batch import MayFreeze, Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
@@ -90,7 +89,7 @@ def _earlier(objective: Objective, begin_from: Path | None) -> Earlier | None:
     """What the training begins with. Raises ValueError where it can't begin with nothing."""
     if begin_from:
         return Earlier(begin_from)
-    if isinstance(objective, Ahead | Foretell) and objective.frozen:
+    if isinstance(objective, MayFreeze) and objective.frozen:
         raise ValueError(
             "this paradigm trains heads alone, on a model that must be there: name the folder of "
             "an autoregressive one of these sizes (`deep-shallow`, `deep`) with --begin-from "
@@ -112,6 +111,8 @@ def _prepared(
         rows_of(part, *units, longest=translator.longest, on_remark=on_remark)
         for part in (splits.train, splits.valid)
     )
+    if isinstance(translator.net, RecursiveSeq2Seq):
+        translator.net.learn_frequent(rows.targets)
     if isinstance(objective, LearnsFertilities):
         rows, held_out = with_fertilities(objective.aligner, rows, held_out)
     if isinstance(objective, LearnsWords):

@@ -14,7 +14,7 @@ from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.models.translator import KINDS, Net, built
 from anyorder.nets.layers import Width
-from anyorder.objectives.ahead import Ahead
+from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
@@ -32,6 +32,7 @@ from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.units.special import BLANK, BOS, EOS
 
@@ -154,10 +155,17 @@ def paradigms() -> Mapping[str, Paradigm]:
 def _headed() -> dict[str, Paradigm]:
     """Left to right, with heads that guess what stands further ahead."""
     headed = {"encoder_layers": 6, "decoder_layers": 1, "kind": "headed"}
-    headed |= {"more": {"bos": BOS, "eos": EOS, "heads": 7}}
+    framed = {"bos": BOS, "eos": EOS}
+    again = {**headed, "kind": "recursive", "more": {**framed, "frequent": 512}}
+    leaping = {**headed, "kind": "leaping", "more": {**framed, "heads": 7, "stride": 2}}
+    headed |= {"more": {**framed, "heads": 7}}
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+        "leaps": Paradigm(objective=Leaps(), **leaping),
+        "leaps-frozen": Paradigm(objective=Leaps(frozen=True), **leaping),
+        "fastmtp": Paradigm(objective=Recursive(), **again),
+        "fastmtp-one-step": Paradigm(objective=Recursive(steps=1), **again),
     }
 
 

@@ -1,6 +1,7 @@
 """What goes through the loop of draft and verify: guesses, and what a call of the target showed.
 
-Shapes: B rows, K drafted cells, J chains of W tokens, S scored cells, V vocabulary, C channels.
+Shapes: B rows, K drafted cells, J chains of W tokens, S scored cells, V vocabulary, C channels,
+P cells of a path.
 """
 
 from dataclasses import dataclass
@@ -48,6 +49,15 @@ class Seen:
     logits_BSV: Float[Tensor, "B S V"]
     written: Written | None = None
     features_BSC: Float[Tensor, "B S C"] | None = None
+
+    @property
+    def stands(self) -> tuple[Int[Tensor, "B P"], Int[Tensor, " B"]]:
+        """The scored cells that stand in the text now, one after the other, and how many of each
+        row; of a prompt, or forced cells, the last alone.
+        """
+        if self.written is None:
+            return self.last_B[:, None], self.real_BS.any(-1).long()
+        return self.written.path_BP, self.written.count_B
 
     @property
     def last_B(self) -> Int[Tensor, " B"]:

@@ -71,7 +71,7 @@ class DraftVerify(ABC):
 
     @property
     def reads_features(self) -> bool:
-        """Whether `observe` wants the features of scored cells, of a `HeadedLM`."""
+        """Whether `observe` wants the features of scored cells, of a `FeaturedLM`."""
         return False
 
     @property

@@ -14,11 +14,14 @@ from typing import Any, Final, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from anyorder.models.compiled.headed import CompiledHeaded
+from anyorder.models.compiled.headed import CompiledHeaded, CompiledLeap
 from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
+from anyorder.models.compiled.recursive import CompiledRecursive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.headed import HeadedSeq2Seq
+from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.token_order import TokenOrderSeq2Seq
 
@@ -26,6 +29,8 @@ KINDS: Final[Mapping[type, Any]] = {
     Seq2Seq: CompiledSeq2Seq,
     HeadedSeq2Seq: CompiledHeaded,
     TokenOrderSeq2Seq: CompiledSeq2Seq,
+    LeapSeq2Seq: CompiledLeap,
+    RecursiveSeq2Seq: CompiledRecursive,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }

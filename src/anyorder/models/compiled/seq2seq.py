@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import CompiledEncoder, close, placed, trial
@@ -30,10 +30,13 @@ from anyorder.nets.source_cache import BesideSource
 class CompiledSeq2Seq(CompiledEncoder[Seq2Seq]):
     """See `Seq2Seq`."""
 
-    def __init__(self, net: Seq2Seq, precision: str, *beside_head: Plain) -> None:
-        """`beside_head`: what else is made of the features."""
+    def __init__(
+        self, net: Seq2Seq, precision: str, *beside_head: Plain, before: Sequence[nn.Linear] = ()
+    ) -> None:
+        """`beside_head`: what else is made of the features; `before`: of the source's states."""
         head = Plain(net.target.table.weight.detach())
-        super().__init__(net, precision, stacked(head, *beside_head) if beside_head else head)
+        head = stacked(head, *beside_head) if beside_head else head
+        super().__init__(net, precision, head, *before)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledSourceLM":
         padded(sources)
@@ -101,7 +104,7 @@ class CompiledSourceLM:
     def new_cache(self, batch: int, room: int) -> CompiledCache:
         """Reads the sources. A batch of 1 beside several sources is that of the first alone."""
         assert batch in (1, len(self.sources)), f"{batch} rows for {len(self.sources)} sources"
-        source, _ = self.by.encoded(self.sources[:batch])
+        source, _ = self._encoded(batch)
         code = self.by.decoder
         own = KeyValues(
             layers=code.plan.layers,
@@ -112,6 +115,10 @@ class CompiledSourceLM:
             dtype=torch.float32,
         )
         return CompiledCache(own, source, list(range(batch)))
+
+    def _encoded(self, batch: int) -> tuple[Source, Float[Tensor, "N X"]]:
+        """The first sources, and what else is made of their states."""
+        return self.by.encoded(self.sources[:batch])
 
     @torch.inference_mode(False)
     @torch.no_grad()

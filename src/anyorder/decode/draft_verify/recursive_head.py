@@ -1,0 +1,119 @@
+"""One head drafts a chain: it reads its own guess, and what it knew when it made it, and goes on.
+
+    RecursiveHead(width=3)
+    RecursiveHead(width=3, frequent=False)        # guesses among all tokens, not the frequent ones
+
+Each right cell that the target has read is read by the head, too, as soon as the token behind it is
+written; its guesses are read to make the next one, and forgotten. Of a prompt, and of forced cells,
+the head reads the last cell alone.
+Source: Cai et al. 2025 (arXiv:2509.18362). What the head says is checked as a chain.
+Shapes: B rows, K guessed cells, P cells of a path, C channels, U tokens among which is guessed.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.reading import open_run, room
+from anyorder.decode.sampling import Sampler
+from anyorder.models.capability import Cache, RecursiveLM
+
+
+@dataclass(frozen=True)
+class Onward:
+    """The head's cache, and its features behind the newest token of each row, where it has some.
+
+    `length_B`: right cells in the cache; beyond them are guesses. `frontier_B`: where rows end.
+    """
+
+    model: RecursiveLM
+    cache: Cache
+    length_B: Int[Tensor, " B"]
+    frontier_B: Int[Tensor, " B"]
+    known_B: Bool[Tensor, " B"]
+    features_BC: Float[Tensor, "B C"] | None = None
+
+
+@final
+@dataclass(frozen=True)
+class RecursiveHead(DraftVerify):
+    """Drafts what one head finds likeliest, up to `width` times in a row, each time after its own
+    guess; `frequent`: among the tokens alone that are frequent. The target checks with all tokens.
+    """
+
+    width: int = 3
+    frequent: bool = True
+    needs: ClassVar[tuple[type, ...]] = (RecursiveLM,)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"a head makes 1 guess or more, not {self.width}")
+
+    @property
+    def most_drafted(self) -> int:
+        return self.width
+
+    @property
+    def reads_features(self) -> bool:
+        return True
+
+    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Onward:
+        B = len(canvas.tokens_BN)
+        cache = model.new_head_cache(B, room(canvas) + 2 * self.width + 1)
+        none_B = torch.zeros(B, dtype=torch.long)
+        return Onward(model, cache, none_B, canvas.frontier_B, none_B.bool())
+
+    def draft(self, memory: Onward, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        width_B = memory.known_B * (open_run(canvas) - 1).clamp(0, self.width)
+        width, features_BC = int(width_B.max()), memory.features_BC
+        if not width or features_BC is None:
+            return None
+        model, one_B = memory.model, (width_B > 0).long()
+        among_U = model.frequent_U if self.frequent else None
+        memory.cache.trim(memory.length_B)
+        guesses: list[Tensor] = []
+        while True:
+            best_B1 = model.said(features_BC, among_U).argmax(-1, keepdim=True)
+            guesses.append((best_B1 if among_U is None else among_U[best_B1]).cpu())
+            if len(guesses) == width:
+                break
+            place_B1 = canvas.frontier_B[:, None] + len(guesses) - 1
+            features_BC = model.onward(features_BC[:, None], guesses[-1], place_B1, memory.cache)[
+                :, 0
+            ]
+            memory.cache.keep(torch.zeros_like(best_B1), one_B)
+        cells_K = torch.arange(width)
+        parents_BK = torch.where(cells_K < width_B[:, None], cells_K - 1, -2)
+        return Draft(torch.cat(guesses, 1), parents_BK)
+
+    def observe(self, memory: Onward, seen: Seen) -> Onward:
+        if seen.features_BSC is None:  # a part of a prompt
+            return memory
+        (path_BP, count_B), canvas = seen.stands, seen.canvas
+        B, P = path_BP.shape
+        rows_B1 = torch.arange(B)[:, None]
+        # the path begins with the cell before the frontier; each cell is read with the token behind
+        place_BP = memory.frontier_B[:, None] + torch.arange(P)
+        place_BP = place_BP.clamp_max(canvas.tokens_BN.shape[1] - 1)
+        memory.cache.trim(memory.length_B)
+        features_BPC = memory.model.onward(
+            seen.features_BSC[rows_B1, path_BP],
+            canvas.tokens_BN[rows_B1, place_BP],
+            place_BP,
+            memory.cache,
+        )
+        memory.cache.keep(torch.arange(P).expand(B, P), count_B)
+        jumps_B = canvas.frontier_B != memory.frontier_B + count_B  # over forced cells
+        return replace(
+            memory,
+            length_B=memory.cache.length_B,
+            frontier_B=canvas.frontier_B,
+            known_B=canvas.live_B & (count_B > 0) & ~jumps_B,
+            features_BC=features_BPC[torch.arange(B), (count_B - 1).clamp_min(0)],
+        )

@@ -1,0 +1,89 @@
+"""A compiled `RecursiveSeq2Seq`: what the head sees of the source is compiled with the encoder.
+
+    lm = CompiledRecursive(net, "float32").read([[4, 5, 6], [7]])
+
+The head's layer itself is torch's operators, for a cell or a few of each row.
+Shapes: B rows, T new cells, S source cells, N source cells without padding, U chosen tokens, C
+channels, X numbers beside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
+from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.models.sources import padded
+from anyorder.nets.compiled.stack import Source as Compiled
+from anyorder.nets.layers import sees_of
+from anyorder.nets.source_cache import Source, SourceCache
+
+
+class CompiledRecursive(CompiledFeatured):
+    """See `RecursiveSeq2Seq`."""
+
+    def __init__(self, net: RecursiveSeq2Seq, precision: str) -> None:
+        cross = net.onward.layer.cross
+        assert cross is not None, "the head looks at the source"
+        super().__init__(net, precision, cross.key_value)
+        self.recursive = net
+
+    def read(self, sources: Sequence[Sequence[int]]) -> "CompiledRecursiveLM":
+        padded(sources)
+        return CompiledRecursiveLM(self, sources)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledRecursiveLM(CompiledFeaturedLM):
+    """Satisfies `RecursiveLM`."""
+
+    by: CompiledRecursive
+    encoded: dict[int, tuple[Compiled, Tensor]] = field(default_factory=dict, repr=False)
+
+    @property
+    def frequent_U(self) -> Int[Tensor, " U"]:
+        return self.by.recursive.frequent_U
+
+    def _encoded(self, batch: int) -> tuple[Compiled, Float[Tensor, "N X"]]:
+        """Of the first sources, once for the decoder and for the head."""
+        if batch not in self.encoded:
+            self.encoded[batch] = super()._encoded(batch)
+        return self.encoded[batch]
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def new_head_cache(self, batch: int, room: int) -> SourceCache:
+        """See `RecursiveLM.new_head_cache`."""
+        return self.by.recursive.head_cache(batch, room, self._source(batch))
+
+    def _source(self, batch: int) -> Source:
+        """The head's keys and values of the sources, with padding."""
+        source, both_NX = self._encoded(batch)
+        count_B = torch.tensor(source.counts)
+        sees_B1S = sees_of(count_B, int(count_B.max()))
+        both_BSX = both_NX.new_zeros(*sees_B1S[:, 0].shape, both_NX.shape[1])
+        both_BSX[sees_B1S[:, 0]] = both_NX
+        heads = self.by.recursive.sizes.width.heads
+        keys_BSHD, values_BSHD = both_BSX.unflatten(2, (2, heads, -1)).unbind(2)
+        return (keys_BSHD.transpose(1, 2), values_BSHD.transpose(1, 2)), sees_B1S
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def onward(
+        self,
+        features_BTC: Float[Tensor, "B T C"],
+        tokens_BT: Int[Tensor, "B T"],
+        place_BT: Int[Tensor, "B T"],
+        cache: SourceCache,
+    ) -> Float[Tensor, "B T C"]:
+        """See `RecursiveLM.onward`. Raises ValueError when the cache has no room."""
+        return self.by.recursive.extended(features_BTC, tokens_BT, place_BT, cache)
+
+    def said(
+        self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
+    ) -> Float[Tensor, "B U"]:
+        """See `RecursiveLM.said`."""
+        return self.by.recursive.said(features_BC, among_U)
