@@ -73,10 +73,12 @@ class Tree:
     """Drafted cells that hang below the committed text; each names its parent.
 
     `parents_BT[b, t] < t`, and -1 makes a cell a child of the committed text. A chain is the tree
-    in which every cell is the parent of the next.
+    in which every cell is the parent of the next. `probes`: the last so many cells of each row are
+    no guesses; they are read for what is said behind them, and never kept.
     """
 
     parents_BT: Int[Tensor, "B T"]
+    probes: int = 0
 
     def __post_init__(self) -> None:
         T = self.parents_BT.shape[1]

@@ -174,6 +174,10 @@ class Counted:
     def heads(self) -> int:
         return self.watched.heads
 
+    @property
+    def mask(self) -> int:
+        return self.watched.mask
+
     def extend_with_features(self, tokens_BT: Any, cache: Any, **options: Any) -> Any:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend_with_features(tokens_BT, cache, **options)

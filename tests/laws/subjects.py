@@ -13,6 +13,7 @@ from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -55,7 +56,12 @@ SUBJECTS: dict[str, Factory] = {
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
     "blockwise": lambda draft, V: Blockwise(),
     "blockwise, one guess": lambda draft, V: Blockwise(width=1),
+    "SPACE": lambda draft, V: Space(width=3),
+    "SPACE, one mask": lambda draft, V: Space(width=1),
+    "SPACE, in two calls": lambda draft, V: Space(width=4, fused=False),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
+    "lenient, SPACE": lambda draft, V: Lenient(Space(width=2), top=2),
+    "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),

@@ -21,6 +21,7 @@ from anyorder.models.compiled.choice import KINDS, compiled
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.load import load
 from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
+from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack, Source
@@ -51,6 +52,8 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
     }
     if kind is HeadedSeq2Seq:
         net: nn.Module = HeadedSeq2Seq(HeadedSizes(**sizes, bos=1, eos=2, heads=2))
+    elif kind is SemiAutoregressive:
+        net = SemiAutoregressive(SemiAutoregressiveSizes(**sizes, bos=1, eos=2, mask=3))
     elif kind is Seq2Seq:
         net = Seq2Seq(Seq2SeqSizes(**sizes, bos=1, eos=2))
     else:

@@ -18,6 +18,7 @@ from anyorder.models.parallel import (
     ParallelSizes,
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
+from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
@@ -57,6 +58,11 @@ def seq2seq() -> Seq2Seq:
 def headed() -> HeadedSeq2Seq:
     torch.manual_seed(1)
     return HeadedSeq2Seq(HeadedSizes(**_FRAMED, heads=2))
+
+
+def semi_autoregressive() -> SemiAutoregressive:
+    torch.manual_seed(1)
+    return SemiAutoregressive(SemiAutoregressiveSizes(**_FRAMED, mask=3))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

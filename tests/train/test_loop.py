@@ -31,6 +31,7 @@ from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
@@ -45,6 +46,7 @@ from tests.train.made import (
     masked_lm,
     parallel,
     rows,
+    semi_autoregressive,
     seq2seq,
 )
 
@@ -61,6 +63,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
+    "masks behind a text": (semi_autoregressive, SemiAutoregressiveTuning()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -7,6 +7,7 @@ from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -24,6 +25,7 @@ __all__ = [
     "Lenient",
     "OptTree",
     "PromptCopy",
+    "Space",
     "Speculative",
     "TokenRecycling",
     "TrigramSearch",

@@ -110,6 +110,18 @@ class HeadedLM(CausalLM, Protocol):
 
 
 @runtime_checkable
+class SemiAutoregressiveLM(CausalLM, Protocol):
+    """A causal model that reads masks, too: a chain of them stands where tokens will stand, and
+    behind each one the model says which token follows it, whatever they are.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+
+@runtime_checkable
 class CTCModel(Protocol):
     """Says what all cells of its targets hold, at once; made by a model that has read sources."""
 

@@ -35,6 +35,7 @@ from anyorder.models.parallel import (
     ParallelSizes,
 )
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
+from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
@@ -78,6 +79,9 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
     "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
+    "semi-autoregressive": Kind(
+        SemiAutoregressive, SemiAutoregressiveSizes, ("space", "left-to-right", "beam:width=4")
+    ),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

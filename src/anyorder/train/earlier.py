@@ -16,6 +16,7 @@ from typing import Final
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.semi_autoregressive import SemiAutoregressive
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
@@ -61,11 +62,12 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        What has more heads takes all else from a model that has one. Raises ValueError for another
+        What has more heads takes all else from a model that has one, and what reads masks all from
+        one that reads none. Raises ValueError for another
         kind of network, or other sizes.
         """
         other = self.translator.net
-        grows = isinstance(net, HeadedSeq2Seq) and type(other) is Seq2Seq
+        grows = isinstance(net, HeadedSeq2Seq | SemiAutoregressive) and type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)

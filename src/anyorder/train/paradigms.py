@@ -29,6 +29,7 @@ from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
@@ -119,6 +120,13 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
+        "space": Paradigm(
+            kind="semi-autoregressive",
+            objective=SemiAutoregressiveTuning(),
+            encoder_layers=6,
+            decoder_layers=6,
+            more={"bos": BOS, "eos": EOS, "mask": BLANK},
+        ),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),

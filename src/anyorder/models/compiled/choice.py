@@ -16,14 +16,17 @@ from torch import nn
 
 from anyorder.models.compiled.headed import CompiledHeaded
 from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
+from anyorder.models.compiled.semi_autoregressive import CompiledSemiAutoregressive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.semi_autoregressive import SemiAutoregressive
 from anyorder.models.seq2seq import Seq2Seq
 
 KINDS: Final[Mapping[type, Any]] = {
     Seq2Seq: CompiledSeq2Seq,
     HeadedSeq2Seq: CompiledHeaded,
+    SemiAutoregressive: CompiledSemiAutoregressive,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }
