@@ -132,6 +132,10 @@ class Headed:
     def mask(self) -> int:
         return 3
 
+    @property
+    def longest_block(self) -> int:
+        return 3
+
     def new_cache(self, batch: int, room: int) -> Any:
         return self.net.new_cache(batch, room)
 

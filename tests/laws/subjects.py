@@ -20,6 +20,7 @@ from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.refine.set_block import SetBlock
 from anyorder.models.table import TableLM
 
 Factory = Callable[[Any, int], Any]
@@ -70,11 +71,14 @@ SUBJECTS: dict[str, Factory] = {
     ),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
+    "set block": lambda draft, V: SetBlock(block=4, gamma=1.0),
+    "set block, one by one": lambda draft, V: SetBlock(block=3, gamma=0.0),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
 LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
-RESTARTS = GREEDY | LENIENT  # what they know of a text is not all on the canvas
+BLOCKS = {name for name in SUBJECTS if name.startswith("set block")}  # the last ends with the row
+RESTARTS = GREEDY | LENIENT | BLOCKS  # what they know of a text is not all on the canvas
 DRAWS = {name for name in SUBJECTS if name.startswith("speculative")}  # drafts drawn by chance
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

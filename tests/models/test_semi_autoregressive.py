@@ -62,7 +62,7 @@ def test_it_begins_with_a_model_that_reads_no_masks(tmp_path: Path) -> None:
     assert isinstance(tuned.net, SemiAutoregressive)
     assert (tuned.kind, tuned.decoder) == ("semi-autoregressive", "space")
     assert tuned.is_compiled
-    sources = [example.source for example in TASK.splits().test[:8]]
+    sources = [example.source for example in TASK.splits().train[:8]]
     wanted = translate(tuned, sources, decoder="left-to-right", max_new_tokens=9)
     for decoder in (None, "space:width=2", "space:width=3,fused=false"):
         assert translate(tuned, sources, decoder=decoder, max_new_tokens=9) == wanted

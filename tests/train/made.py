@@ -20,6 +20,7 @@ from anyorder.models.parallel import (
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.set_block import SetBlock, SetBlockSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
 
@@ -63,6 +64,11 @@ def headed() -> HeadedSeq2Seq:
 def semi_autoregressive() -> SemiAutoregressive:
     torch.manual_seed(1)
     return SemiAutoregressive(SemiAutoregressiveSizes(**_FRAMED, mask=3))
+
+
+def set_block(longest: int = 4) -> SetBlock:
+    torch.manual_seed(1)
+    return SetBlock(SetBlockSizes(**_FRAMED, mask=3, longest_block=longest))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

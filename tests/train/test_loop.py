@@ -32,6 +32,7 @@ from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
+from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
@@ -48,6 +49,7 @@ from tests.train.made import (
     rows,
     semi_autoregressive,
     seq2seq,
+    set_block,
 )
 
 RECIPE = Recipe(
@@ -64,6 +66,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
     "masks behind a text": (semi_autoregressive, SemiAutoregressiveTuning()),
+    "blocks behind a text": (set_block, SetBlockTuning()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -122,6 +122,23 @@ class SemiAutoregressiveLM(CausalLM, Protocol):
 
 
 @runtime_checkable
+class SetBlockLM(CausalLM, Protocol):
+    """A causal model that also reads a block from both sides (see `Tree.mutual`): known tokens, and
+    masks, of which each says what stands in its own place.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+    @property
+    def longest_block(self) -> int:
+        """Cells that a block may have at most."""
+        ...
+
+
+@runtime_checkable
 class CTCModel(Protocol):
     """Says what all cells of its targets hold, at once; made by a model that has read sources."""
 

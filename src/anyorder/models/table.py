@@ -134,6 +134,11 @@ class TableLM:
         return 3
 
     @property
+    def longest_block(self) -> int:
+        """A block is read from the left, as all cells are; what a mask says is as good as any."""
+        return 5
+
+    @property
     def mask(self) -> int:
         """A token like all others: what the table says behind it is a guess as good as any."""
         return self.vocab_size - 1

@@ -37,6 +37,7 @@ from anyorder.models.parallel import (
 from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
 from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.set_block import SetBlock, SetBlockSizes
 from anyorder.models.writer import checked
 from anyorder.nets.layers import Width
 from anyorder.units.special import BOS
@@ -82,6 +83,7 @@ KINDS: Mapping[str, Kind] = {
     "semi-autoregressive": Kind(
         SemiAutoregressive, SemiAutoregressiveSizes, ("space", "left-to-right", "beam:width=4")
     ),
+    "set-block": Kind(SetBlock, SetBlockSizes, ("set-block", "left-to-right", "beam:width=4")),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

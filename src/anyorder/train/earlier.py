@@ -18,9 +18,11 @@ from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.models.semi_autoregressive import SemiAutoregressive
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.set_block import SetBlock
 from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
 
 _UNITS: Final = ("source.json", "target.json")
+_GROWN: Final = (HeadedSeq2Seq, SemiAutoregressive, SetBlock)  # a `Seq2Seq`, and more
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Earlier:
         kind of network, or other sizes.
         """
         other = self.translator.net
-        grows = isinstance(net, HeadedSeq2Seq | SemiAutoregressive) and type(other) is Seq2Seq
+        grows = isinstance(net, _GROWN) and type(other) is Seq2Seq
         if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)

@@ -30,6 +30,7 @@ from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
+from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
@@ -120,13 +121,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
         **_headed(),
-        "space": Paradigm(
-            kind="semi-autoregressive",
-            objective=SemiAutoregressiveTuning(),
-            encoder_layers=6,
-            decoder_layers=6,
-            more={"bos": BOS, "eos": EOS, "mask": BLANK},
-        ),
+        **_masking(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -155,6 +150,18 @@ def _headed() -> dict[str, Paradigm]:
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
+    }
+
+
+def _masking() -> dict[str, Paradigm]:
+    """Left to right, and several tokens at once where masks are read; begun from a `deep`."""
+    sizes = {"encoder_layers": 6, "decoder_layers": 6}
+    sizes |= {"more": {"bos": BOS, "eos": EOS, "mask": BLANK}}
+    return {
+        "space": Paradigm(
+            kind="semi-autoregressive", objective=SemiAutoregressiveTuning(), **sizes
+        ),
+        "set-block": Paradigm(kind="set-block", objective=SetBlockTuning(), **sizes),
     }
 
 
