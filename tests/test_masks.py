@@ -107,6 +107,16 @@ def test_one_row_that_branches_makes_no_chain() -> None:
     assert not Tree(torch.tensor([[-1, 0, -2]])).is_chain
 
 
+def test_a_block_sees_itself_and_what_it_hangs_below() -> None:
+    """A chain of 2, then a block of 3; the second row has one cell less of both."""
+    tree = Tree(torch.tensor([[-1, 0, 1, 2, 3], [-1, -2, 0, 2, -2]]), mutual=3)
+    assert tree.sees_BTT.int().tolist() == [
+        [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], *3 * [[1, 1, 1, 1, 1]]],
+        [[1, 0, 0, 0, 0], [0, 1, 0, 0, 0], *2 * [[1, 0, 1, 1, 0]], [0, 0, 0, 0, 1]],
+    ]
+    assert tree.depth_BT.tolist() == [[0, 1, 2, 3, 4], [0, 0, 1, 2, 0]]
+
+
 def test_a_padding_cell_sees_itself_alone() -> None:
     assert Tree(torch.tensor([[-1, -2]])).sees_BTT.int().tolist() == [[[1, 0], [0, 1]]]
 

@@ -73,10 +73,14 @@ class Tree:
     """Drafted cells that hang below the committed text; each names its parent.
 
     `parents_BT[b, t] < t`, and -1 makes a cell a child of the committed text. A chain is the tree
-    in which every cell is the parent of the next.
+    in which every cell is the parent of the next. `probes`: the last so many cells of each row are
+    no guesses; they are read for what is said behind them, and never kept. `mutual`: so many of the
+    last cells see one another, too, where they are no padding: a block, read from both sides.
     """
 
     parents_BT: Int[Tensor, "B T"]
+    probes: int = 0
+    mutual: int = 0
 
     def __post_init__(self) -> None:
         T = self.parents_BT.shape[1]
@@ -92,11 +96,19 @@ class Tree:
 
     @cached_property
     def sees_BTT(self) -> Bool[Tensor, "B T T"]:
-        """Each cell sees itself and its ancestors.
+        """Each cell sees itself and its ancestors; those of a block, each other.
 
         >>> Tree(torch.tensor([[-1, 0, 0]])).sees_BTT.int().tolist()
         [[[1, 0, 0], [1, 1, 0], [1, 0, 1]]]
         """
+        if not self.mutual:
+            return self._under_BTT
+        T = self.parents_BT.shape[1]
+        in_block_BT = (torch.arange(T) >= T - self.mutual) & (self.parents_BT > -2)
+        return self._under_BTT | (in_block_BT[:, None] & in_block_BT[..., None])
+
+    @cached_property
+    def _under_BTT(self) -> Bool[Tensor, "B T T"]:
         B, T = self.parents_BT.shape
         up_BTT = self.parents_BT[..., None] == torch.arange(T)  # one step towards the root
         reach_BTT = (up_BTT | torch.eye(T, dtype=torch.bool)).float()
@@ -107,4 +119,4 @@ class Tree:
     @cached_property
     def depth_BT(self) -> Int[Tensor, "B T"]:
         """Distance from the committed text: 0 for its children."""
-        return self.sees_BTT.sum(-1) - 1
+        return self._under_BTT.sum(-1) - 1

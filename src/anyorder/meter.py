@@ -20,12 +20,16 @@ Role = Literal["target", "draft"]
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a network: who was asked, what it read, and how long it took (seconds)."""
+    """One call of a network: who was asked, what it read, and how long it took (seconds).
+
+    `probes`: the last so many cells of each row are no guesses (see `masks.Tree`).
+    """
 
     role: Role
     seconds: float
     tokens_BT: list[list[int]]
     parents_BT: list[list[int]] | None  # None: a chain
+    probes: int = 0
 
     @property
     def cells(self) -> int:
@@ -140,8 +144,8 @@ class Metered:
         begun = time.perf_counter()
         found = ask(tokens_BT, cache, tree=tree, **options)
         seconds = time.perf_counter() - begun
-        parents = None if tree is None else tree.parents_BT.tolist()
-        self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents))
+        parents, probes = (None, 0) if tree is None else (tree.parents_BT.tolist(), tree.probes)
+        self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents, probes))
         return found
 
     def _seeing(self, canvas: Any, ask: Callable[[Any], Tensor]) -> Tensor:

@@ -128,7 +128,7 @@ class Trace:
             changes = [[c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in step.changes]
             yield json.dumps(
                 {
-                    "calls": [asdict(call) for call in step.calls],
+                    "calls": [_noted(call) for call in step.calls],
                     "changes": changes,
                     "origin": step.origin,
                     "seconds": step.seconds,
@@ -153,6 +153,14 @@ class Trace:
         if trace is None:
             raise ValueError(f"{path} is empty: this is no anyorder trace")
         return replace(trace, steps=tuple(steps))
+
+
+def _noted(call: Call) -> dict[str, Any]:
+    """A call as the file has it: probes are named where there are some."""
+    noted = asdict(call)
+    if not call.probes:
+        del noted["probes"]
+    return noted
 
 
 def _written(steps: Sequence[Step]) -> int:

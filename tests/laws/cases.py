@@ -130,6 +130,14 @@ class Headed:
     def max_length(self) -> int:
         return self.net.max_length
 
+    @property
+    def mask(self) -> int:
+        return 3
+
+    @property
+    def longest_block(self) -> int:
+        return 3
+
     def new_cache(self, batch: int, room: int) -> Any:
         return self.net.new_cache(batch, room)
 

@@ -17,12 +17,14 @@ from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.refine.set_block import SetBlock
 from anyorder.models.table import TableLM
 
 Factory = Callable[[Any, int], Any]
@@ -73,7 +75,12 @@ SUBJECTS: dict[str, Factory] = {
     "recursive head, one guess": lambda draft, V: RecursiveHead(width=1),
     "lenient, recursive head": lambda draft, V: Lenient(RecursiveHead(width=4), top=3),
     "lenient, looking backward": lambda draft, V: Lenient(LookingBackward(width=4), top=3),
+    "SPACE": lambda draft, V: Space(width=3),
+    "SPACE, one mask": lambda draft, V: Space(width=1),
+    "SPACE, in two calls": lambda draft, V: Space(width=4, fused=False),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
+    "lenient, SPACE": lambda draft, V: Lenient(Space(width=2), top=2),
+    "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
@@ -82,12 +89,15 @@ SUBJECTS: dict[str, Factory] = {
     ),
     "auto": lambda draft, V: Auto(costs=((1, 1.0), (64, 1.2))),
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
+    "set block": lambda draft, V: SetBlock(block=4, gamma=1.0),
+    "set block, one by one": lambda draft, V: SetBlock(block=3, gamma=0.0),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
 LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
-RESTARTS = GREEDY | LENIENT  # what they know of a text is not all on the canvas
+BLOCKS = {name for name in SUBJECTS if name.startswith("set block")}  # the last ends with the row
+RESTARTS = GREEDY | LENIENT | BLOCKS  # what they know of a text is not all on the canvas
 DRAWN = ("speculative", "parallel draft")  # drafts drawn by chance
 DRAWS = {name for name in SUBJECTS if name.startswith(DRAWN)}
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

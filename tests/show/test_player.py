@@ -25,6 +25,9 @@ def odd_traces() -> list[Trace]:
     third = second.write(second.frontier_B, torch.tensor([[6], [6]]), one)
     padded = Call("target", 0.1, [[5, 0, 0], [7, 8, 9]], None)
     tree = Call("target", 0.1, [[0, 1, 0, 0], [4, 1, 1, 2]], [[-1, 0, -2, -1], [-1, 0, 0, 2]])
+    probed = Call(
+        "target", 0.1, [[0, 1, 2, 9, 9], [4, 1, 2, 9, 9]], [[-1, 0, -2, 0, 3], [-1, 0, 1, 0, 2]], 2
+    )
     junk = [Call("draft", 0.1, [[0]], None), target([9, 9])]
     ragged = Trace(
         start,
@@ -32,6 +35,13 @@ def odd_traces() -> list[Trace]:
             Step.between(start, first, [padded], 0.3),
             Step.between(first, second, [tree], 0.2),
             Step.between(second, third, junk, 0.1),
+        ),
+    )
+    masked = Trace(
+        start,
+        (
+            Step.between(start, first, [padded], 0.3),
+            Step.between(first, second, [probed], 0.2),
         ),
     )
     moves = Trace(
@@ -43,7 +53,7 @@ def odd_traces() -> list[Trace]:
             Step((), (Change(0, 2, 0, PAD, 0.0),)),
         ),
     )
-    return [ragged, moves, Trace(Canvas.of_prompts([[]], new_cells=[1]))]
+    return [ragged, masked, moves, Trace(Canvas.of_prompts([[]], new_cells=[1]))]
 
 
 def made_traces() -> list[Trace]:

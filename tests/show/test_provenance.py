@@ -92,6 +92,13 @@ def test_padding_cells_do_not_count_as_drafted():
     assert acceptance(after_prompt([1, 7], again))["drafted"] == 2
 
 
+def test_probes_are_no_guesses():
+    call = replace(target([9, 1, 2, 7, 7], [-1, 0, 1, 0, 2]), probes=2)
+    assert story(after_prompt([1, 7], call))[-1].draft == Draft((1, 2), (-1, 0), accepted=(0,))
+    alone = replace(target([9, 7, 7], [-1, 0, 1]), probes=2)
+    assert story(after_prompt([7], alone))[-1].draft is None
+
+
 def test_equal_siblings_are_one_and_their_children_stay():
     call = target([9, 1, 1, 2, 3], [-1, 0, 0, 1, 2])
     assert story(after_prompt([1, 3], call))[-1].draft == Draft((1, 2, 3), (-1, 0, 0), (0, 2))

@@ -34,6 +34,8 @@ from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.recursive import Recursive
+from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
+from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
@@ -51,7 +53,9 @@ from tests.train.made import (
     parallel,
     recursive,
     rows,
+    semi_autoregressive,
     seq2seq,
+    set_block,
     skipping,
     token_order,
     transfer,
@@ -78,6 +82,8 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "leaps": (leaping, Leaps()),
     "leaps of a frozen model": (leaping, Leaps(frozen=True)),
     "a head that goes on": (recursive, Recursive()),
+    "masks behind a text": (semi_autoregressive, SemiAutoregressiveTuning()),
+    "blocks behind a text": (set_block, SetBlockTuning()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -11,6 +11,7 @@ from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -32,6 +33,7 @@ __all__ = [
     "ParallelDraft",
     "PromptCopy",
     "RecursiveHead",
+    "Space",
     "Speculative",
     "TokenRecycling",
     "TrigramSearch",

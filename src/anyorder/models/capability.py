@@ -134,6 +134,18 @@ class LeapLM(FeaturedLM, Protocol):
 
 
 @runtime_checkable
+class SemiAutoregressiveLM(CausalLM, Protocol):
+    """A causal model that reads masks, too: a chain of them stands where tokens will stand, and
+    behind each one the model says which token follows it, whatever they are.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+
+@runtime_checkable
 class RecursiveLM(FeaturedLM, Protocol):
     """A causal model with one more head, which reads what it said itself and goes on from there."""
 
@@ -163,6 +175,23 @@ class RecursiveLM(FeaturedLM, Protocol):
         self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
     ) -> Float[Tensor, "B U"]:
         """Logits of the token that features guess: of these tokens; None: of all."""
+        ...
+
+
+@runtime_checkable
+class SetBlockLM(CausalLM, Protocol):
+    """A causal model that also reads a block from both sides (see `Tree.mutual`): known tokens, and
+    masks, of which each says what stands in its own place.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+    @property
+    def longest_block(self) -> int:
+        """Cells that a block may have at most."""
         ...
 
 

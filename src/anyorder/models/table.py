@@ -133,6 +133,16 @@ class TableLM:
     def heads(self) -> int:
         return 3
 
+    @property
+    def longest_block(self) -> int:
+        """A block is read from the left, as all cells are; what a mask says is as good as any."""
+        return 5
+
+    @property
+    def mask(self) -> int:
+        """A token like all others: what the table says behind it is a guess as good as any."""
+        return self.vocab_size - 1
+
     def extend_with_features(
         self, tokens_BT: Int[Tensor, "B T"], cache: TableCache, **options: Any
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S 1"]]:

@@ -188,10 +188,12 @@ def _reads_prompts(call: Call, prompts: Sequence[list[int]]) -> bool:
 
 
 def _below_root(call: Call, row: int, root: int) -> Draft | None:
-    """The cells that hang below the first one. Equal siblings are one; padding hangs elsewhere."""
+    """The guesses that hang below the first cell. Equal siblings are one; padding hangs elsewhere,
+    and probes are no guesses.
+    """
     if row >= len(call.tokens_BT) or not call.tokens_BT[row] or call.tokens_BT[row][0] != root:
         return None  # not this loop's convention: nothing to tell
-    cells = call.tokens_BT[row]
+    cells = call.tokens_BT[row][: len(call.tokens_BT[row]) - call.probes]
     parents = range(-1, len(cells) - 1) if call.parents_BT is None else call.parents_BT[row]
     index = {0: -1}  # cell of the call -> drafted cell
     known: dict[tuple[int, int], int] = {}  # (parent, token) -> drafted cell

@@ -33,6 +33,8 @@ from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.recursive import Recursive
+from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
+from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.units.special import BLANK, BOS, EOS
 
@@ -130,6 +132,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         **_skipping(),
         **_masked_ahead(),
         **_foretelling(),
+        **_masking(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -238,6 +241,18 @@ def _foretelling() -> dict[str, Paradigm]:
         "hidden-transfer": _with(transfer, passes=3),
         "hidden-transfer-early": _with(transfer, passes=5),
         "hidden-transfer-late": _with(transfer, passes=1),
+    }
+
+
+def _masking() -> dict[str, Paradigm]:
+    """Left to right, and several tokens at once where masks are read; begun from a `deep`."""
+    sizes = {"encoder_layers": 6, "decoder_layers": 6}
+    sizes |= {"more": {"bos": BOS, "eos": EOS, "mask": BLANK}}
+    return {
+        "space": Paradigm(
+            kind="semi-autoregressive", objective=SemiAutoregressiveTuning(), **sizes
+        ),
+        "set-block": Paradigm(kind="set-block", objective=SetBlockTuning(), **sizes),
     }
 
 

@@ -31,6 +31,15 @@ class Told:
     parents_BT: Int[Tensor, "B T"]
     logits_BTV: Float[Tensor, "B T V"]
 
+    def without(self, probes: int) -> "Told":
+        """The same but for its last cells."""
+        if not probes:
+            return self
+        S = self.tokens_BT.shape[1] - probes
+        return Told(
+            self.canvas, self.tokens_BT[:, :S], self.parents_BT[:, :S], self.logits_BTV[:, :S]
+        )
+
     def after(self, cell_B: Int[Tensor, " B"]) -> Float[Tensor, "B 1 V"]:
         """The logits after one cell of each row."""
         return self.logits_BTV[torch.arange(len(cell_B)), cell_B][:, None]

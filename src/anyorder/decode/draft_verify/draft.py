@@ -25,6 +25,9 @@ class Drawn:
 class Draft:
     """Guesses below the root. `parents_BK`: -1 is the root, k the k-th guess, -2 no guess.
 
+    `probes`: the last so many cells are no guesses, but are read for what is said behind them (a
+    mask where a token will stand). They are never kept; `observe` sees their logits.
+
     `drawn`: the chains that the guesses are from, where these were drawn at random; None: the
     guesses are certain, whatever made them.
     """
@@ -32,6 +35,7 @@ class Draft:
     tokens_BK: Int[Tensor, "B K"]
     parents_BK: Int[Tensor, "B K"]
     drawn: Drawn | None = None
+    probes: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Seen:
 
     `real_BS` marks scored cells that are no padding. `written` is None while a prompt, or forced
     cells, are read; a long prompt comes in parts. `features_BSC` are there if a drafter wants them,
-    but for such parts.
+    but for such parts. `probes`: the last so many cells are those of the draft; where there are
+    some, the first cell is the root, and `written` is there.
     """
 
     canvas: Canvas
@@ -49,6 +54,7 @@ class Seen:
     logits_BSV: Float[Tensor, "B S V"]
     written: Written | None = None
     features_BSC: Float[Tensor, "B S C"] | None = None
+    probes: int = 0
 
     @property
     def stands(self) -> tuple[Int[Tensor, "B P"], Int[Tensor, " B"]]:

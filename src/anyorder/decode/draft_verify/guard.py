@@ -59,6 +59,8 @@ def unsound(draft: Any, rows: int, most: int, V: int) -> str:
     real_BK = parents_BK > -2
     if ((parents_BK >= np.arange(parents_BK.shape[1])) & real_BK).any():
         return "a guess must stand behind its parent"
+    if not 0 <= draft.probes <= parents_BK.shape[1]:
+        return f"it made {parents_BK.shape[1]} cells, and says that {draft.probes} are probes"
     if (((tokens_BK < 0) | (tokens_BK >= V)) & real_BK).any():
         return f"it guessed a token that the model, with {V} of them, does not have"
     if draft.drawn is not None:
@@ -69,11 +71,15 @@ def unsound(draft: Any, rows: int, most: int, V: int) -> str:
 
 
 def shortened(draft: Draft, most: int) -> Draft:
-    """The first `most` guesses; chains that were drawn at random can't be cut, and stay."""
-    if draft.tokens_BK.shape[1] <= most or draft.drawn is not None:
+    """The first `most` cells; chains that were drawn at random can't be cut, and stay."""
+    beyond = draft.tokens_BK.shape[1] - most
+    if beyond <= 0 or draft.drawn is not None:
         return draft
     return replace(
-        draft, tokens_BK=draft.tokens_BK[:, :most], parents_BK=draft.parents_BK[:, :most]
+        draft,
+        tokens_BK=draft.tokens_BK[:, :most],
+        parents_BK=draft.parents_BK[:, :most],
+        probes=max(0, draft.probes - beyond),
     )
 
 

@@ -103,7 +103,11 @@ class Lenient(DraftVerify):
         before_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
         forced_B1 = canvas.status_BN.gather(1, before_B1) == GIVEN
         # what was guessed behind the last token was meant for the cells that were forced
-        return replace(draft, parents_BK=draft.parents_BK.masked_fill(forced_B1, -2))
+        guesses_K = torch.arange(draft.tokens_BK.shape[1]) < draft.tokens_BK.shape[1] - draft.probes
+        return replace(draft, parents_BK=draft.parents_BK.masked_fill(forced_B1 & guesses_K, -2))
+
+    def probe(self, memory: Any, canvas: Canvas) -> Draft | None:
+        return self.by.probe(memory, canvas)
 
     def observe(self, memory: Any, seen: Seen) -> Any:
         return self.by.observe(memory, seen)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Allows, Written, agreed, walk
+from anyorder.decode.draft_verify.below import below
 from anyorder.decode.draft_verify.decide import Told, decider, lenient
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.guard import (
@@ -28,7 +29,6 @@ from anyorder.decode.draft_verify.guard import (
 )
 from anyorder.decode.reading import Pending, history, logprobs, open_run, pending, room
 from anyorder.decode.sampling import Sampler
-from anyorder.masks import Tree
 from anyorder.models.capability import Cache, CausalLM
 
 SLICE = 256  # cells of a prompt whose logits a drafter sees at once
@@ -87,6 +87,10 @@ class DraftVerify(ABC):
     def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
         """Guesses for what follows the frontier of each row; None: no guess for any row."""
 
+    def probe(self, memory: Any, canvas: Canvas) -> Draft | None:
+        """Probes, for a call that reads a prompt or forced cells, in which nothing is guessed."""
+        return None
+
     @abstractmethod
     def observe(self, memory: Any, seen: Seen) -> Any:
         """The memory after a call."""
@@ -114,27 +118,32 @@ class DraftVerify(ABC):
         if matter or (self.reads_prompt and read.width > SLICE):
             state = self._read_on(model, state, read, leave=1 if matter else SLICE)
             read, first = pending(state.canvas, state.cache), first and not matter
-        if not first:
-            state, draft = self._drafted(model, state, sampler)
-            while draft is not None:
-                asked = self._below(model, state, read, draft)
-                if asked is not None:
-                    return self._verify(state, read, draft, *asked, sampler)
-                state, draft = self._smaller(state, draft)
+        state, draft = self._drafted(model, state, first, sampler)
+        while draft is not None:
+            asked = self._below(model, state, read, draft)
+            if asked is not None:
+                return self._verify(state, read, draft, *asked, sampler)
+            state, draft = self._smaller(state, draft)
         return self._read(model, state, read, first, sampler)
 
     def _drafted(
-        self, model: CausalLM, state: Drafting, sampler: Sampler
+        self, model: CausalLM, state: Drafting, first: bool, sampler: Sampler
     ) -> tuple[Drafting, Draft | None]:
-        """A draft that can be read, or None."""
+        """A draft that can be read, or None; `first`: of probes alone."""
         if isinstance(state.memory, Fault):
             return state, None
         draft, fault = guarded(
-            lambda: self.draft(state.memory, state.canvas, sampler),
+            lambda: (
+                self.probe(state.memory, state.canvas)
+                if first
+                else self.draft(state.memory, state.canvas, sampler)
+            ),
             len(state.canvas.tokens_BN),
             self.most_drafted,
             model.vocab_size,
         )
+        if first and draft is not None and draft.probes < draft.tokens_BK.shape[1]:
+            draft, fault = None, "it guessed where a prompt is read, and where probes alone may be"
         if draft is not None and state.most is not None:
             draft = shortened(draft, state.most)
         return (self._given_up(state, fault) if fault else state), draft
@@ -222,19 +231,18 @@ class DraftVerify(ABC):
         self, model: CausalLM, state: Drafting, read: Pending, draft: Draft
     ) -> tuple[Told, Tensor | None] | None:
         """What the target says of a draft, and features if wanted; None if memory was short."""
-        tokens_BT = torch.cat([read.tokens_BT, draft.tokens_BK], 1)
-        below_BK = torch.where(draft.parents_BK == -2, -2, draft.parents_BK + 1)
-        parents_BT = torch.cat([torch.full_like(read.tokens_BT, -1), below_BK], 1)
-        tree = Tree(parents_BT)
+        asked = below(read, draft)
+        options = {} if asked.score_BS is None else {"score_BS": asked.score_BS}
         try:
-            logits_BTV, features_BTC = self._asked(
-                model, tokens_BT, state.cache, tree=None if tree.is_chain else tree
+            logits_BSV, features_BSC = self._asked(
+                model, asked.tokens_BT, state.cache, tree=asked.tree, **options
             )
         except Exception as error:
             if out_of_memory(error):
                 return None
             raise
-        return Told(state.canvas, tokens_BT, parents_BT, logits_BTV), features_BTC
+        told = Told(state.canvas, asked.drafted_BS, asked.parents_BS, logits_BSV)
+        return told, features_BSC
 
     def _verify(
         self,
@@ -246,18 +254,22 @@ class DraftVerify(ABC):
         sampler: Sampler,
     ) -> Drafting:
         canvas, cache = state.canvas, state.cache
-        tokens_BT, parents_BT, logits_BTV = asked.tokens_BT, asked.parents_BT, asked.logits_BTV
+        told = asked.without(draft.probes)
+        tokens_BT, parents_BT, logits_BTV = told.tokens_BT, told.parents_BT, told.logits_BTV
         live_B = read.count_B > 0
         if sampler.greedy and not sampler.wants_history and self.allows is None:
             at_BT = canvas.frontier_B[:, None].expand(tokens_BT.shape)
             written = agreed(tokens_BT, parents_BT, sampler.pick(logits_BTV, at_BT).cpu())
         else:
-            decide = decider(sampler, asked, draft.drawn)
+            decide = decider(sampler, told, draft.drawn)
             if self.allows is not None:
-                decide = lenient(decide, sampler, asked, self.allows)
+                decide = lenient(decide, sampler, told, self.allows)
             written = walk(tokens_BT, parents_BT, decide, sampler.eos_ids)
         written = written.capped(open_run(canvas) * live_B)
-        cache.keep(written.path_BP, written.count_B)
+        if read.width > 1:  # nothing but probes hangs below
+            cache.keep(torch.arange(read.width).expand(len(tokens_BT), -1), read.count_B)
+        else:
+            cache.keep(written.path_BP, written.count_B)
         path_BPV = logits_BTV[torch.arange(len(tokens_BT))[:, None], written.path_BP]
         canvas = canvas.write(
             canvas.frontier_B,
@@ -265,8 +277,10 @@ class DraftVerify(ABC):
             written.count_B,
             logprobs(path_BPV, written.tokens_BP),
         )
-        real_BT = (parents_BT > -2) & live_B[:, None]
-        seen = Seen(canvas, tokens_BT, real_BT, logits_BTV, written, features_BTC)
+        real_BT = (asked.parents_BT > -2) & live_B[:, None]
+        seen = Seen(
+            canvas, asked.tokens_BT, real_BT, asked.logits_BTV, written, features_BTC, draft.probes
+        )
         return self._observed(state, seen)
 
     def _asked(

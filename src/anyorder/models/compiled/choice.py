@@ -17,11 +17,13 @@ from torch import nn
 from anyorder.models.compiled.headed import CompiledHeaded, CompiledLeap
 from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
 from anyorder.models.compiled.recursive import CompiledRecursive
+from anyorder.models.compiled.semi_autoregressive import CompiledSemiAutoregressive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.models.semi_autoregressive import SemiAutoregressive
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.token_order import TokenOrderSeq2Seq
 
@@ -31,6 +33,7 @@ KINDS: Final[Mapping[type, Any]] = {
     TokenOrderSeq2Seq: CompiledSeq2Seq,
     LeapSeq2Seq: CompiledLeap,
     RecursiveSeq2Seq: CompiledRecursive,
+    SemiAutoregressive: CompiledSemiAutoregressive,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }

@@ -49,6 +49,8 @@ def check(
         rows, cells = tree.parents_BT.shape
         if cells != T or rows not in (1, B):
             raise ValueError(f"a tree of {rows} x {cells} cells does not fit {B} x {T} tokens")
+        if tree.mutual:
+            raise ValueError("compiled code reads from the left alone, not a block from both sides")
     assert memory.stride()[-2:] == (width, 1), "a head's cells lie one after the other"
 
 

@@ -87,9 +87,11 @@ function readsPrompts(call, prompts) {
   });
 }
 
-/** The cells that hang below the first one. Equal siblings are one; padding hangs elsewhere. */
+/** The guesses that hang below the first cell. Equal siblings are one; padding hangs elsewhere, and
+    probes are no guesses. */
 function belowRoot(call, row, root) {
-  const cells = call.tokens_BT[row] || [];
+  const read = call.tokens_BT[row] || [];
+  const cells = read.slice(0, read.length - (call.probes || 0));
   if (cells[0] !== root) return null; // not this loop's convention: nothing to tell
   const parentOf = call.parents_BT ? (t) => call.parents_BT[row][t] : (t) => t - 1;
   const index = new Map([[0, -1]]); // cell of the call -> drafted cell

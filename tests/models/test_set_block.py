@@ -1,0 +1,74 @@
+"""A translator that fills blocks: what it begins with, and that no other code reads its blocks."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.masks import Tree
+from anyorder.measure.translation import translate
+from anyorder.models.capability import SetBlockLM
+from anyorder.models.compiled.choice import compiled
+from anyorder.models.set_block import SetBlock
+from anyorder.models.translator import opened
+from anyorder.nets.layers import Width
+from anyorder.train.fit import fit
+from anyorder.train.paradigms import paradigms
+from anyorder.train.recipe import Recipe
+from anyorder.train.schedule import InverseRoot
+from tests.train.made import seq2seq, set_block
+
+WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.1)
+TASK = CopyOrReverse(length=4, alphabet=5, pairs=60)
+SHORT = Recipe(steps=3, cells=200, schedule=InverseRoot(peak=3e-3, warmup=2), check_every=2)
+
+
+@torch.no_grad()
+def test_a_block_is_read_from_both_sides_and_a_text_from_the_left() -> None:
+    """The last cell of the block changes what the others say, and nothing that stands before."""
+    lm = set_block().eval().read([[4, 5, 6]])
+    assert isinstance(lm, SetBlockLM)
+    assert (lm.mask, lm.longest_block) == (3, 4)
+    tree = Tree(torch.arange(5)[None] - 1, mutual=3)
+    said = [
+        lm.extend(torch.tensor([[1, 4, 3, 3, last]]), lm.new_cache(1, 5), tree=tree)[0]
+        for last in (3, 7)
+    ]
+    assert torch.equal(said[0][:2], said[1][:2])
+    assert (said[0][2:] != said[1][2:]).any(-1).all()
+
+
+def test_compiled_code_refuses_a_block() -> None:
+    lm: Any = compiled(seq2seq().eval())
+    lm = lm.read([[4, 5, 6]])
+    tree = Tree(torch.arange(2)[None] - 1, mutual=2)
+    with pytest.raises(ValueError, match="from the left alone"):
+        lm.extend(torch.tensor([[1, 3]]), lm.new_cache(1, 2), tree=tree)
+
+
+def test_it_begins_with_a_model_that_reads_no_masks(tmp_path: Path) -> None:
+    small = {
+        name: replace(paradigms()[name], width=WIDTH, encoder_layers=1, decoder_layers=1)
+        for name in ("deep", "set-block")
+    }
+    fit(TASK, small["deep"], SHORT, tmp_path / "base")
+    base = opened(tmp_path / "base")
+    still = replace(SHORT, schedule=InverseRoot(peak=0.0, warmup=2))
+    same = fit(TASK, small["set-block"], still, tmp_path / "same", begin_from=tmp_path / "base")
+    for name, weight in base.net.state_dict().items():
+        assert torch.equal(weight, same.net.state_dict()[name])
+    fit(TASK, small["set-block"], SHORT, tmp_path / "m", begin_from=tmp_path / "base")
+    tuned = opened(tmp_path / "m")
+    assert isinstance(tuned.net, SetBlock)
+    assert (tuned.kind, tuned.decoder) == ("set-block", "set-block")
+    assert not tuned.is_compiled
+    sources = [example.source for example in TASK.splits().train[:8]]
+    wanted = translate(tuned, sources, decoder="left-to-right", max_new_tokens=9)
+    assert translate(tuned, sources, decoder="set-block:block=1", max_new_tokens=9) == wanted
+    assert len(translate(tuned, sources, max_new_tokens=9)) == 8
+    wider = replace(small["set-block"], width=replace(WIDTH, middle=32))
+    with pytest.raises(ValueError, match="other sizes"):
+        fit(TASK, wider, SHORT, tmp_path / "w", begin_from=tmp_path / "base")
