@@ -19,7 +19,7 @@ from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.token_order import TokenOrder, list_net, upcoming
 from anyorder.train.fit import fit
-from anyorder.train.paradigms import Paradigm
+from anyorder.train.paradigm import Paradigm
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from anyorder.units.special import BOS, EOS

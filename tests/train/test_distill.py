@@ -13,7 +13,8 @@ from anyorder.measure.translation import translate
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.train.distill import Distilled, distill, never_learnt
 from anyorder.train.fit import fit, rows_of
-from anyorder.train.paradigms import Paradigm, paradigms
+from anyorder.train.paradigm import Paradigm
+from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from anyorder.units.training import letters, save_units

@@ -15,7 +15,8 @@ from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.train.earlier import Earlier
 from anyorder.train.fit import fit
-from anyorder.train.paradigms import Paradigm, paradigms
+from anyorder.train.paradigm import Paradigm
+from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from tests.train.made import WIDTH

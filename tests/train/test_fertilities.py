@@ -14,7 +14,8 @@ from anyorder.objectives.fertility import SURE, Fertility
 from anyorder.objectives.fertility_tuning import FertilityTuning
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
 from anyorder.train.fit import fit
-from anyorder.train.paradigms import Paradigm, paradigms
+from anyorder.train.paradigm import Paradigm
+from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from tests.train.made import WIDTH, rows, seq2seq

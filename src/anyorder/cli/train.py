@@ -11,7 +11,7 @@ from anyorder.cli.screen import out, progress, remark, waiting
 if TYPE_CHECKING:
     from anyorder.data.tasks import Task
     from anyorder.models.translator import Translator
-    from anyorder.train.paradigms import Paradigm
+    from anyorder.train.paradigm import Paradigm
     from anyorder.train.recipe import Recipe
 
 TaskName = Annotated[

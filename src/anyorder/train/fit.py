@@ -30,7 +30,7 @@ from anyorder.train.earlier import Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
 from anyorder.train.lexicon import LearnsWords, with_words
 from anyorder.train.loop import OnStep, Trained, train
-from anyorder.train.paradigms import Paradigm
+from anyorder.train.paradigm import Paradigm
 from anyorder.train.plot import plot
 from anyorder.train.recipe import Recipe
 from anyorder.units.text import TextUnits

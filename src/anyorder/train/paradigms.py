@@ -7,109 +7,31 @@ Shapes do not appear here.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
-from anyorder.models.translator import KINDS, Net, built
-from anyorder.nets.layers import Width
-from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
-from anyorder.objectives.batch import Objective
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.objectives.fertility import Fertility
-from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.infilling import Infilling
 from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
-from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
-from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
-from anyorder.objectives.recursive import Recursive
-from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
-from anyorder.objectives.set_block import SetBlockTuning
-from anyorder.objectives.token_order import TokenOrder
+from anyorder.train.guessing import guessing
+from anyorder.train.paradigm import Paradigm, extended
 from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
 INFILLING = Infilling(Spans(share=0.35, most=6, shortest=2, apart=2), glancing=Glancing(0.2, 0.2))
 LONG_GAPS = Infilling(Spans(share=0.35, most=6, shortest=6, apart=4), glancing=Glancing(0.2, 0.2))
 REFINED = "mask-predict:candidates=5"
-WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights, 13 MB
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paradigm:
-    """A kind of network (see `models.translator.KINDS`), its layers, and what it is trained for.
-
-    `more`: sizes that this kind alone has. `decoder`: if the first of its kind does not suit it.
-    """
-
-    kind: str
-    objective: Objective
-    encoder_layers: int
-    decoder_layers: int
-    width: Width = WIDTH
-    more: Mapping[str, int] = field(default_factory=dict)
-    decoder: str | None = None
-
-    def net(self, *, source_vocab: int, target_vocab: int) -> Net:
-        """The network with random weights, drawn from torch's common generator."""
-        sizes = {
-            "source_vocab": source_vocab,
-            "target_vocab": target_vocab,
-            "encoder_layers": self.encoder_layers,
-            "decoder_layers": self.decoder_layers,
-            "width": asdict(self.width),
-        }
-        if "decoder_layers" not in self._knows:
-            del sizes["decoder_layers"]  # a network without a decoder
-        return built(self.kind, {**sizes, **self.more})
-
-    @property
-    def _knows(self) -> frozenset[str]:
-        """The names of its sizes."""
-        return frozenset(KINDS[self.kind].sizes.__dataclass_fields__)
-
-    def resized(
-        self,
-        *,
-        channels: int | None = None,
-        encoder_layers: int | None = None,
-        decoder_layers: int | None = None,
-        spread: int | None = None,
-    ) -> "Paradigm":
-        """The same with other sizes; None: as it was. Heads have 64 channels at the most, the
-        feed-forward parts four times as many as there are. `spread`: cells for a source token.
-
-        Raises ValueError for a size that this kind of network lacks.
-        """
-        given = {"decoder_layers": decoder_layers, "spread": spread}
-        for name, size in given.items():
-            if size is not None and name not in self._knows:
-                raise ValueError(f"this kind of network ({self.kind}) has no {name}; leave it out")
-        return replace(
-            self,
-            encoder_layers=encoder_layers or self.encoder_layers,
-            decoder_layers=decoder_layers or self.decoder_layers,
-            width=_wide(channels) if channels else self.width,
-            more={**self.more, **({"spread": spread} if spread else {})},
-        )
-
-
-def _wide(channels: int) -> Width:
-    """Heads of up to 64 channels, as few as there can be."""
-    for heads in range(-(-channels // 64), channels):
-        if channels % (2 * heads) == 0:
-            return Width(channels=channels, heads=heads, middle=4 * channels)
-    raise ValueError(f"{channels} channels can't be cut into heads; give a multiple of 64")
 
 
 @cache
@@ -127,12 +49,7 @@ def paradigms() -> Mapping[str, Paradigm]:
         "deep-shallow-12": Paradigm(**autoregressive, encoder_layers=12, decoder_layers=1),
         "autoregressive": Paradigm(**autoregressive, encoder_layers=3, decoder_layers=3),
         "deep": Paradigm(**autoregressive, encoder_layers=6, decoder_layers=6),
-        **_headed(),
-        **_looking_ahead(),
-        **_skipping(),
-        **_masked_ahead(),
-        **_foretelling(),
-        **_masking(),
+        **guessing(),
         **_by_length(),
         "fertility": Paradigm(objective=Fertility(), **fertile),
         "ctc": Paradigm(kind="ctc", objective=CTC(), **split),
@@ -143,7 +60,7 @@ def paradigms() -> Mapping[str, Paradigm]:
             decoder_layers=1,
             more={"blank": BLANK, "spread": 2},
         ),
-        "ctc-context-aware": _with(Paradigm(kind="ctc", objective=CTC(), **split), window=2),
+        "ctc-context-aware": extended(Paradigm(kind="ctc", objective=CTC(), **split), window=2),
         "ctc-glancing": Paradigm(kind="ctc", objective=CTC(Glancing(0.5, 0.3)), **split),
         "nmla": Paradigm(kind="ctc", objective=NonMonotonic(), **split),
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
@@ -155,107 +72,6 @@ def paradigms() -> Mapping[str, Paradigm]:
     }
 
 
-def _headed() -> dict[str, Paradigm]:
-    """Left to right, with heads that guess what stands further ahead."""
-    headed = {"encoder_layers": 6, "decoder_layers": 1, "kind": "headed"}
-    framed = {"bos": BOS, "eos": EOS}
-    again = {**headed, "kind": "recursive", "more": {**framed, "frequent": 512}}
-    leaping = {**headed, "kind": "leaping", "more": {**framed, "heads": 7, "stride": 2}}
-    headed |= {"more": {**framed, "heads": 7}}
-    return {
-        "blockwise": Paradigm(objective=Ahead(), **headed),
-        "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
-        "leaps": Paradigm(objective=Leaps(), **leaping),
-        "leaps-frozen": Paradigm(objective=Leaps(frozen=True), **leaping),
-        "fastmtp": Paradigm(objective=Recursive(), **again),
-        "fastmtp-one-step": Paradigm(objective=Recursive(steps=1), **again),
-    }
-
-
-def _looking_ahead() -> dict[str, Paradigm]:
-    """As `autoregressive`; what comes later is learnt, too, and not asked when they write."""
-    framed = {"bos": BOS, "eos": EOS}
-    return {
-        "token-order": Paradigm(
-            kind="token-order",
-            objective=TokenOrder(),
-            encoder_layers=3,
-            decoder_layers=3,
-            more=framed,
-        ),
-        "multi-token": Paradigm(
-            kind="headed",
-            objective=MultiToken(),
-            encoder_layers=3,
-            decoder_layers=3,
-            more={**framed, "heads": 3},
-            decoder="left-to-right",
-        ),
-    }
-
-
-def _skipping() -> dict[str, Paradigm]:
-    """As `deep`, with fewer layers for later tokens, or the same few for all: on top, or below."""
-
-    def of(most: int, least: int, warmup: int = 1) -> Paradigm:
-        depths = {"most": most, "least": least, "until": 24, "warmup": warmup}
-        return Paradigm(
-            kind="skipping",
-            objective=CrossEntropy(),
-            encoder_layers=6,
-            decoder_layers=6,
-            more={"bos": BOS, "eos": EOS, **depths},
-        )
-
-    return {
-        "skip-4": of(6, 2),
-        "skip-3": of(4, 2),
-        "skip-2": of(3, 1),
-        **{f"truncated-{n}": of(n, n, warmup=n) for n in (6, 4, 3, 2)},
-        "skip-evenly-3": of(3, 3),
-    }
-
-
-def _masked_ahead() -> dict[str, Paradigm]:
-    """Left to right, and several tokens at once off masks: draft models. The blank, which no text
-    here has, is the mask.
-    """
-    shallow = {"encoder_layers": 6, "decoder_layers": 1, "kind": "seq2seq"}
-    shallow |= {"more": {"bos": BOS, "eos": EOS}}
-    return {
-        "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
-        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
-        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
-    }
-
-
-def _foretelling() -> dict[str, Paradigm]:
-    """A deep model that stays as it is, and what guesses three tokens behind its next one: heads on
-    its last layer, or cells that pass some of its layers.
-    """
-    deep = {"encoder_layers": 6, "decoder_layers": 6, "objective": Foretell()}
-    deep |= {"more": {"bos": BOS, "eos": EOS}}
-    transfer = _with(Paradigm(kind="transfer", **deep), transfers=3)
-    return {
-        "deep-heads": _with(Paradigm(kind="headed", **deep), heads=3),
-        "hidden-transfer": _with(transfer, passes=3),
-        "hidden-transfer-early": _with(transfer, passes=5),
-        "hidden-transfer-late": _with(transfer, passes=1),
-    }
-
-
-def _masking() -> dict[str, Paradigm]:
-    """Left to right, and several tokens at once where masks are read; begun from a `deep`."""
-    sizes = {"encoder_layers": 6, "decoder_layers": 6}
-    sizes |= {"more": {"bos": BOS, "eos": EOS, "mask": BLANK}}
-    return {
-        "space": Paradigm(
-            kind="semi-autoregressive", objective=SemiAutoregressiveTuning(), **sizes
-        ),
-        "set-block": Paradigm(kind="set-block", objective=SetBlockTuning(), **sizes),
-    }
-
-
 def _by_length() -> dict[str, Paradigm]:
     """Those that predict the length, and then as many cells."""
     cells = {"encoder_layers": 3, "decoder_layers": 3, "kind": "parallel", "more": {"bos": BOS}}
@@ -264,7 +80,7 @@ def _by_length() -> dict[str, Paradigm]:
         "glancing": Paradigm(objective=LengthBased(Glancing(0.5, 0.3)), **cells),
         "masked": Paradigm(objective=Masked(), **cells, decoder=REFINED),
         "masked-lexical": Paradigm(objective=LexicalChoice(), **cells, decoder=REFINED),
-        "context-aware": _with(Paradigm(objective=LengthBased(), **cells), window=2),
+        "context-aware": extended(Paradigm(objective=LengthBased(), **cells), window=2),
         "elmer-pretraining": Paradigm(
             objective=LayerPermutation(), decoder="early-exit", **{**cells, "decoder_layers": 6}
         ),
@@ -279,7 +95,7 @@ def _in_rounds() -> dict[str, Paradigm]:
     framed = {"encoder_layers": 3, "decoder_layers": 3, "more": {"bos": BOS, "eos": EOS}}
     markov = Paradigm(kind="markov", objective=Markov(), **framed, decoder="cascade:order=2")
     return {
-        "markov": _with(markov, order=2),
+        "markov": extended(markov, order=2),
         "levenshtein": Paradigm(kind="levenshtein", objective=DualPolicy(), **framed),
     }
 
@@ -299,8 +115,3 @@ def _of_one_stack() -> dict[str, Paradigm]:
             kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
         ),
     }
-
-
-def _with(paradigm: Paradigm, **more: int) -> Paradigm:
-    """The same, with more sizes."""
-    return replace(paradigm, more={**paradigm.more, **more})
