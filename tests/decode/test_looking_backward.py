@@ -65,6 +65,26 @@ def test_gaps_are_filled_with_what_was_said_before(
             assert found or row.new <= 1 + case.model.stride
 
 
+class Three(TableLM):
+    """Its heads leap three tokens, and are right now and then."""
+
+    stride = 3  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [TableLM, Three])
+def test_rows_keep_different_numbers_of_guesses(kind: type[TableLM], seed: int) -> None:
+    """What a row knows of its last cells is its own, however many cells its neighbours have new."""
+    model = kind(TableLM.random(seed=seed, vocab_size=7, order=1).logits_HV)
+    rows = tuple(Row(prompt=(n,), new=24 - n) for n in range(6))
+    case = Case(model=model, draft=None, rows=rows)
+    kept: list[list[int]] = [[] for _ in rows]
+    for row, text, guesses in drafted(LookingBackward(), case):
+        assert guesses == [by_hand(model, text, k + 1) for k in range(len(guesses))]
+        kept[row].append(len(text))
+    assert len({tuple(ends) for ends in kept}) > 1
+
+
 def test_a_block_is_longer_than_there_are_heads() -> None:
     """A model whose heads are always right writes a stride of tokens a head in a call."""
 

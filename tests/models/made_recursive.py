@@ -35,6 +35,7 @@ def chain(net: RecursiveSeq2Seq, source: list[int], text: list[int], more: list[
     """
     source_1S, source_1 = torch.tensor([source]), torch.tensor([len(source)])
     memory, head = net.encode(source_1S, source_1), net.onward
+    assert head.layer.cross is not None
     features_1NC = net.features(source_1S, source_1, torch.tensor([text[:-1]]))
     tokens, found = text[1:], []
     for token in [*more, None]:

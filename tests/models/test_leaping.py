@@ -10,8 +10,9 @@ from torch import Generator, Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure.translation import translate
-from anyorder.models.capability import HeadedLM, LeapLM
+from anyorder.models.capability import HeadedLM
 from anyorder.models.compiled.choice import compiled
+from anyorder.models.further import LeapLM
 from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.translator import opened
 from anyorder.nets.layers import Width

@@ -10,8 +10,8 @@ from torch import Generator
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure.translation import translate
-from anyorder.models.capability import RecursiveLM
 from anyorder.models.compiled.choice import compiled
+from anyorder.models.further import RecursiveLM
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.objectives.batch import Batch
@@ -62,7 +62,8 @@ def test_the_head_alone_learns() -> None:
     assert learnt == {f"onward.{name}" for name, _ in net.onward.named_parameters()}
     assert net.training
     assert sum(Recursive(steps=4, decay=0.3).weights) == pytest.approx(1.0)
-    for wrong in ({"steps": 0}, {"decay": 0.0}, {"smoothing": 1.0}):
+    wrongs: list[dict[str, Any]] = [{"steps": 0}, {"decay": 0.0}, {"smoothing": 1.0}]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"1 step or more|label smoothing"):
             Recursive(**wrong)
 

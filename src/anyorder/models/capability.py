@@ -3,7 +3,7 @@
 A decoder names the capabilities that it `needs`; `missing` turns a mismatch into one sentence.
 Models never sample and never loop over tokens. Shapes: B rows, T new cells, S scored cells,
 V vocabulary, P cells of a path, N canvas cells, K spans of one cell, L lengths, F fertilities, I
-numbers of inserted cells, H heads, C channels, R chosen rows, U chosen tokens.
+numbers of inserted cells, H heads, C channels, R chosen rows.
 """
 
 from collections.abc import Sequence
@@ -115,25 +115,6 @@ class HeadedLM(FeaturedLM, Protocol):
 
 
 @runtime_checkable
-class LeapLM(FeaturedLM, Protocol):
-    """A causal model whose other heads leap: each guesses `stride` tokens behind the one before."""
-
-    @property
-    def leaps(self) -> int:
-        """How many heads there are beside the first one."""
-        ...
-
-    @property
-    def stride(self) -> int:
-        """How many tokens lie from one head's guess to the next one's."""
-        ...
-
-    def leaping(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
-        """Logits of the tokens 1 + s, 1 + 2 s, ... after the cells that these features are of."""
-        ...
-
-
-@runtime_checkable
 class SemiAutoregressiveLM(CausalLM, Protocol):
     """A causal model that reads masks, too: a chain of them stands where tokens will stand, and
     behind each one the model says which token follows it, whatever they are.
@@ -142,39 +123,6 @@ class SemiAutoregressiveLM(CausalLM, Protocol):
     @property
     def mask(self) -> int:
         """The token that is a mask."""
-        ...
-
-
-@runtime_checkable
-class RecursiveLM(FeaturedLM, Protocol):
-    """A causal model with one more head, which reads what it said itself and goes on from there."""
-
-    @property
-    def frequent_U(self) -> Int[Tensor, " U"]:
-        """The tokens that are frequent: among them guesses are cheap."""
-        ...
-
-    def new_head_cache(self, batch: int, room: int) -> Cache:
-        """An empty cache of the head; made after the model's own, for the same rows."""
-        ...
-
-    def onward(
-        self,
-        features_BTC: Float[Tensor, "B T C"],
-        tokens_BT: Int[Tensor, "B T"],
-        place_BT: Int[Tensor, "B T"],
-        cache: Cache,
-    ) -> Float[Tensor, "B T C"]:
-        """Features that guess what follows each token, given those that were to guess it (the
-        model's own, or the head's) and where it stands. The cells are written beyond the head's
-        committed ones, as `extend` does.
-        """
-        ...
-
-    def said(
-        self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
-    ) -> Float[Tensor, "B U"]:
-        """Logits of the token that features guess: of these tokens; None: of all."""
         ...
 
 

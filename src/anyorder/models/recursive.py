@@ -7,23 +7,24 @@ The head's guesses end in the embedding of the target, or in the part of it that
 seen most in training (`frequent`): guessing is cheaper so, and what is written stays the same.
 Source: Cai et al. 2025 (arXiv:2509.18362); the smaller vocabulary is that of FR-Spec (Zhao et al.
 2025, arXiv:2502.14856).
-Shapes: B rows, T new cells, S source cells, V target vocabulary, U tokens among which is guessed,
-C channels.
+Shapes: B rows, N target cells, T new cells, S source cells, E keys, V target vocabulary, U tokens
+among which is guessed, C channels.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from anyorder.masks import causal
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM, beyond, sees_of_new
 from anyorder.models.sources import padded
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.layers import Memory
+from anyorder.nets.layers import Layer, Memory
 from anyorder.nets.recursive import MultiToken
 from anyorder.nets.source_cache import Source, SourceCache
 
@@ -70,6 +71,52 @@ class RecursiveSeq2Seq(Seq2Seq):
         """Features as logits, of some tokens or of all."""
         table_VC = self.target.table.weight
         return F.linear(features_BC, table_VC if among_U is None else table_VC[among_U]).float()
+
+    def unrolled(
+        self,
+        source_BS: Int[Tensor, "B S"],
+        source_B: Int[Tensor, " B"],
+        read_BN: Int[Tensor, "B N"],
+        write_BN: Int[Tensor, "B N"],
+        steps: int,
+    ) -> list[Float[Tensor, "B N C"]]:
+        """The head's features after 1, 2, ... steps from every cell of known targets, for training.
+
+        `write_BN`: the token behind each cell. A step sees what it will see in drafting: the
+        cells of the first step up to its own, then its own chain. What the model itself gives is
+        constant.
+        """
+        features_BNC, tokens_BNC, memory = self._given(source_BS, source_B, read_BN, write_BN)
+        head, source = self.onward, self.seen_of(memory)
+        chain: list[tuple[Tensor, Tensor]] = []
+        found: list[Tensor] = []
+        for step in range(steps):
+            x_BNC = head.joined(features_BNC, tokens_BNC.roll(-step, 1))
+            own = partial(_in_chain, head.layer, chain)
+            features_BNC = head.above(head.layer(x_BNC, own, source))
+            found.append(features_BNC)
+        return found
+
+    @torch.no_grad()
+    def _given(
+        self, source_BS: Tensor, source_B: Tensor, read_BN: Tensor, write_BN: Tensor
+    ) -> tuple[Tensor, Tensor, Memory]:
+        """The model's features, the vectors of the tokens behind, and the source, undropped."""
+        training, (B, N) = self.training, read_BN.shape
+        self.eval()
+        memory = self.encode(source_BS, source_B)
+        sees_1NN = causal().render(N, N)[None]
+        features_BNC = self.decoder(self.target(read_BN), sees_1NN, memory)
+        place_BN = (1 + torch.arange(N)).expand(B, N)
+        tokens_BNC = self.target.placed(self.target.vectors(write_BN), place_BN, N + 1)
+        self.train(training)
+        return features_BNC, tokens_BNC, memory
+
+    def seen_of(self, memory: Memory) -> Source:
+        """The head's keys and values of a source."""
+        cross = self.onward.layer.cross
+        assert cross is not None, "the head looks at the source"
+        return cross.keys_values(memory.states_BSC), memory.sees_B1S
 
     def read(self, sources: Sequence[Sequence[int]]) -> "RecursiveSourceLM":
         """A causal model of what these sources become. Raises ValueError for an empty source."""
@@ -128,10 +175,7 @@ class RecursiveSourceLM(SourceLM):
 
     def new_head_cache(self, batch: int, room: int) -> SourceCache:
         """See `RecursiveLM.new_head_cache`."""
-        memory, cross = self._memory(batch), self.net.onward.layer.cross
-        assert cross is not None, "the head looks at the source"
-        source = (cross.keys_values(memory.states_BSC), memory.sees_B1S)
-        return self.net.head_cache(batch, room, source)
+        return self.net.head_cache(batch, room, self.net.seen_of(self._memory(batch)))
 
     def onward(
         self,
@@ -148,3 +192,23 @@ class RecursiveSourceLM(SourceLM):
     ) -> Float[Tensor, "B U"]:
         """See `RecursiveLM.said`."""
         return self.net.said(features_BC, among_U)
+
+
+def _in_chain(
+    layer: Layer, chain: list[tuple[Tensor, Tensor]], normed_BNC: Tensor
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """What the cells of one step more see; their keys and values join the chain."""
+    chain.append(layer.own.keys_values(normed_BNC))
+    keys, values = (torch.cat(each, 2) for each in zip(*chain, strict=True))
+    return (keys, values), sees_of_steps(normed_BNC.shape[1], len(chain))
+
+
+def sees_of_steps(cells: int, steps: int) -> Bool[Tensor, "1 N E"]:
+    """What a cell sees in the last of so many steps: of the first, all cells up to its own; of the
+    others its own.
+
+    >>> sees_of_steps(2, 2)[0].long().tolist()
+    [[1, 0, 1, 0], [1, 1, 0, 1]]
+    """
+    own_NN = torch.eye(cells, dtype=torch.bool)
+    return torch.cat([causal().render(cells, cells), *[own_NN] * (steps - 1)], 1)[None]

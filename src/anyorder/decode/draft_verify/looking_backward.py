@@ -26,7 +26,7 @@ from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
-from anyorder.models.capability import LeapLM
+from anyorder.models.further import LeapLM
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.reading import open_run, room
 from anyorder.decode.sampling import Sampler
-from anyorder.models.capability import Cache, RecursiveLM
+from anyorder.models.capability import Cache
+from anyorder.models.further import RecursiveLM
 
 
 @dataclass(frozen=True)

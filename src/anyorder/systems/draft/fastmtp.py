@@ -64,8 +64,8 @@ SYSTEM = System(
         ),
         Claim("So are three.", More("accepted_3", than="independent heads")),
         Claim(
-            "Seven are, though it was trained for three.",
-            More("accepted_7", than="seven independent heads", of="seven steps"),
+            "So are four, though it was trained for three.",
+            More("accepted_4", than="seven independent heads", of="seven steps"),
         ),
         Claim("It needs fewer calls than three heads.", Less("calls", than="independent heads")),
         Claim(

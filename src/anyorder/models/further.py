@@ -1,0 +1,64 @@
+"""What causal models with parts that guess further ahead can do: more protocols.
+
+See `anyorder.models.capability`; `HeadedLM`, whose heads guess adjacent tokens, is there.
+Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.models.capability import Cache, FeaturedLM
+
+
+@runtime_checkable
+class LeapLM(FeaturedLM, Protocol):
+    """A causal model whose other heads leap: each guesses `stride` tokens behind the one before."""
+
+    @property
+    def leaps(self) -> int:
+        """How many heads there are beside the first one."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """How many tokens lie from one head's guess to the next one's."""
+        ...
+
+    def leaping(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+        """Logits of the tokens 1 + s, 1 + 2 s, ... after the cells that these features are of."""
+        ...
+
+
+@runtime_checkable
+class RecursiveLM(FeaturedLM, Protocol):
+    """A causal model with one more head, which reads what it said itself and goes on from there."""
+
+    @property
+    def frequent_U(self) -> Int[Tensor, " U"]:
+        """The tokens that are frequent: among them guesses are cheap."""
+        ...
+
+    def new_head_cache(self, batch: int, room: int) -> Cache:
+        """An empty cache of the head; made after the model's own, for the same rows."""
+        ...
+
+    def onward(
+        self,
+        features_BTC: Float[Tensor, "B T C"],
+        tokens_BT: Int[Tensor, "B T"],
+        place_BT: Int[Tensor, "B T"],
+        cache: Cache,
+    ) -> Float[Tensor, "B T C"]:
+        """Features that guess what follows each token, given those that were to guess it (the
+        model's own, or the head's) and where it stands. The cells are written beyond the head's
+        committed ones, as `extend` does.
+        """
+        ...
+
+    def said(
+        self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
+    ) -> Float[Tensor, "B U"]:
+        """Logits of the token that features guess: of these tokens; None: of all."""
+        ...
