@@ -4,8 +4,7 @@
 
 The targets, of 6-6 and of 3-3 layers, and the draft model, of 6-1, are translators of the same
 units. All of them run in the same engine, and the draft model reads the source with an encoder of
-its own. The paper's draft models are language models, which learn from texts that its targets
-wrote; here real targets are learnt from.
+its own. It learns from real targets, not from what one of the models writes: it is to serve both.
 """
 
 from dataclasses import replace
