@@ -50,7 +50,7 @@ SYSTEM = System(
     paper="An et al. 2025, arXiv:2504.18583",
     mechanism=(
         "A draft model that writes left to right learns on until it says several tokens in one "
-        "call: behind the text it reads mask tokens, and each says the token of its own place. "
+        "call: behind the text it reads mask tokens, and each says the token that follows it. "
         "While it learns, the further ahead a token is the fewer places it is learnt from, so "
         "that most cells are never read; what a kept cell must see is kept, too. The draft model "
         "knows nothing of its target, so that one serves all targets of its vocabulary."
