@@ -99,11 +99,16 @@ def test_the_draft_model_reads_what_is_new_and_masks() -> None:
     assert lone.calls[0] == [[*two[:2], MASK, MASK]]
 
 
-def test_guesses_are_drawn_each_from_its_own_cell() -> None:
-    """With a target that every token follows alike, drafts are kept as often as it is just."""
-    even = TableLM(torch.zeros(VOCAB, VOCAB, dtype=torch.float64))
-    trace = traced(ParallelDraft(even, 4), Row(prompt=(1,), new=41), model=even, temperature=1.0)
-    assert trace.cost.calls == -(-41 // 5), "what is drawn from the same numbers is kept"
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_rows_read_as_much_as_each_has(temperature: float) -> None:
+    """A target that is sure of itself: every guess is kept, drawn or not, beside any row."""
+    sure = torch.full((VOCAB, VOCAB), -60.0, dtype=torch.float64)
+    sure[range(VOCAB), [1, 2, 3, 4, 0, 0]] = 0.0
+    rows = [Row(prompt=prompt, new=21) for prompt in ((4, 0), (1, 2, 3, 4), (2, 3, 4))]
+    decoder = ParallelDraft(Foresees(sure), 4, mask=MASK)
+    for batch in (rows, rows[:1], rows[::-1]):
+        trace = traced(decoder, *batch, model=TableLM(sure), temperature=temperature)
+        assert trace.cost.calls == (6 if temperature else 5), "one reads, the others write five"
 
 
 def test_numbers_that_make_no_sense() -> None:

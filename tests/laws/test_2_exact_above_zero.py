@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.draft_verify.accept import accept_probability, residual
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.sampling import Sampling
 from anyorder.models.table import TableLM
@@ -84,6 +85,18 @@ def test_texts_of_speculative_decoding_follow_the_target(
     target, draft = make(seed=1, vocab_size=vocab_size), make(seed=2, vocab_size=vocab_size)
     make_decoder = partial(Speculative, width=width)
     keeps_the_distribution(make_decoder, target, draft, tokens=tokens, sampling=sampling)
+
+
+@pytest.mark.parametrize("mask", [0, 1])
+@pytest.mark.parametrize(("one", "other"), [(chain, alike), (alike, chain)])
+def test_texts_of_parallel_drafts_follow_the_target(one, other, mask: int) -> None:
+    """Whatever a mask says, and though no guess knows the others.
+
+    A mask's word stands beside any of the target's; so one of the two models says always the same.
+    """
+    target, draft = one(seed=1, vocab_size=2), other(seed=2, vocab_size=2)
+    make_decoder = partial(ParallelDraft, width=2, mask=mask)
+    keeps_the_distribution(make_decoder, target, draft, tokens=2, sampling=plain)
 
 
 @pytest.mark.parametrize(("tokens", "width", "drafts"), [(1, 1, 3), (2, 1, 2), (2, 2, 2)], ids=str)

@@ -143,7 +143,7 @@ def test_what_dropping_does_to_the_gradient(monkeypatch: pytest.MonkeyPatch) -> 
     assert counts == [5, 3, 2]
     weighed = sum(count / 5 * each for count, each in zip(counts, depths, strict=True))
     assert isinstance(weighed, Tensor)
-    close = {"rtol": 1e-4, "atol": 1e-5}
+    close: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
     dropped = mean_gradient(objective, monkeypatch)
     torch.testing.assert_close(dropped, weighed, **close)
     assert not torch.allclose(dropped, sums[2], **close), "the sum over all cells is another one"

@@ -30,6 +30,7 @@ from anyorder.objectives.length_based import LengthBased, Masked
 from anyorder.objectives.levenshtein import DualPolicy
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
+from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.nmla import NonMonotonic
@@ -72,6 +73,7 @@ RECIPE = Recipe(
 PRIOR = Translations((torch.arange(10)[:, None] + 1) % 10, torch.ones(10, 1))
 EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "left to right": (seq2seq, CrossEntropy()),
+    "several ahead, off masks": (seq2seq, MaskedAhead(mask=3)),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
     "heads, all at once": (headed, MultiToken()),

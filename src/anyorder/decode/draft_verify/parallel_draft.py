@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
-from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
@@ -67,10 +66,11 @@ class ParallelDraft(DraftVerify):
         logits_BWV = memory.read_ahead(read, masks=self.width - 1, mask=self.mask)
         if sampler.greedy and not sampler.wants_history:
             cells_BW = canvas.frontier_B[:, None] + torch.arange(self.width)
-            return chain(sampler.pick(logits_BWV, cells_BW).cpu(), [])
-        said_BW, probs = canvas.tokens_BN[:, :0], list[Tensor]()
+            return chain(sampler.pick(logits_BWV, cells_BW).cpu())
+        said_BW, probs = canvas.tokens_BN[:, :0], ()
         for at in range(self.width):
-            said_BW = guessed(logits_BWV[:, at : at + 1], said_BW, probs, canvas, sampler)
+            logits_B1V = logits_BWV[:, at : at + 1]
+            said_BW, probs = guessed(logits_B1V, said_BW, probs, canvas, sampler)
         return chain(said_BW, probs)
 
     def observe(self, memory: Small, seen: Seen) -> Small:

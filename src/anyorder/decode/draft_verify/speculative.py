@@ -60,11 +60,11 @@ class Speculative(DraftVerify):
         if self.drafts > 1 and not sampler.greedy:
             return self._several(memory, logits_BV, canvas, sampler)
         live_B = (read.count_B > 0).long()
-        said_BW, probs = canvas.tokens_BN[:, :0], list[Tensor]()
+        said_BW, probs = canvas.tokens_BN[:, :0], ()
         for at in range(self.width):
             if at:
                 logits_BV = memory.read(Pending(said_BW[:, -1:], live_B))
-            said_BW = guessed(logits_BV[:, None], said_BW, probs, canvas, sampler)
+            said_BW, probs = guessed(logits_BV[:, None], said_BW, probs, canvas, sampler)
         return chain(said_BW, probs)
 
     def _several(
@@ -101,24 +101,23 @@ class Speculative(DraftVerify):
 def guessed(
     logits_B1V: Float[Tensor, "B 1 V"],
     said_BW: Int[Tensor, "B W"],
-    probs: list[Tensor],
+    probs: tuple[Tensor, ...],
     canvas: Canvas,
     sampler: Sampler,
-) -> Int[Tensor, "B W+1"]:
-    """What was said, and the draft model's next guess: the likeliest token, or one that is drawn
-    from what is then added to `probs`.
+) -> tuple[Int[Tensor, "B W+1"], tuple[Tensor, ...]]:
+    """What was said, and what each token was drawn from, with one guess more: the likeliest token,
+    which is not drawn, or above temperature 0 one that is.
     """
     past_B1H = history(canvas, said_BW) if sampler.wants_history else None
     cells_B1 = canvas.frontier_B[:, None] + said_BW.shape[1]
     if sampler.greedy:
-        guess_B1 = sampler.pick(logits_B1V, cells_B1, past_B1H)
-    else:
-        probs.append(sampler.probs(logits_B1V, past_B1H).cpu())
-        guess_B1 = draw(probs[-1], sampler.coins.at(cells_B1, DRAW))
-    return torch.cat([said_BW, guess_B1], 1)
+        return torch.cat([said_BW, sampler.pick(logits_B1V, cells_B1, past_B1H)], 1), probs
+    probs = (*probs, sampler.probs(logits_B1V, past_B1H).cpu())
+    guess_B1 = draw(probs[-1], sampler.coins.at(cells_B1, DRAW))
+    return torch.cat([said_BW, guess_B1], 1), probs
 
 
-def chain(said_BW: Int[Tensor, "B W"], probs: list[Tensor]) -> Draft:
+def chain(said_BW: Int[Tensor, "B W"], probs: tuple[Tensor, ...] = ()) -> Draft:
     """Guesses one behind the other; `probs`: what each was drawn from, if they were."""
     parents_BK = (torch.arange(said_BW.shape[1]) - 1).expand(len(said_BW), -1)
     drawn = Drawn(said_BW[:, None], torch.cat(probs, 1)[:, None]) if probs else None

@@ -4,8 +4,7 @@
 
 The targets, of 6-6 and of 3-3 layers, and the draft model, of 6-1, are translators of the same
 units. All of them run in the same engine, and the draft model reads the source with an encoder of
-its own. The paper's draft models are language models, which learn from texts that its targets
-wrote; here real targets are learnt from.
+its own. It learns from real targets, not from what one of the models writes: it is to serve both.
 """
 
 from dataclasses import replace
@@ -51,7 +50,7 @@ SYSTEM = System(
     paper="An et al. 2025, arXiv:2504.18583",
     mechanism=(
         "A draft model that writes left to right learns on until it says several tokens in one "
-        "call: behind the text it reads mask tokens, and each says the token of its own place. "
+        "call: behind the text it reads mask tokens, and each says the token that follows it. "
         "While it learns, the further ahead a token is the fewer places it is learnt from, so "
         "that most cells are never read; what a kept cell must see is kept, too. The draft model "
         "knows nothing of its target, so that one serves all targets of its vocabulary."
