@@ -15,7 +15,7 @@ from anyorder.nets.layers import EncoderDecoder, Width
 from anyorder.nets.local_attention import AroundPeak
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.early_exit import ExitsWithin, Layers
-from anyorder.systems.experiments.inside import Inside, Locality, Look
+from anyorder.systems.experiments.inside import Inside, LayersRun, Locality, Look
 from anyorder.systems.experiments.school import TINY, School, Way
 from anyorder.systems.experiments.trained import Trained
 
@@ -36,7 +36,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> School:
     return School(TASK, WIDTH, TINY, tmp_path_factory.mktemp("school"), None)
 
 
-@pytest.mark.parametrize("look", [Locality(), Layers()])
+@pytest.mark.parametrize("look", [Locality(), Layers(), LayersRun()])
 def test_all_ways_are_looked_at_in_every_seed(
     look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +84,16 @@ def test_layers_are_counted(school: School) -> None:
         numbers = Layers().of(school.translator(WAYS[name]), school.decoder(WAYS[name]), SOURCES)
         assert numbers["layers_passed"] == layers
         assert (numbers["layers"] == layers) == (name != "exits")
+
+
+def test_layers_that_are_run_are_counted_cell_by_cell(school: School) -> None:
+    """Whether compiled code would run them or not."""
+    for name, layers in {"plain": 3.0, "left to right": 1.0, "all": 6.0}.items():
+        made = school.translator(WAYS[name])
+        found = LayersRun().of(made, school.decoder(WAYS[name]), SOURCES)
+        assert found == {"layers_per_token": layers}
+        assert made.is_compiled == (name == "left to right")
+        assert not any(module._forward_hooks for module in made.net.modules())
 
 
 def test_layers_are_what_is_multiplied_at_the_most(school: School) -> None:
