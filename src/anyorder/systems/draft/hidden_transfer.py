@@ -108,5 +108,5 @@ SYSTEM = System(
             More("accepted_1", than="five layers, chain", of="transfer, chain"),
         ),
     ),
-    minutes=240,
+    minutes=360,
 )
