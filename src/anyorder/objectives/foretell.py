@@ -7,10 +7,10 @@
 p is the model's own distribution, where the target is known up to the token before; p_k is what is
 foretold for the same place, k tokens too early. A target is read as it is, so let it be one that
 the model wrote itself.
-The abstract of Wu et al. 2024 (arXiv:2404.12022) does not say how transfers are trained; this loss
-is ours, and heads of a frozen model learn by it just as well. All depths count alike.
-Shapes: B rows, N target cells (one more than a target has tokens), X cells that are
-no padding, V vocabulary, C channels.
+The abstract of Wu et al. 2024 (arXiv:2404.12022) does not say how transfers are trained: this loss
+is ours. All depths count alike; heads of a model that stays as it is learn by it, too.
+Shapes: B rows, N target cells (one more than a target has tokens), X cells that are no padding, V
+vocabulary, C channels.
 """
 
 from dataclasses import dataclass
