@@ -65,6 +65,9 @@ SYSTEM = System(
                 "frozen": FROZEN,
                 "frozen, left to right": read(FROZEN, "left-to-right"),
             },
+            test=600,
+            timed=128,
+            guesses=True,
         ),
     ),
     claims=(

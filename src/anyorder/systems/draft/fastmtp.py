@@ -54,6 +54,8 @@ SYSTEM = System(
                 "seven independent heads": HEADS,
                 "left to right": read(FAST, "left-to-right"),
             },
+            test=600,
+            timed=128,
             guesses=True,
         ),
     ),

@@ -71,6 +71,8 @@ SYSTEM = System(
                 "heads, chain": read(HEADS, "blockwise"),
                 "left to right": DEEP,
             },
+            test=600,
+            timed=128,
             guesses=True,
         ),
     ),

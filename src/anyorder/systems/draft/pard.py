@@ -19,7 +19,6 @@ from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
 from anyorder.systems.experiments.lessons import BASELINE, DEEP
 from anyorder.systems.experiments.school import SERIAL, Learned, Way
 from anyorder.systems.experiments.trained import Trained
-from anyorder.systems.experiments.trainings import Trainings
 from anyorder.systems.system import System
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import Cosine
@@ -28,8 +27,6 @@ RECIPE: Final = Recipe(
     steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200
 )
 PARD: Final = Way("pard", begins_with=BASELINE, recipe=RECIPE)
-EVEN: Final = Way("pard-even", begins_with=BASELINE, recipe=RECIPE)
-WHOLE: Final = Way("pard-whole", begins_with=BASELINE, recipe=RECIPE)
 SMALLER: Final = Way("autoregressive", recipe=SERIAL)
 
 
@@ -73,19 +70,15 @@ SYSTEM = System(
                 "draft left to right, two guesses": deep(Drafted(BASELINE, width=2)),
                 "draft left to right, four guesses": deep(Drafted(BASELINE, width=4)),
                 "its draft, left to right": deep(Drafted(PARD, width=4)),
-                "evenly weighed": deep(DraftedAtOnce(EVEN, width=4)),
-                "nothing dropped": deep(DraftedAtOnce(WHOLE, width=4)),
-                "nothing dropped, seven guesses": deep(DraftedAtOnce(WHOLE, width=7)),
                 "3-3": smaller(DraftedAtOnce(PARD, width=4)),
                 "3-3, seven guesses": smaller(DraftedAtOnce(PARD, width=7)),
                 "3-3, left to right": smaller("left-to-right"),
                 "3-3, draft left to right, two guesses": smaller(Drafted(BASELINE, width=2)),
                 "3-3, draft left to right, four guesses": smaller(Drafted(BASELINE, width=4)),
             },
+            test=600,
+            timed=128,
             guesses=True,
-        ),
-        Trainings(
-            Translate("de"), {"pard": PARD, "evenly weighed": EVEN, "nothing dropped": WHOLE}
         ),
     ),
     claims=(
@@ -121,18 +114,6 @@ SYSTEM = System(
         Claim(
             "Seven guesses take fewer calls than four.",
             Less("calls", than="pard", of="seven guesses"),
-        ),
-        Claim(
-            "With dropping, a training takes a third of the time.",
-            Less("training_seconds", than="nothing dropped", times=1 / 3),
-        ),
-        Claim(
-            "With dropping, a training reads at most half of the cells.",
-            Less("training_cells", than="nothing dropped", times=0.5),
-        ),
-        Claim(
-            "With dropping, guesses reach at least 95 % as far.",
-            More("acceptance_length", than="nothing dropped", times=0.95),
         ),
     ),
     minutes=90,

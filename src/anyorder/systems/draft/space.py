@@ -57,6 +57,8 @@ SYSTEM = System(
                 "left to right": read("left-to-right"),
                 "before tuning, left to right": DEEP,
             },
+            test=600,
+            timed=128,
             guesses=True,
         ),
     ),

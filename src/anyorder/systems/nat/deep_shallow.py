@@ -45,6 +45,7 @@ SYSTEM = System(
                 "en-de: twelve and one": Way("deep-shallow-12", recipe=SERIAL),
                 "en-de: six and six": DEEP,
             },
+            timed=128,
         ),
     ),
     claims=(

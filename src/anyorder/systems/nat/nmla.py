@@ -51,6 +51,7 @@ SYSTEM = System(
                     "ctc", begins_with=TAUGHT_CTC, recipe=FINE, lessons=TAUGHT
                 ),
             },
+            timed=128,
         ),
     ),
     claims=(

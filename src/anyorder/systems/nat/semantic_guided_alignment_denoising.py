@@ -49,6 +49,7 @@ SYSTEM = System(
                 ),
                 "ctc-nat, initialised": Way("ctc", begins_with=TEXTS),
             },
+            timed=128,
         ),
     ),
     claims=(
