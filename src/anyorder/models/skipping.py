@@ -8,8 +8,8 @@ training as when it writes, for every row of a batch, for drafts and the branche
 every decoder for language models serves it, with a cache as ever. A layer that no cell of a call
 needs is not run; one that some need is run for all cells of the call, and the others keep what they
 had. With `most` = `least` it is uniform: `warmup` = `least` then cuts off the layers on top.
-Source: Del Corro et al. 2023 (arXiv:2307.02628). There the prompt has the full depth; here that is
-the source, which is encoded.
+Source: Del Corro et al. 2023 (arXiv:2307.02628). Their prompts are here sources, which are encoded
+by all layers of an encoder; a given cell of the target has the depth of its place.
 Shapes: B rows, S source cells, N target cells, M of them that run through a layer, T new cells,
 C channels.
 """

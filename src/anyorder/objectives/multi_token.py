@@ -7,7 +7,7 @@
 So the next token counts as much as it does for `CrossEntropy`, and the other heads come on top
 (`Ahead` shares one cross entropy among all). The heads are those of `nets.heads`; the paper's are
 layers of attention.
-Source: Gloeckle et al. 2024 (arXiv:2404.19737), section 2.
+Source: Gloeckle et al. 2024 (arXiv:2404.19737).
 """
 
 from dataclasses import dataclass

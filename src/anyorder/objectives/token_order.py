@@ -7,10 +7,10 @@
 
 d_n(v): how far ahead of cell n the token v stands for the first time (1: it is the next one). r:
 the softmax of a head of its own (`TokenOrderSeq2Seq`), which nothing reads when the model writes.
-The second sum is ListNet. A target has W numbers a cell, not V. They fall by e a token: the paper's
-window of whole sequences differs from one of 16 by less than a float32 can tell of 1.
-Source: Zuhri et al. 2025 (arXiv:2508.19228) and the authors' code, which has the loss, the two
-parts of equal weight; ListNet: Cao et al. 2007.
+The second sum is ListNet. A target has W numbers a cell, not V. They fall by e a token: a wider
+window than 16 would change no share by more than 2e-7. Both sums weigh the same.
+Source: Zuhri et al. 2025 (arXiv:2508.19228) and the authors' code, which has target and loss;
+ListNet: Cao et al. 2007.
 Shapes: B rows, N target cells (one more than a target has tokens), W window, X cells that are no
 padding, V vocabulary.
 """

@@ -3,7 +3,7 @@
     nats_per_token(translator, examples)          # exp of it: the perplexity
 
 The mean over all target tokens of -log p(token | source, the tokens before it), the one that ends a
-text included. Of one vocabulary with one: a token is what the units of the translator make it.
+text included. A token is what the translator's units make it: compare models that share them.
 """
 
 from collections.abc import Sequence
