@@ -8,7 +8,6 @@ import pytest
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.measure.results import Measured
 from anyorder.nets.layers import Width
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
@@ -18,7 +17,6 @@ from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
 from anyorder.systems.experiments.school import TINY, School, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.experiments.trainings import Trainings, cells_read
-from anyorder.systems.reproduce import Done, gathered
 from anyorder.train.batches import Rows
 
 TASK = CopyOrReverse(length=3, alphabet=5, pairs=50)
@@ -76,11 +74,3 @@ def test_every_row_has_an_acceptance_length(tmp_path: Path) -> None:
     assert "accepted_1" not in plain
     drafted = trained.quality(bench, "drafted", 0)["drafted"]
     assert drafted["acceptance_length"] >= 1
-
-
-def test_depths_that_some_seeds_did_not_reach_are_no_numbers() -> None:
-    parts = [
-        Done(0, "x", 1.0, "abc", {"row": {"calls": 2.0, "accepted_1": 0.5, "accepted_2": 0.1}}),
-        Done(1, "x", 1.0, "abc", {"row": {"calls": 3.0, "accepted_1": 0.6}}),
-    ]
-    assert gathered(parts, 2) == [Measured("row", {"calls": [2.0, 3.0], "accepted_1": [0.5, 0.6]})]

@@ -124,11 +124,10 @@ def _foretelling() -> dict[str, Paradigm]:
 
 def _masking() -> dict[str, Paradigm]:
     """Left to right, and several tokens at once where masks are read; begun from a `deep`."""
-    sizes = {"encoder_layers": 6, "decoder_layers": 6}
-    sizes |= {"more": {"bos": BOS, "eos": EOS, "mask": BLANK}}
+    more = {"bos": BOS, "eos": EOS, "mask": BLANK}
+    foretelling, blocks = SemiAutoregressiveTuning(), SetBlockTuning()
+    kinds = {"space": ("semi-autoregressive", foretelling), "set-block": ("set-block", blocks)}
     return {
-        "space": Paradigm(
-            kind="semi-autoregressive", objective=SemiAutoregressiveTuning(), **sizes
-        ),
-        "set-block": Paradigm(kind="set-block", objective=SetBlockTuning(), **sizes),
+        name: Paradigm(kind=kind, objective=tuning, encoder_layers=6, decoder_layers=6, more=more)
+        for name, (kind, tuning) in kinds.items()
     }
