@@ -66,7 +66,6 @@ def paradigms() -> Mapping[str, Paradigm]:
         "dag": Paradigm(kind="dag", objective=DAG(), **split),
         "dag-glancing": Paradigm(kind="dag", objective=DAG(Glancing(0.5, 0.1)), **split),
         "dag-infilling": Paradigm(kind="dag", objective=INFILLING, **split),
-        "dag-infilling-long": Paradigm(kind="dag", objective=LONG_GAPS, **split),
         **_in_rounds(),
         **_of_one_stack(),
     }

@@ -3,8 +3,6 @@
 anyorder reproduce predat
 """
 
-from dataclasses import replace
-
 from anyorder.corrupt.spans import Spans
 from anyorder.data.joint import Joint
 from anyorder.data.pronounce import Pronounce
@@ -18,12 +16,9 @@ from anyorder.objectives.infilling import Infilling
 from anyorder.systems.claims import AtMost, Claim, Less, More
 from anyorder.systems.experiments.decoders import NGramBeam
 from anyorder.systems.experiments.lessons import BASELINE, TAUGHT
-from anyorder.systems.experiments.school import LAPTOP, Way
+from anyorder.systems.experiments.school import Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.schedule import Cosine
-
-GENTLE = replace(LAPTOP, schedule=Cosine(peak=1e-3, warmup=100))
 
 SYSTEM = System(
     number=8,
@@ -69,11 +64,6 @@ SYSTEM = System(
             {
                 "predat": Way("dag-glancing", begins_with=Way("dag-infilling")),
                 "dag, no pre-training": Way("dag-glancing"),
-                "longer gaps": Way("dag-glancing", begins_with=Way("dag-infilling-long")),
-                "predat, gently": Way(
-                    "dag-glancing", begins_with=Way("dag-infilling"), recipe=GENTLE
-                ),
-                "dag, gently": Way("dag-glancing", recipe=GENTLE),
             },
         ),
         Trained(
