@@ -30,7 +30,6 @@ from anyorder.units.special import BLANK, BOS, EOS
 
 # The paper's texts have 600 tokens; a sentence has room for fewer and shorter spans.
 INFILLING = Infilling(Spans(share=0.35, most=6, shortest=2, apart=2), glancing=Glancing(0.2, 0.2))
-LONG_GAPS = Infilling(Spans(share=0.35, most=6, shortest=6, apart=4), glancing=Glancing(0.2, 0.2))
 REFINED = "mask-predict:candidates=5"
 
 
