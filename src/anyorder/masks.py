@@ -74,7 +74,7 @@ class Tree:
 
     `parents_BT[b, t] < t`, and -1 makes a cell a child of the committed text. A chain is the tree
     in which every cell is the parent of the next. `probes`: the last so many cells of each row are
-    no guesses; they are read for what is said behind them, and never kept. `mutual`: so many of the
+    no guesses, but read for what is said behind them. `mutual`: so many of the
     last cells see one another, too, where they are no padding: a block, read from both sides.
     """
 

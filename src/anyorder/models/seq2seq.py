@@ -10,6 +10,7 @@ Kasai et al. 2021 (arXiv:2006.10369).
 Shapes: B rows, S source cells, N target cells, T new cells, V target vocabulary, C channels.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -136,7 +137,7 @@ class SourceLM(OfSources[Seq2Seq]):
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> tuple[Float[Tensor, "B S V"], Float[Tensor, "B S C"]]:
         """See `FeaturedLM.extend_with_features`. Raises ValueError when the cache has no room."""
-        *_, x_BTC = self.levels(tokens_BT, cache, tree=tree)
+        (x_BTC,) = deque(self.levels(tokens_BT, cache, tree=tree), maxlen=1)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(len(x_BTC))[:, None], score_BS]
         features_BSC = self.net.decoder.norm(x_BTC)

@@ -136,8 +136,9 @@ def _of_seeds(name: str, found: Sequence[tuple[int, float]], seeds: int) -> list
     none = kept_none(name)
     if none is None:
         return [value for _, value in found]
-    told = dict(found)
-    return [told.get(seed, none) for seed in range(seeds)]
+    told = {seed for seed, _ in found}
+    filled = [*found, *((seed, none) for seed in range(seeds) if seed not in told)]
+    return [value for _, value in sorted(filled, key=lambda one: one[0])]
 
 
 def named(done: Sequence[Done], seed: int) -> str:

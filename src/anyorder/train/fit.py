@@ -50,8 +50,9 @@ def fit(
 ) -> Translator:
     """Train on a task's pairs and write the model into `folder`.
 
-    `begin_from`: the folder of an earlier model of the same kind and sizes, or of a masked language
-    model, whose weights it begins with, and whose units it has. Raises ValueError as `train` does,
+    `begin_from`: the folder of an earlier model whose weights it begins with, and whose units it
+    has: one of the same kind and sizes, a plain autoregressive one for what grows from it (heads,
+    masks, fewer layers), or a masked language model. Raises ValueError as `train` does,
     for an earlier model that does not fit, and where the folder holds a run of another task,
     paradigm or recipe.
     """

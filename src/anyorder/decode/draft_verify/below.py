@@ -42,6 +42,6 @@ def below(read: Pending, draft: Draft) -> Below:
     above_BT = torch.where(cells_T < read.count_B[:, None], cells_T - 1, -2)
     hangs_BK = torch.where(draft.parents_BK == -1, read.last_B1, draft.parents_BK + T)
     hangs_BK = hangs_BK.where(draft.parents_BK > -2, -2)
-    tree = Tree(torch.cat([above_BT, hangs_BK], 1), draft.probes)
+    tree = Tree(torch.cat([above_BT, hangs_BK], 1), T + draft.probes)  # nothing is guessed here
     score_BS = torch.cat([read.last_B1, (T + torch.arange(K)).expand(B, K)], 1)
     return Below(tokens_BT, tree, score_BS, tokens_BT.gather(1, score_BS), root_BS)

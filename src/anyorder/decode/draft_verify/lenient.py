@@ -106,8 +106,5 @@ class Lenient(DraftVerify):
         guesses_K = torch.arange(draft.tokens_BK.shape[1]) < draft.tokens_BK.shape[1] - draft.probes
         return replace(draft, parents_BK=draft.parents_BK.masked_fill(forced_B1 & guesses_K, -2))
 
-    def probe(self, memory: Any, canvas: Canvas) -> Draft | None:
-        return self.by.probe(memory, canvas)
-
     def observe(self, memory: Any, seen: Seen) -> Any:
         return self.by.observe(memory, seen)

@@ -70,6 +70,11 @@ class DraftVerify(ABC):
         return False
 
     @property
+    def probes_prompt(self) -> bool:
+        """Whether `probe` may have some."""
+        return False
+
+    @property
     def reads_features(self) -> bool:
         """Whether `observe` wants the features of scored cells, of a `FeaturedLM`."""
         return False
@@ -101,7 +106,8 @@ class DraftVerify(ABC):
         final_BN = canvas.final_BN.long()
         runs = int((final_BN.diff(dim=-1, prepend=final_BN[:, :1] * 0) > 0).sum())
         matter = self._guesses_matter(False)
-        slices = final_BN.numel() // SLICE if self.reads_prompt or matter else 0
+        reads_on = self.reads_prompt or self.probes_prompt or matter
+        slices = final_BN.numel() // SLICE if reads_on else 0
         return int(canvas.open_BN.sum(-1).max()) + runs * matter + slices
 
     @final
@@ -115,8 +121,10 @@ class DraftVerify(ABC):
         read = pending(state.canvas, state.cache)
         first = read.width > 1 or int(state.cache.length_B.max()) == 0  # a prompt, or forced cells
         matter = self._guesses_matter(sampler.greedy)
-        if matter or (self.reads_prompt and read.width > SLICE):
-            state = self._read_on(model, state, read, leave=1 if matter else SLICE)
+        long = read.width > SLICE and (self.reads_prompt or self.probes_prompt)
+        if matter or long:
+            leave = 1 if matter or self.probes_prompt else SLICE
+            state = self._read_on(model, state, read, leave=leave)
             read, first = pending(state.canvas, state.cache), first and not matter
         state, draft = self._drafted(model, state, first, sampler)
         while draft is not None:

@@ -52,6 +52,10 @@ class Space(DraftVerify):
         """Guesses, and masks."""
         return self.width * (self.width + 2 if self.fused else 2)
 
+    @property
+    def probes_prompt(self) -> bool:
+        return True
+
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Foretold:
         B = len(canvas.tokens_BN)
         nothing_BK = torch.zeros(B, self.width, dtype=torch.long)

@@ -27,6 +27,8 @@ from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
 from anyorder.models.capability import Cache, SetBlockLM
 
+LONG = 256  # cells of a prompt from which on it is read by itself, as a plain chain
+
 
 @dataclass(frozen=True)
 class Filling:
@@ -64,8 +66,8 @@ class SetBlock:
             raise ValueError(f"a block has 1 cell or more, and a gamma of 0 or more: {self}")
 
     def most_calls(self, canvas: Canvas) -> int:
-        """Each call writes a cell at the least."""
-        return int(((canvas.status_BN > PAD) & ~canvas.final_BN).sum(-1).max())
+        """Each call writes a cell at the least, but where it reads a long prompt."""
+        return 1 + int(((canvas.status_BN > PAD) & ~canvas.final_BN).sum(-1).max())
 
     def start(self, model: SetBlockLM, canvas: Canvas, sampler: Sampler) -> Filling:
         return Filling(
@@ -73,8 +75,11 @@ class SetBlock:
         )
 
     def step(self, model: SetBlockLM, state: Filling, sampler: Sampler) -> Filling:
-        canvas = state.canvas
-        read, block = pending(canvas, state.cache), self._block(canvas, model.longest_block)
+        canvas, read = state.canvas, pending(state.canvas, state.cache)
+        if read.width > LONG:
+            _read(model, state.cache, read)
+            read = pending(canvas, state.cache)
+        block = self._block(canvas, model.longest_block)
         logits_BKV = _said(model, state.cache, canvas, read, block)
         past = None
         if sampler.wants_history:
@@ -113,6 +118,13 @@ def surest(
     return torch.zeros_like(open_BK).scatter(1, order_BK, before_BK <= gamma) & open_BK
 
 
+def _read(model: SetBlockLM, cache: Cache, read: Pending) -> None:
+    """All but the last token of each row."""
+    B, T = read.tokens_BT.shape
+    model.extend(read.tokens_BT, cache, score_BS=torch.zeros(B, 0, dtype=torch.long))
+    cache.keep(torch.arange(T).expand(B, T), (read.count_B - 1).clamp_min(0))
+
+
 def _said(
     model: SetBlockLM, cache: Cache, canvas: Canvas, read: Pending, block: Block
 ) -> Float[Tensor, "B K V"]:
@@ -124,7 +136,7 @@ def _said(
     chain_BP = torch.where(cells_P < read.count_B[:, None], cells_P - 1, -2)
     block_BK = torch.where(cells_K == 0, read.count_B[:, None] - 1, P + cells_K - 1)
     block_BK = block_BK.where(block.inside_BK, -2)
-    tree = Tree(torch.cat([chain_BP, block_BK], 1), probes=K, mutual=K)
+    tree = Tree(torch.cat([chain_BP, block_BK], 1), probes=P + K, mutual=K)
     tokens_BT = torch.cat([read.tokens_BT[:, :P], tokens_BK], 1)
     last_B1 = read.last_B1[:, : min(P, 1)]
     score_BS = torch.cat([last_B1, (P + cells_K).expand(B, K)], 1)

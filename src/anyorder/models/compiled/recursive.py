@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anyorder.models.compiled.encoder import close, trial
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.sources import padded
@@ -30,6 +31,17 @@ class CompiledRecursive(CompiledFeatured):
         assert cross is not None, "the head looks at the source"
         super().__init__(net, precision, cross.key_value)
         self.recursive = net
+
+    def is_right(self) -> bool:
+        """Whether the head sees of the source what that of the network sees, too."""
+        features_B1C = torch.ones(2, 1, self.recursive.sizes.width.channels)
+        token_B1, place_B1, found = torch.tensor([[1], [2]]), torch.zeros(2, 1).long(), []
+        for each in (self, self.recursive):
+            lm = each.read(trial(self.recursive))
+            lm.new_cache(2, 2)
+            found.append(lm.onward(features_B1C, token_B1, place_B1, lm.new_head_cache(2, 2)))
+        close_by = close(found[0], found[1], torch.tensor([1, 1]), self.precision)
+        return close_by and super().is_right()
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledRecursiveLM":
         padded(sources)

@@ -3,8 +3,8 @@
     anyorder reproduce l-mtp
 
 The paper trains large language models in two stages, the heads first and then all weights, and
-checks a tree of guesses. Here the base is a small translator, each stage is a row of its own, the
-draft is a chain, and leaps are of two tokens. What longer leaps buy is not measured.
+checks a tree of guesses. Here the base is a small translator, the draft is a chain, and leaps are of two tokens.
+What longer leaps buy, and the second stage, is not measured.
 """
 
 from anyorder.data.translate import Translate
@@ -30,7 +30,7 @@ SYSTEM = System(
         "Seven heads beside the first one guess every second token that follows, so that they "
         "reach fourteen tokens far. What they leave out was guessed from the cell before, so "
         "that a block without gaps is drafted and checked in one call. The heads learn "
-        "with the model frozen, or (here not measured yet) with all of it."
+        "with the model frozen, or with all of it (which is not measured)."
     ),
     parts=(LeapSeq2Seq, Heads, Leaps, LookingBackward),
     laws=(1, 2, 3, 4, 5, 6, 7, 9),

@@ -1,6 +1,6 @@
 """How often what a model nearly said after a token is what it says the next time, by rank.
 
-    Ranks("measured ranks", kinds=("story", "question"))
+    Ranks(row="token-recycling", kinds=("story", "question"))
 
 So the shape of a tree is found that is the best for them (`tree_shape.best_first`). Every guess
 below the newest token is drafted, and none below those: a flat tree.

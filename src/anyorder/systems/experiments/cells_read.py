@@ -1,9 +1,8 @@
-"""What trainings cost: seconds, and cells that decoders read.
+"""What trainings read: cells of targets that go through a decoder.
 
-    Trainings(Translate("de"), {"pard": Way("pard", begins_with=BASELINE)})
+    CellsRead(Translate("de"), {"pard": Way("pard", begins_with=BASELINE, recipe=RECIPE)})
 
-The models are those that `Trained` measures. Seconds are those of the device that trained the
-model, so compare trainings on one device alone; cells are counted, and the same everywhere.
+They are counted from the recipe and the pairs; no model of these ways is needed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +15,7 @@ from anyorder.nets.layers import Width
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.school import (
-    LAPTOP,
-    NARROW,
-    TINY,
-    School,
-    Way,
-    schooled,
-    stands_for,
-)
+from anyorder.systems.experiments.school import LAPTOP, NARROW, TINY, School, Way, schooled
 from anyorder.systems.system import Numbers, Part
 from anyorder.train.batches import Rows, plan
 from anyorder.train.fit import rows_of
@@ -33,11 +24,11 @@ from anyorder.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Trainings:
+class CellsRead:
     """`ways` by their rows: those whose paradigms learn left to right, with masks or without.
 
-    `training_seconds`, and `training_cells`: cells of targets that the decoder reads in all steps,
-    padding included, of what is drawn the expectation.
+    `training_cells`: cells of targets that the decoder reads in all steps, padding included, of
+    what is drawn the expectation.
     """
 
     task: Task
@@ -50,29 +41,28 @@ class Trainings:
         found = list[Part]()
         for seed in range(bench.seeds):
             school = schooled(bench, self.task, self.width, self.recipe, seed)
-            told = partial(stands_for, school, list(self.ways.values()))
-            name = f"{self.task.name}: trainings {seed}"
-            found.append(Part(name, seed, told, partial(self.spent, school)))
+            name = f"{self.task.name}: cells of trainings {seed}"
+            run = partial(self.counted, school)
+            found.append(Part(name, seed, "order of the batches", run))
         return found
 
-    def spent(self, school: School) -> Numbers:
+    def counted(self, school: School) -> Numbers:
         """The numbers of all ways."""
-        return {name: _spent(school, way) for name, way in self.ways.items()}
+        return {name: {"training_cells": _counted(school, way)} for name, way in self.ways.items()}
 
 
-def _spent(school: School, way: Way) -> dict[str, float]:
-    translator = school.translator(way)
-    facts, train = translator.trained, way.lessons.task(school).splits().train
-    units = (translator.source_units, translator.units)
-    rows = rows_of(train, *units, longest=translator.longest)
+def _counted(school: School, way: Way) -> float:
+    train = way.lessons.task(school).splits().train
+    source_units, units = school.task.units(school.task.splits().train)
+    rows = rows_of(train, source_units, units, longest=school.longest)
     recipe = TINY if school.steps is not None else way.recipe or school.recipe
-    options = {"cells": recipe.cells, "seed": school.recipe.seed}
-    objective = paradigms()[way.paradigm].objective
-    steps = int(facts["steps"]) * recipe.accumulate
-    return {
-        "training_seconds": float(facts["seconds"]),
-        "training_cells": cells_read(objective, rows, steps=steps, **options),
-    }
+    return cells_read(
+        paradigms()[way.paradigm].objective,
+        rows,
+        steps=recipe.steps * recipe.accumulate,
+        cells=recipe.cells,
+        seed=school.recipe.seed,
+    )
 
 
 def cells_read(objective: object, rows: Rows, *, steps: int, cells: int, seed: int) -> float:

@@ -1,4 +1,4 @@
-"""What trainings cost, and draft models of a measurement."""
+"""What trainings read, and draft models of a measurement."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,10 @@ from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.systems.bench import Bench
+from anyorder.systems.experiments.cells_read import CellsRead, cells_read
 from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
 from anyorder.systems.experiments.school import TINY, School, Way
 from anyorder.systems.experiments.trained import Trained
-from anyorder.systems.experiments.trainings import Trainings, cells_read
 from anyorder.train.batches import Rows
 
 TASK = CopyOrReverse(length=3, alphabet=5, pairs=50)
@@ -40,15 +40,12 @@ def test_cells_are_those_of_the_batches_that_are_read() -> None:
 
 def test_what_is_dropped_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANYORDER_CACHE", str(tmp_path))
-    trainings = Trainings(TASK, {"small": SMALL, "pard": PARD, "whole": WHOLE}, TINY, WIDTH)
+    trainings = CellsRead(TASK, {"small": SMALL, "pard": PARD, "whole": WHOLE}, TINY, WIDTH)
     (part,) = trainings.parts(Bench(seeds=1))
     rows = part.run()
     cells = {name: numbers["training_cells"] for name, numbers in rows.items()}
     assert cells["small"] < cells["pard"] < cells["whole"]
-    assert all(numbers["training_seconds"] >= 0 for numbers in rows.values())
-    assert not isinstance(part.stands_for, str)
-    assert part.stands_for() == "initialisation, trained on CPU"
-    assert len(list((tmp_path / "trained").iterdir())) == 3
+    assert not (tmp_path / "trained").exists(), "no model is needed"
 
 
 def test_draft_models_are_those_of_the_school(tmp_path: Path) -> None:
