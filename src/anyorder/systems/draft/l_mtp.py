@@ -3,8 +3,8 @@
     anyorder reproduce l-mtp
 
 The paper trains large language models in two stages, the heads first and then all weights, and
-checks a tree of guesses. Here the base is a small translator, the draft is a chain, and leaps are of two tokens.
-What longer leaps buy, and the second stage, is not measured.
+checks a tree of guesses. Here the base is a small translator, the draft is a chain, and leaps are
+of two tokens. What longer leaps buy, and the second stage, is not measured.
 """
 
 from anyorder.data.translate import Translate
