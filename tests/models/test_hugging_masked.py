@@ -78,7 +78,7 @@ def test_a_text_fills_all_places_and_not_one_more(tmp_path: Path) -> None:
     tokens_1N = torch.arange(20, 58)[None]
     logits_1NV = lm.logits(lm.features(lm.encoder(lm.words(tokens_1N), None)))
     torch.testing.assert_close(logits_1NV, model(input_ids=tokens_1N).logits, rtol=0, atol=1e-4)
-    with pytest.raises(ValueError, match="a text of 39 cells is too long: the network has 38 places"):
+    with pytest.raises(ValueError, match="39 cells is too long: the network has 38 places"):
         lm.words(torch.arange(20, 59)[None])
 
 

@@ -20,7 +20,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from anyorder.models.bert import Bert, BertSizes
 from anyorder.models.checkpoint import Checkpoint
 from anyorder.models.hugging_network import network_of
-from anyorder.models.tokenizer import units_of
+from anyorder.models.tokenizer import kept_units_of
 from anyorder.models.trial import alike
 from anyorder.nets.layers import Width
 from anyorder.units.text import TextUnits
@@ -96,7 +96,7 @@ def opened_masked_lm(checkpoint: Checkpoint) -> PretrainedLM:
             f"{checkpoint.name} is a {kind!r}, which is no masked language model of a shape that "
             f"is known here ({', '.join(SHAPES)})"
         )
-    units = units_of(checkpoint)
+    units = kept_units_of(checkpoint)
     hole = units.tokenizer.mask_token_id
     if not isinstance(hole, int):
         raise ValueError(

@@ -21,7 +21,7 @@ from anyorder.canvas import GIVEN, Canvas
 from anyorder.models.checkpoint import Checkpoint
 from anyorder.models.hugging_network import network_of
 from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
-from anyorder.models.tokenizer import units_of
+from anyorder.models.tokenizer import kept_units_of
 from anyorder.models.writer import checked
 from anyorder.units.text import TextUnits
 
@@ -159,11 +159,7 @@ def _source_units(checkpoint: Checkpoint) -> TextUnits:
         raise ValueError(
             f"{checkpoint.name} has {pieces[0].name}: install sentencepiece to read it"
         )
-    units = units_of(checkpoint)
-    files = units.tokenizer.vocab_files_names.values()
-    if files and not any((folder / name).is_file() for name in (*files, "tokenizer.json")):
-        raise ValueError(f"{folder} has no tokenizer: {' or '.join(files)}")  # one was made up
-    return units
+    return kept_units_of(checkpoint)
 
 
 def _target_units(checkpoint: Checkpoint, source_units: TextUnits) -> TextUnits:

@@ -30,6 +30,18 @@ def units_of(checkpoint: Checkpoint) -> TextUnits:
     return TextUnits(made, checkpoint.eos_ids)
 
 
+def kept_units_of(checkpoint: Checkpoint) -> TextUnits:
+    """The same of a folder. Raises ValueError, too, where none of the tokenizer's files are there:
+    of some kinds `transformers` makes one up.
+    """
+    folder, units = checkpoint.tokenizer_source, units_of(checkpoint)
+    files = units.tokenizer.vocab_files_names.values()
+    assert isinstance(folder, Path), "a GGUF file holds its tokenizer"
+    if files and not any((folder / name).is_file() for name in (*files, "tokenizer.json")):
+        raise ValueError(f"{folder} has no tokenizer: {' or '.join(files)}")
+    return units
+
+
 def _of_folder(folder: Path) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
