@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from anyorder.models.bert import Bert
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.length_based import LengthTransformer
@@ -17,7 +18,7 @@ from anyorder.models.parallel import (
     LengthSizes,
     ParallelSizes,
 )
-from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
+from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
 from anyorder.train.batches import Rows
@@ -115,6 +116,18 @@ def guided(width: Width = WIDTH) -> SemanticGuided:
             source_vocab=10, target_vocab=10, encoder_layers=1, prompt=3, spread=2, width=width
         )
     )
+
+
+def guided_bert() -> SemanticGuided:
+    """Around a language model of BERT's shape, which stays as it is."""
+    torch.manual_seed(1)
+    net = SemanticGuided(
+        GuidedBertSizes(
+            vocab=10, hole=3, encoder_layers=1, places=40, prompt=3, spread=2, width=WIDTH
+        )
+    )
+    net.adopt(Bert(net.sizes.lm))
+    return net
 
 
 def masked_lm() -> MaskedLM:

@@ -38,6 +38,7 @@ from anyorder.train.schedule import Cosine, InverseRoot
 from tests.train.made import (
     fertile,
     guided,
+    guided_bert,
     headed,
     length_based,
     levenshtein,
@@ -77,6 +78,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "CTC, glancing": (lambda: parallel(CTCTransformer), CTC(Glancing())),
     "NMLA": (lambda: parallel(CTCTransformer), NonMonotonic(matching=0.1, likelihood=0.5)),
     "align, then denoise": (guided, AlignThenDenoise()),
+    "align, then denoise, around BERT": (guided_bert, AlignThenDenoise()),
     "DAG": (lambda: parallel(DAGTransformer), DAG()),
     "DAG, glancing": (lambda: parallel(DAGTransformer), DAG(Glancing())),
     "DAG, infilling": (

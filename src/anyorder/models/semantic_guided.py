@@ -83,7 +83,10 @@ class GuidedBertSizes(BertSizes):
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.prompt, self.spread) < 1 or self.spread > self.places:
-            raise ValueError(f"a prompt has a cell or more, and so has a source token: {self}")
+            raise ValueError(
+                "a prompt has a cell or more, and so has a source token, and it has no more cells "
+                f"than places: {self}"
+            )
 
     @classmethod
     def around(cls, lm: BertSizes, *, prompt: int, spread: int) -> "GuidedBertSizes":
