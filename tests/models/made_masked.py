@@ -43,8 +43,9 @@ def bert() -> BertTokenizer:
 def roberta() -> RobertaTokenizer:
     """Bytes, and the words that are made of them."""
     pieces = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS, "\u0120", "nd", "and", "und", "<mask>"]
-    merges = [("n", "d"), ("a", "nd"), ("u", "nd")]
-    return RobertaTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges)
+    merges: Any = [("n", "d"), ("a", "nd"), ("u", "nd")]
+    vocab: Any = {piece: i for i, piece in enumerate(pieces)}
+    return RobertaTokenizer(vocab=vocab, merges=merges)
 
 
 TOKENIZERS = {"bert": bert, "roberta": roberta, "xlm-roberta": xlm_roberta}

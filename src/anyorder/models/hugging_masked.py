@@ -103,7 +103,7 @@ def opened_masked_lm(checkpoint: Checkpoint) -> PretrainedLM:
             f"{checkpoint.name} has a tokenizer without a mask token: it hides nothing"
         )
     model = network_of(checkpoint, "float32", AutoModelForMaskedLM, "masked language model").eval()
-    vocab = len(model.get_input_embeddings().weight)
+    vocab = int(model.config.vocab_size)
     if units.vocab_size > vocab:
         raise ValueError(
             f"{checkpoint.name} has a tokenizer of {units.vocab_size} tokens and a network of "
