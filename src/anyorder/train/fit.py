@@ -74,6 +74,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = earlier.begun(paradigm, source_units, units) if earlier else paradigm.net(**vocabs)
+    del earlier  # a large one has no need to be there twice
     translator = Translator(
         net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder, learnt=learnt
     )
