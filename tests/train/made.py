@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from anyorder.models.bert import Bert, BertSizes
+from anyorder.models.bert import BertSizes
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.length_based import LengthTransformer
@@ -119,12 +119,10 @@ def guided(width: Width = WIDTH) -> SemanticGuided:
 
 
 def guided_bert() -> SemanticGuided:
-    """Around a language model of BERT's shape, which stays as it is."""
+    """Around a language model of BERT's shape."""
     torch.manual_seed(1)
     sizes = BertSizes(vocab=10, hole=3, encoder_layers=1, places=40, width=WIDTH)
-    net = SemanticGuided(GuidedBertSizes.around(sizes, prompt=3, spread=2))
-    net.adopt(Bert(sizes))
-    return net
+    return SemanticGuided(GuidedBertSizes.around(sizes, prompt=3, spread=2))
 
 
 def masked_lm() -> MaskedLM:
