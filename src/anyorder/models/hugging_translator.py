@@ -11,7 +11,6 @@ and beams are the decoder's affair. Importing this module imports `transformers`
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +98,7 @@ def opened_translator(checkpoint: Checkpoint, precision: str) -> HuggingFaceTran
     Raises ValueError, with one sentence, where the folder lacks something, or holds another kind of
     model.
     """
-    source_units = _source_units(checkpoint)
+    source_units = kept_units_of(checkpoint)
     frame = frame_of(checkpoint, source_units.eos_ids)
     model = network_of(checkpoint, precision, AutoModelForSeq2SeqLM, "encoder-decoder of texts")
     return HuggingFaceTranslator(
@@ -150,16 +149,6 @@ def _stated(checkpoint: Checkpoint) -> Callable[[str], Any]:
         return checkpoint.config.get(name) if found is None else found
 
     return stated
-
-
-def _source_units(checkpoint: Checkpoint) -> TextUnits:
-    folder = _folder(checkpoint)
-    pieces = [*folder.glob("*.spm"), *folder.glob("*.model")]
-    if pieces and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
-        raise ValueError(
-            f"{checkpoint.name} has {pieces[0].name}: install sentencepiece to read it"
-        )
-    return kept_units_of(checkpoint)
 
 
 def _target_units(checkpoint: Checkpoint, source_units: TextUnits) -> TextUnits:

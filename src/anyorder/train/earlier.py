@@ -34,8 +34,8 @@ class Earlier:
     def __post_init__(self) -> None:
         if not is_ours(self.folder):
             raise ValueError(
-                f"{self.folder} is no folder of a model that was trained here, so there is "
-                "nothing to begin from"
+                f"{self.folder} is no folder of a model, neither one that was trained here nor one of "
+                "Hugging Face, so there is nothing to begin from"
             )
 
     @cached_property
