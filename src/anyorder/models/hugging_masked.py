@@ -28,9 +28,8 @@ from anyorder.units.text import TextUnits
 
 @dataclass(frozen=True)
 class Names:
-    """What parts are called: of a layer, in order of ours, and of the head; and where layers are.
-
-    `shifted`: places begin behind that of padding.
+    """What a kind of model calls its parts: where its layers are, the parts of one by our names,
+    and the last small layer of the head. `shifted`: places begin behind that of padding.
     """
 
     layers: str
@@ -41,30 +40,36 @@ class Names:
     shifted: bool = False
 
 
-_SPREAD_OUT: Final = {
+_LAYER: Final = {
     "own.out": "attention.output.dense",
     "own_norm": "attention.output.LayerNorm",
     "middle.0": "intermediate.dense",
     "middle.2": "output.dense",
     "middle_norm": "output.LayerNorm",
 }
-_SHORT: Final = {
+_DISTILLED_LAYER: Final = {
     "own.out": "attention.out_lin",
     "own_norm": "sa_layer_norm",
     "middle.0": "ffn.lin1",
     "middle.2": "ffn.lin2",
     "middle_norm": "output_layer_norm",
 }
-_SELF: Final = ("attention.self.query", "attention.self.key", "attention.self.value")
-_LIN: Final = ("attention.q_lin", "attention.k_lin", "attention.v_lin")
+_ATTENTION: Final = ("attention.self.query", "attention.self.key", "attention.self.value")
+_DISTILLED_ATTENTION: Final = ("attention.q_lin", "attention.k_lin", "attention.v_lin")
 _TRANSFORM: Final = "cls.predictions.transform"
 _BERT: Final = Names(
-    "encoder.layer", _SELF, _SPREAD_OUT, f"{_TRANSFORM}.dense", f"{_TRANSFORM}.LayerNorm"
+    "encoder.layer", _ATTENTION, _LAYER, f"{_TRANSFORM}.dense", f"{_TRANSFORM}.LayerNorm"
 )
 _ROBERTA: Final = Names(
-    "encoder.layer", _SELF, _SPREAD_OUT, "lm_head.dense", "lm_head.layer_norm", shifted=True
+    "encoder.layer", _ATTENTION, _LAYER, "lm_head.dense", "lm_head.layer_norm", shifted=True
 )
-_DISTILBERT: Final = Names("transformer.layer", _LIN, _SHORT, "vocab_transform", "vocab_layer_norm")
+_DISTILBERT: Final = Names(
+    "transformer.layer",
+    _DISTILLED_ATTENTION,
+    _DISTILLED_LAYER,
+    "vocab_transform",
+    "vocab_layer_norm",
+)
 SHAPES: Final[Mapping[str, Names]] = {
     "bert": _BERT,
     "roberta": _ROBERTA,

@@ -2,7 +2,7 @@
 
 earlier = Earlier(Path("my-ctc"))
 earlier.lend_units(folder)                    # the same tokens mean the same
-net = earlier.begun(paradigm, units)          # all of them, or of a masked language model what fits
+net = earlier.begun(paradigm, source_units, units)      # or of a masked language model what fits
 earlier.mark                                  # which weights these were
 """
 
@@ -34,8 +34,8 @@ class Earlier:
     def __post_init__(self) -> None:
         if not is_ours(self.folder):
             raise ValueError(
-                f"{self.folder} is no folder of a model, neither one that was trained here nor one of "
-                "Hugging Face, so there is nothing to begin from"
+                f"{self.folder} is no folder of a model that was trained here, and none of Hugging "
+                "Face, so there is nothing to begin from"
             )
 
     @cached_property
@@ -68,7 +68,7 @@ class Earlier:
         other = self.translator.net
         if isinstance(other.sizes, GuidedBertSizes) and paradigm.kind == "semantic-guided":
             shaped_elsewhere(paradigm, self.translator.name)
-            self._same_sizes(other.sizes, {**asdict(other.sizes), **around(paradigm)})
+            self._same_sizes(other.sizes, {**asdict(other.sizes), **own_sizes(paradigm)})
             return other
         net = paradigm.net(source_vocab=source_units.vocab_size, target_vocab=units.vocab_size)
         self.lend_weights(net)
@@ -119,6 +119,6 @@ def shaped_elsewhere(paradigm: Paradigm, name: str) -> None:
         )
 
 
-def around(paradigm: Paradigm) -> dict[str, int]:
+def own_sizes(paradigm: Paradigm) -> dict[str, int]:
     """What is for the paradigm to say around a language model from elsewhere."""
     return {name: paradigm.more[name] for name in ("prompt", "spread")}

@@ -2,7 +2,7 @@
 
 pretrained = Pretrained(Path("xlm-roberta"), paradigms()["semantic-guided"])
 pretrained.lend_units(folder)                 # its tokenizer, for both sides
-net = pretrained.begun(paradigm, units)       # around its network, which stays as it is
+net = pretrained.begun(paradigm, source_units, units)    # around its network, which stays as it is
 pretrained.mark                               # which weights these were
 
 What `train.earlier` is for models that were trained here. Importing this module imports
@@ -17,7 +17,7 @@ from pathlib import Path
 from anyorder.models.checkpoint import read
 from anyorder.models.hugging_masked import PretrainedLM, opened_masked_lm
 from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
-from anyorder.train.earlier import around, shaped_elsewhere
+from anyorder.train.earlier import own_sizes, shaped_elsewhere
 from anyorder.train.paradigms import Paradigm
 from anyorder.units.adopted import adopted
 from anyorder.units.text import TextUnits
@@ -80,6 +80,6 @@ class Pretrained:
         """A network around the language model, in which what is new is drawn from torch's common
         generator.
         """
-        net = SemanticGuided(GuidedBertSizes.around(self.lm.net.sizes, **around(paradigm)))
+        net = SemanticGuided(GuidedBertSizes.around(self.lm.net.sizes, **own_sizes(paradigm)))
         net.adopt(self.lm.net)
         return net
