@@ -1,6 +1,7 @@
 """`anyorder train` and `anyorder distill`, as a user with pairs of her own meets them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from anyorder.trace import Trace
 from tests.cli.conftest import Invoke, sentence
+from tests.models import made_masked
 
 TINY = ["--steps", "6", "--cells", "200", "--warmup", "2"]
 
@@ -66,6 +68,34 @@ def test_a_masked_language_model_lends_itself(invoke: Invoke, pairs: str) -> Non
     learn = invoke("train", pairs, *begun, *TINY)
     assert learn.code == 0, learn.err
     assert Path("pairs-dag/target.json").read_bytes() == Path("lm/source.json").read_bytes()
+
+
+def test_a_language_model_from_elsewhere_learns_to_write(invoke: Invoke, pairs: str) -> None:
+    made_masked.folder(Path("elsewhere"))
+    begun = ["--paradigm", "semantic-guided", "--begin-from", "elsewhere", "--out", "model"]
+    learn = invoke("train", pairs, *begun, *TINY)
+    assert learn.code == 0, learn.err
+    assert "bleu" in learn.out
+    shutil.rmtree("elsewhere")
+    for decoder in ([], ["--decoder", "ctc-greedy"]):
+        wrote = invoke("generate", "3 and 9", "--model", "model", *decoder)
+        assert wrote.code == 0, wrote.err
+    long = " and ".join(map(str, range(20)))
+    assert "model reads 19 at most" in sentence(invoke("generate", long, "--model", "model"))
+    done = invoke("compare", "--task", pairs, "-m", "model", "--pairs", "3", "--json", "found.json")
+    assert done.code == 0, done.err
+    found = json.loads(Path("found.json").read_text())
+    assert [row["decoder"] for row in found["rows"]] == ["align-denoise", "ctc-greedy"]
+
+
+def test_a_language_model_from_elsewhere_begins_one_paradigm(invoke: Invoke, pairs: str) -> None:
+    made_masked.folder(Path("elsewhere"))
+    for options, words in (
+        (["--paradigm", "ctc"], "semantic-guided begins from it"),
+        (["--paradigm", "semantic-guided", "--channels", "64"], "leave out how many"),
+    ):
+        told = invoke("train", pairs, *options, "--begin-from", "elsewhere", *TINY)
+        assert words in sentence(told)
 
 
 def test_what_never_saw_a_pair_is_no_translator_yet(invoke: Invoke, pairs: str) -> None:

@@ -11,10 +11,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM,
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
 from anyorder.models.capability import Denoiser
 from anyorder.models.checkpoint import read
-from anyorder.models.hugging_masked import HuggingFaceMaskedLM, opened_masked_lm
+from anyorder.models.hugging_masked import SHAPES, PretrainedLM, opened_masked_lm
 from tests.units import tokenizers_made_here as tokenizers
 
-V, MASK = 300, 1
+V, MASK = 300, 2
 SIZES: dict[str, Any] = {
     "vocab_size": V,
     "hidden_size": 16,
@@ -26,9 +26,9 @@ SIZES: dict[str, Any] = {
 ROWS = [[5, MASK, 20, 7, 9], [33], [12, 40, MASK]]
 
 
-def network(kind: str) -> PreTrainedModel:
+def network(kind: str, **changes: Any) -> PreTrainedModel:
     torch.manual_seed(0)
-    config = AutoConfig.for_model(kind, **SIZES, initializer_range=0.5)
+    config = AutoConfig.for_model(kind, **{**SIZES, **changes}, initializer_range=0.5)
     return AutoModelForMaskedLM.from_config(config).eval()
 
 
@@ -41,7 +41,7 @@ def folder(path: Path, model: PreTrainedModel, *, mask: bool = True) -> Path:
     return path
 
 
-def opened(path: Path) -> HuggingFaceMaskedLM:
+def opened(path: Path) -> PretrainedLM:
     return opened_masked_lm(read(path))
 
 
@@ -56,17 +56,38 @@ def canvas() -> Canvas:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "distilbert"])
+@pytest.mark.parametrize("kind", SHAPES)
 def test_its_numbers_are_those_of_transformers(kind: str, tmp_path: Path) -> None:
     """Row by row, without padding."""
     model = network(kind)
-    lm = opened(folder(tmp_path, model))
+    lm = opened(folder(tmp_path, model)).net
     assert isinstance(lm, Denoiser)
-    assert lm.mask == MASK
+    assert lm.sizes.hole == MASK
     logp_BNV: Tensor = lm.fill(canvas())
     for b, row in enumerate(ROWS):
         plain = model(input_ids=torch.tensor([row])).logits[0].log_softmax(-1)
         torch.testing.assert_close(logp_BNV[b, : len(row)], plain, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_text_fills_all_places_and_not_one_more(tmp_path: Path) -> None:
+    """RoBERTa keeps two of its 40 for padding."""
+    model = network("roberta")
+    lm = opened(folder(tmp_path, model)).net
+    assert lm.sizes.places == 38
+    tokens_1N = torch.arange(20, 58)[None]
+    logits_1NV = lm.logits(lm.features(lm.encoder(lm.words(tokens_1N), None)))
+    torch.testing.assert_close(logits_1NV, model(input_ids=tokens_1N).logits, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="39 cells is too long: the network has 38 places"):
+        lm.words(torch.arange(20, 59)[None])
+
+
+@torch.no_grad()
+def test_what_its_tokenizer_does_not_know_is_left_out(tmp_path: Path) -> None:
+    model = network("bert", vocab_size=V + 20)
+    lm = opened(folder(tmp_path, model)).net
+    plain = model(input_ids=torch.tensor(ROWS[:1])).logits[0, :, :V].log_softmax(-1)
+    torch.testing.assert_close(lm.fill(canvas())[0], plain, rtol=0, atol=1e-4)
 
 
 def test_what_can_not_be_opened_is_a_sentence(tmp_path: Path) -> None:
@@ -75,5 +96,13 @@ def test_what_can_not_be_opened_is_a_sentence(tmp_path: Path) -> None:
     gpt2 = AutoConfig.for_model(
         "gpt2", vocab_size=V, n_embd=16, n_layer=1, n_head=2, n_positions=40
     )
-    with pytest.raises(ValueError, match="is no masked language model"):
+    with pytest.raises(ValueError, match="is a 'gpt2', which is no masked language model"):
         opened(folder(tmp_path / "gpt2", AutoModelForCausalLM.from_config(gpt2)))
+    with pytest.raises(ValueError, match="tokenizer of 300 tokens and a network of 290"):
+        opened(folder(tmp_path / "small", network("bert", vocab_size=V - 10)))
+
+
+@pytest.mark.parametrize("change", [{"hidden_act": "relu"}, {"tie_word_embeddings": False}])
+def test_a_shape_that_is_not_known_is_noticed(change: dict, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a 'bert' of a shape that is not known here"):
+        opened(folder(tmp_path, network("bert", **change)))

@@ -12,7 +12,7 @@ from transformers import T5Config, T5EncoderModel
 import anyorder as ao
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.beam import Beam
-from anyorder.models import hugging_translator
+from anyorder.models import tokenizer
 from anyorder.models.hugging_translator import HuggingFaceTranslator
 from anyorder.models.writer import Writer
 from tests.models.made_seq2seq import (
@@ -203,7 +203,7 @@ def test_pieces_that_can_not_be_read_are_named(tmp_path, monkeypatch):
     path = folder(tmp_path / "marian", "marian")
     (path / "tokenizer.json").unlink()
     (path / "source.spm").touch()
-    monkeypatch.setattr(hugging_translator, "find_spec", lambda name: None)
+    monkeypatch.setattr(tokenizer, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"marian has source\.spm: install sentencepiece"):
         ao.load(path)
 

@@ -11,11 +11,13 @@ from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.models.bert import Bert
 from anyorder.models.capability import CTCDenoiser
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import GuidedSizes, Prompt, SemanticGuided
+from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, Prompt, SemanticGuided
 from anyorder.models.sources import padded
-from anyorder.nets.layers import Layer, Width, waves
+from anyorder.nets.layers import Attention, Layer, Width, waves
+from anyorder.nets.post_norm import PostNormLayer
 from anyorder.trace import fold
 
 SOURCES = [[4, 5, 6, 7, 4], [7], [5, 5, 6]]
@@ -32,13 +34,30 @@ DRAFT_BM = torch.tensor(
 )
 
 
-@pytest.fixture(scope="module")
-def net() -> SemanticGuided:
+BERT = GuidedBertSizes(
+    vocab=10,
+    hole=3,
+    encoder_layers=2,
+    places=12,
+    prompt=3,
+    spread=2,
+    epsilon=0.01,
+    width=SIZES.width,
+)
+Sizes = GuidedSizes | GuidedBertSizes
+both = pytest.mark.parametrize("sizes", [SIZES, BERT], ids=["ours", "BERT"])
+
+
+@pytest.fixture(scope="module", params=[SIZES, BERT], ids=["ours", "BERT"])
+def net(request: pytest.FixtureRequest) -> SemanticGuided:
     torch.manual_seed(0)
-    net = SemanticGuided(SIZES).double().eval()
+    net = SemanticGuided(request.param).double().eval()
     with torch.no_grad():
         for prompt in (net.reader, net.aligner, net.denoiser):
             prompt.keys_values.mul_(8)  # prompts that matter
+        if isinstance(net.lm, Bert):  # norms and small numbers that matter, as after a training
+            for weight in net.lm.parameters():
+                weight.add_(0.3 * torch.randn_like(weight))
     return net
 
 
@@ -53,27 +72,44 @@ class WrittenOut:
         self.said = [(x_SC[:, :16], x_SC[:, 16:]) for x_SC in both]
 
     def climb(self, x_NC: Tensor, prompt: Prompt) -> list[Tensor]:
-        x_NC, after = x_NC + waves(torch.arange(len(x_NC))[None], 16)[0], []
+        x_NC, after = self.placed(x_NC), []
         for number, layer in enumerate(self.net.lm.encoder.each):
             seen = [self.said[number], tuple(prompt.keys_values[number].transpose(1, 2).flatten(2))]
             x_NC = self.layer(layer, x_NC, seen)
             after.append(x_NC)
         return after
 
-    def layer(self, layer: Layer, x_NC: Tensor, seen: list[tuple[Tensor, ...]]) -> Tensor:
-        normed_NC = layer.own_norm(x_NC)
-        own = layer.own.key_value(normed_NC).split(16, -1)
+    def placed(self, x_NC: Tensor) -> Tensor:
+        if isinstance(self.net.lm, Bert):
+            return self.net.lm.words.norm(x_NC + self.net.lm.words.places.weight[: len(x_NC)])
+        return x_NC + waves(torch.arange(len(x_NC))[None], 16)[0]
+
+    def layer(
+        self, layer: Layer | PostNormLayer, x_NC: Tensor, seen: list[tuple[Tensor, ...]]
+    ) -> Tensor:
+        """The norm is of what a part reads, or of what it leaves."""
+        if isinstance(layer, Layer):
+            x_NC = x_NC + self.found(layer.own, layer.own_norm(x_NC), seen)
+            return x_NC + layer.middle(layer.middle_norm(x_NC))
+        x_NC = layer.own_norm(x_NC + self.found(layer.own, x_NC, seen))
+        return layer.middle_norm(x_NC + layer.middle(x_NC))
+
+    def found(self, attention: Attention, x_NC: Tensor, seen: list[tuple[Tensor, ...]]) -> Tensor:
+        own = attention.key_value(x_NC).split(16, -1)
         keys_EC, values_EC = (torch.cat(each) for each in zip(*seen, own, strict=True))
-        query_NC, found = layer.own.query(normed_NC), []
+        query_NC, found = attention.query(x_NC), []
         for head in (slice(8), slice(8, 16)):
             score_NE = query_NC[:, head] @ keys_EC[:, head].T / math.sqrt(8)
             found.append(score_NE.softmax(-1) @ values_EC[:, head])
-        x_NC = x_NC + layer.own.out(torch.cat(found, -1))
-        return x_NC + layer.middle(layer.middle_norm(x_NC))
+        return attention.out(torch.cat(found, -1))
 
     def logps(self, x_MC: Tensor, prompt: Prompt) -> Tensor:
-        features_MC = self.net.lm.encoder.norm(self.climb(x_MC, prompt)[-1])
-        logits_MV = features_MC @ self.net.lm.words.table.weight.T
+        lm, state_MC = self.net.lm, self.climb(x_MC, prompt)[-1]
+        if isinstance(lm, Bert):
+            features_MC, bias_V = lm.last(state_MC), lm.bias
+        else:
+            features_MC, bias_V = lm.encoder.norm(state_MC), torch.zeros(10)
+        logits_MV = features_MC @ lm.words.table.weight.T + bias_V
         logits_MV[:, 3] = features_MC @ self.net.blank
         return logits_MV.log_softmax(-1)
 
@@ -121,8 +157,10 @@ def test_the_source_and_the_draft_are_read_and_padding_is_not(net: SemanticGuide
     assert not torch.allclose(moved.denoised(DRAFT_BM).logp_BMV[0], first[0])
 
 
-def test_what_it_adopts_stays_as_it_is_and_all_that_is_new_learns() -> None:
-    net, lm = SemanticGuided(SIZES), MaskedLM(SIZES.lm)
+@both
+def test_what_it_adopts_stays_as_it_is_and_all_that_is_new_learns(sizes: Sizes) -> None:
+    net = SemanticGuided(sizes)
+    lm = Bert(sizes.lm) if isinstance(sizes, GuidedBertSizes) else MaskedLM(sizes.lm)
     assert all(weight.requires_grad for weight in net.parameters())
     net.adopt(lm)
     for name, weight in net.lm.named_parameters():
@@ -140,6 +178,15 @@ def test_another_language_model_is_refused() -> None:
     deeper = MaskedLM(replace(SIZES.lm, encoder_layers=3))
     with pytest.raises(ValueError, match=r"encoder_layers=3.* not MaskedLMSizes"):
         SemanticGuided(SIZES).adopt(deeper)
+    with pytest.raises(ValueError, match=r"has MaskedLMSizes.* not BertSizes"):
+        SemanticGuided(BERT).adopt(MaskedLM(SIZES.lm))
+
+
+def test_a_source_whose_cells_have_no_places_is_refused() -> None:
+    assert BERT.max_length == 6
+    assert SemanticGuided(BERT).read([[4] * 6]).ctc().logp_BMV.shape == (1, 12, 10)
+    with pytest.raises(ValueError, match="14 cells is too long: the network has 12 places"):
+        SemanticGuided(BERT).read([[4] * 7]).ctc()
 
 
 @pytest.mark.parametrize("name", ["ctc-greedy", "align-denoise", "align-denoise:steps=1"])
@@ -166,3 +213,17 @@ def test_the_decoders_serve_it(net: SemanticGuided, name: str) -> None:
 def test_bad_sizes(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(SIZES, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prompt": 0}, "a prompt has a cell or more"),
+        ({"spread": 13}, "no more cells "),
+        ({"hole": 10}, "a hole is one of the tokens"),
+        ({"places": 0}, "a text has a place or more"),
+    ],
+)
+def test_bad_sizes_of_bert(changes: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        replace(BERT, **changes)

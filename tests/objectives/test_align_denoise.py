@@ -1,6 +1,7 @@
 """Align, then denoise: two likelihoods, the second one after the model's own draft."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ from anyorder.train.batches import Rows
 from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import Cosine
-from tests.train.made import guided, masked_lm, rows
+from tests.train.made import guided, guided_bert, masked_lm, rows
 
 BATCH = rows().batch(range(6))
 
 
-def test_it_is_the_sum_of_both_likelihoods() -> None:
-    net = guided().double().eval()
+@pytest.mark.parametrize("make", [guided, guided_bert])
+def test_it_is_the_sum_of_both_likelihoods(make: Callable[[], SemanticGuided]) -> None:
+    net = make().double().eval()
     loss = AlignThenDenoise().plain(net, BATCH, progress=0.0, rng=Generator())
     lm = net.read(
         [row[:n].tolist() for row, n in zip(BATCH.source_BS, BATCH.source_B, strict=True)]

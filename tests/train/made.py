@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from anyorder.models.bert import BertSizes
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
@@ -19,7 +20,7 @@ from anyorder.models.parallel import (
     ParallelSizes,
 )
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
+from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
 from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.set_block import SetBlock, SetBlockSizes
@@ -168,6 +169,13 @@ def guided(width: Width = WIDTH) -> SemanticGuided:
             source_vocab=10, target_vocab=10, encoder_layers=1, prompt=3, spread=2, width=width
         )
     )
+
+
+def guided_bert() -> SemanticGuided:
+    """Around a language model of BERT's shape."""
+    torch.manual_seed(1)
+    sizes = BertSizes(vocab=10, hole=3, encoder_layers=1, places=40, width=WIDTH)
+    return SemanticGuided(GuidedBertSizes.around(sizes, prompt=3, spread=2))
 
 
 def masked_lm() -> MaskedLM:

@@ -46,7 +46,9 @@ Reverse = Annotated[
 BeginFrom = Annotated[
     Path | None,
     typer.Option(
-        "--begin-from", help="The folder of an earlier model: begin with its weights and units."
+        "--begin-from",
+        help="The folder of an earlier model: begin with its weights and units. With "
+        "semantic-guided also a BERT, RoBERTa or XLM-RoBERTa of Hugging Face.",
     ),
 ]
 Channels = Annotated[

@@ -6,11 +6,17 @@
 Importing this module imports `transformers`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import (
+    disable_progress_bar,
+    enable_progress_bar,
+    is_progress_bar_enabled,
+)
 
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
@@ -38,13 +44,14 @@ def network_of(checkpoint: Checkpoint, precision: str, auto: Any, what: str) -> 
             of_this_kind = type(auto.from_config(config))
     except ValueError as error:
         raise ValueError(f"{checkpoint.name} is a {kind!r}, which is no {what}") from error
-    model, found = of_this_kind.from_pretrained(
-        None,
-        config=config,
-        state_dict=dict(checkpoint.tensors),  # all at once, as the model will hold them
-        dtype=_DTYPES[precision],
-        output_loading_info=True,
-    )
+    with _without_bars():
+        model, found = of_this_kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=dict(checkpoint.tensors),  # all at once, as the model will hold them
+            dtype=_DTYPES[precision],
+            output_loading_info=True,
+        )
     if lacking := sorted(found["missing_keys"]):  # transformers would draw them at random
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise ValueError(f"{checkpoint.name} lacks {lacking[0]}{more}; it does not fit its config")
@@ -53,9 +60,20 @@ def network_of(checkpoint: Checkpoint, precision: str, auto: Any, what: str) -> 
 
 def opened(source: str, precision: str) -> tuple[PreTrainedModel, TextUnits]:
     """A model as transformers has it, and its tokenizer. Raises ValueError for what is none."""
-    disable_progress_bar()
     checkpoint = read(fetch(source) if source in MODELS else source)
     what = "causal language model"
     dtype = "float32" if precision == "auto" else precision
     net = network_of(checkpoint, dtype, AutoModelForCausalLM, what)
     return net.eval(), units_of(checkpoint)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """In it `transformers` shows no progress: a command has a line of its own."""
+    shown = is_progress_bar_enabled()
+    disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bar()

@@ -11,7 +11,6 @@ and beams are the decoder's affair. Importing this module imports `transformers`
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from anyorder.canvas import GIVEN, Canvas
 from anyorder.models.checkpoint import Checkpoint
 from anyorder.models.hugging_network import network_of
 from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
-from anyorder.models.tokenizer import units_of
+from anyorder.models.tokenizer import kept_units_of
 from anyorder.models.writer import checked
 from anyorder.units.text import TextUnits
 
@@ -103,7 +102,7 @@ def opened_translator(checkpoint: Checkpoint, precision: str) -> HuggingFaceTran
     Raises ValueError, with one sentence, where the folder lacks something, or holds another kind of
     model.
     """
-    source_units = _source_units(checkpoint)
+    source_units = kept_units_of(checkpoint)
     frame = frame_of(checkpoint, source_units.eos_ids)
     model = network_of(checkpoint, precision, AutoModelForSeq2SeqLM, "encoder-decoder of texts")
     return HuggingFaceTranslator(
@@ -154,20 +153,6 @@ def _stated(checkpoint: Checkpoint) -> Callable[[str], Any]:
         return checkpoint.config.get(name) if found is None else found
 
     return stated
-
-
-def _source_units(checkpoint: Checkpoint) -> TextUnits:
-    folder = _folder(checkpoint)
-    pieces = [*folder.glob("*.spm"), *folder.glob("*.model")]
-    if pieces and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
-        raise ValueError(
-            f"{checkpoint.name} has {pieces[0].name}: install sentencepiece to read it"
-        )
-    units = units_of(checkpoint)
-    files = units.tokenizer.vocab_files_names.values()
-    if files and not any((folder / name).is_file() for name in (*files, "tokenizer.json")):
-        raise ValueError(f"{folder} has no tokenizer: {' or '.join(files)}")  # one was made up
-    return units
 
 
 def _target_units(checkpoint: Checkpoint, source_units: TextUnits) -> TextUnits:

@@ -62,9 +62,17 @@ class MaskedLM(nn.Module):
         x_BNC = torch.where(holes_BN[..., None], self.hole, self.words.vectors(tokens_BN))
         return self.encoder(self.words.placed(x_BNC), sees_of(count_B, tokens_BN.shape[1]))
 
-    def logps(self, states: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
-        """States as log-probabilities, in float32 at the least."""
-        logits = F.linear(states, self.words.table.weight)
+    def features(self, states: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells C"]:
+        """What the head multiplies, of cells as the last layer leaves them."""
+        return self.encoder.norm(states)
+
+    def logits(self, features: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
+        """The head."""
+        return F.linear(features, self.words.table.weight)
+
+    def logps(self, features: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells V"]:
+        """Log-probabilities, in float32 at the least."""
+        logits = self.logits(features)
         return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
 
     def fill(self, canvas: Canvas) -> Float[Tensor, "B N V"]:

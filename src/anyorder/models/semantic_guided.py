@@ -2,6 +2,7 @@
 
     net = SemanticGuided(GuidedSizes(source_vocab=40, target_vocab=40))
     net.adopt(lm)                                 # a `MaskedLM`, whose weights stay as they are
+    net = SemanticGuided(GuidedBertSizes.around(lm.sizes, prompt=32, spread=2))    # or a `Bert`
     lm = net.read([[4, 5, 6], [7]])
     lm.ctc(), lm.denoised(draft_BM)               # align; then denoise, as often as one likes
 
@@ -9,17 +10,18 @@ It reads the source; it writes all cells of a blank sentence, which spell a targ
 repeats; it writes them again over their draft. Every layer sees, beside the cells, its prompt (keys
 and values that are learnt), and, when it writes, the state that the source had after this layer, by
 a projection that all layers share. Prompts, projection and the blank are all that is new.
-Source: Wu et al. 2023 (arXiv:2305.13140), and in detail the authors' code, XLMR4MT. Here layers
-norm what they read rather than what they write, so the states of the source get a norm of their
-own; prompts have no scale of their own; the blank, there a token of the language model, is a new
-row of the head, as ours has no token for it, and as an input it is a hole; a row has `spread` cells
-for each token of its own source, not of the longest one.
+Source: Wu et al. 2023 (arXiv:2305.13140), and in detail the authors' code, XLMR4MT. Where layers
+norm what they read rather than what they write (those of `MaskedLM`), the states of the source get
+a norm of their own; prompts have no scale of their own; the blank, there a token of the language
+model, is a new row of the head, and as an input it is a hole; a row has `spread` cells for each
+token of its own source, not of the longest one. What a tokenizer puts around a text stands around a
+source; the cells are the target's alone, the first one in the place of a text's first token.
 Shapes: B rows, S source cells, M cells, N cells of either, P cells of a prompt, E of what is seen
 beside them, L layers, C channels, H heads, D head width, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import torch
@@ -28,6 +30,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from anyorder.align.lattice import CTCLattice
+from anyorder.models.bert import Bert, BertSizes
 from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
 from anyorder.models.sources import OfSources, padded
 from anyorder.nets.layers import Attention, KeysValues, Width, sees_of
@@ -64,6 +67,60 @@ class GuidedSizes:
             width=self.width,
             max_length=self.max_length,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBertSizes(BertSizes):
+    """Sizes of the network around a `Bert`; the blank is written as the token of its holes is read.
+
+    `prompt` and `spread`: see `GuidedSizes`. Raises ValueError for fewer than one, and for more
+    cells for a token than there are places.
+    """
+
+    prompt: int = 32
+    spread: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.prompt, self.spread) < 1 or self.spread > self.places:
+            raise ValueError(
+                "a prompt has a cell or more, and so has a source token, and it has no more cells "
+                f"than places: {self}"
+            )
+
+    @classmethod
+    def around(cls, lm: BertSizes, *, prompt: int, spread: int) -> "GuidedBertSizes":
+        """Those of the language model, and these."""
+        return cls(
+            **{each.name: getattr(lm, each.name) for each in fields(BertSizes)},
+            prompt=prompt,
+            spread=spread,
+        )
+
+    @property
+    def lm(self) -> BertSizes:
+        """Of the language model."""
+        return BertSizes(**{each.name: getattr(self, each.name) for each in fields(BertSizes)})
+
+    @property
+    def blank(self) -> int:
+        """See CTC."""
+        return self.hole
+
+    @property
+    def source_vocab(self) -> int:
+        """There is one vocabulary."""
+        return self.vocab
+
+    @property
+    def target_vocab(self) -> int:
+        """There is one vocabulary."""
+        return self.vocab
+
+    @property
+    def max_length(self) -> int:
+        """The longest source whose cells all have a place."""
+        return self.places // self.spread
 
 
 @dataclass(frozen=True)
@@ -106,21 +163,23 @@ class Prompt(nn.Module):
 class SemanticGuided(nn.Module):
     """The language model, a prompt for each of its three tasks, and the guide."""
 
-    def __init__(self, sizes: GuidedSizes) -> None:
+    def __init__(self, sizes: GuidedSizes | GuidedBertSizes) -> None:
         super().__init__()
         self.sizes = sizes
         C = sizes.width.channels
-        self.lm = MaskedLM(sizes.lm)
+        norms_first = isinstance(sizes, GuidedSizes)
+        self.lm = MaskedLM(sizes.lm) if norms_first else Bert(sizes.lm)
         self.reader, self.aligner, self.denoiser = (
             Prompt(sizes.width, layers=sizes.encoder_layers, cells=sizes.prompt) for _ in range(3)
         )
-        self.guide_norm, self.guide = nn.LayerNorm(C), nn.Linear(C, 2 * C)
+        self.guide_norm = nn.LayerNorm(C) if norms_first else nn.Identity()
+        self.guide = nn.Linear(C, 2 * C)
         self.blank = nn.Parameter(torch.randn(C) * C**-0.5)
 
-    def adopt(self, lm: MaskedLM) -> None:
+    def adopt(self, lm: MaskedLM | Bert) -> None:
         """Take its weights. They stay as they are: what is new alone is trained from now on.
 
-        Raises ValueError for other sizes.
+        Raises ValueError for other sizes, or another kind.
         """
         if lm.sizes != self.sizes.lm:
             raise ValueError(f"the masked language model has {lm.sizes}, not {self.sizes.lm}")
@@ -152,7 +211,7 @@ class SemanticGuided(nn.Module):
     def _written(self, x_BMC: Tensor, guide: Guide, prompt: Prompt) -> CTCLattice:
         beside = guide.beside.and_also(prompt.beside(len(x_BMC)))
         states = self._climbed(self.lm.words.placed(x_BMC), guide.count_B, beside)
-        logp_BMV = self._logps(self.lm.encoder.norm(states[-1]))
+        logp_BMV = self._logps(self.lm.features(states[-1]))
         return CTCLattice(logp_BMV, guide.count_B, self.sizes.blank)
 
     def _climbed(self, x_BNC: Tensor, count_B: Tensor, beside: Beside) -> list[Tensor]:
@@ -174,12 +233,14 @@ class SemanticGuided(nn.Module):
         )
         return keys_BHSD, values_BHSD
 
-    def _logps(self, states_BMC: Tensor) -> Float[Tensor, "B M V"]:
+    def _logps(self, features_BMC: Tensor) -> Float[Tensor, "B M V"]:
         """By the language model's head, whose row of the blank is new."""
-        table_VC = self.lm.words.table.weight
-        at = torch.tensor([self.sizes.blank], device=table_VC.device)
-        logits = F.linear(states_BMC, table_VC.index_copy(0, at, self.blank[None]))
-        return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(-1)
+        logits_BMV = self.lm.logits(features_BMC)
+        at = torch.tensor([self.sizes.blank], device=logits_BMV.device)
+        # in place: with 250,000 tokens a copy is as large as all else
+        logits_BMV.index_copy_(-1, at, F.linear(features_BMC, self.blank[None]))
+        double = logits_BMV.dtype == torch.float64
+        return (logits_BMV if double else logits_BMV.float()).log_softmax(-1)
 
 
 class SourceGuided(OfSources[SemanticGuided]):

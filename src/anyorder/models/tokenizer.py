@@ -1,5 +1,6 @@
 """The tokenizer of a checkpoint, built by `transformers` from its folder or its GGUF file."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,24 @@ def units_of(checkpoint: Checkpoint) -> TextUnits:
         where = source.path if isinstance(source, GGUFFile) else source
         raise ValueError(f"{where} has no tokenizer that transformers can build") from error
     return TextUnits(made, checkpoint.eos_ids)
+
+
+def kept_units_of(checkpoint: Checkpoint) -> TextUnits:
+    """The same of a folder. Raises ValueError, too, for pieces that no library here reads, and
+    where none of the tokenizer's files are there: of some kinds `transformers` makes one up.
+    """
+    folder = checkpoint.tokenizer_source
+    assert isinstance(folder, Path), "a GGUF file holds its tokenizer"
+    pieces = [*folder.glob("*.spm"), *folder.glob("*.model")]
+    if pieces and not (folder / "tokenizer.json").is_file() and find_spec("sentencepiece") is None:
+        raise ValueError(
+            f"{checkpoint.name} has {pieces[0].name}: install sentencepiece to read it"
+        )
+    units = units_of(checkpoint)
+    files = units.tokenizer.vocab_files_names.values()
+    if files and not any((folder / name).is_file() for name in (*files, "tokenizer.json")):
+        raise ValueError(f"{folder} has no tokenizer: {' or '.join(files)}")
+    return units
 
 
 def _of_folder(folder: Path) -> "PreTrainedTokenizerBase":

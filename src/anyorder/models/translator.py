@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from anyorder import __version__
 from anyorder.canvas import Canvas
+from anyorder.models.bert import BertSizes
 from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
@@ -36,10 +37,11 @@ from anyorder.models.parallel import (
     ParallelSizes,
 )
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.models.semantic_guided import GuidedSizes, SemanticGuided
+from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
 from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.set_block import SetBlock, SetBlockSizes
+from anyorder.models.shortest import shortest
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
@@ -70,6 +72,7 @@ Sizes = (
     | LevenshteinSizes
     | MaskedLMSizes
     | GuidedSizes
+    | GuidedBertSizes
 )
 
 
@@ -119,8 +122,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "levenshtein": Kind(LevenshteinTransformer, LevenshteinSizes, ("levenshtein",)),
     "semantic-guided": Kind(SemanticGuided, GuidedSizes, ("ctc-greedy", "align-denoise")),
+    "semantic-guided-bert": Kind(SemanticGuided, GuidedBertSizes, ("ctc-greedy", "align-denoise")),
     "masked-lm": Kind(MaskedLM, MaskedLMSizes, ("parallel",)),  # its `read` says why none does
 }
+
+
+def kind_of(net: Net) -> str:
+    """Its name in `KINDS`."""
+    classes = (type(net), type(net.sizes))
+    return next(name for name, kind in KINDS.items() if (kind.net, kind.sizes) == classes)
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ class Translator:
     @property
     def kind(self) -> str:
         """Its name in `KINDS`."""
-        return next(name for name, kind in KINDS.items() if type(self.net) is kind.net)
+        return kind_of(self.net)
 
     @property
     def writes(self) -> bool:
@@ -163,7 +173,7 @@ class Translator:
         rows = []
         for which, prompt in zip(checked(prompts, max_new_tokens), prompts, strict=True):
             row = self.source_units.encode(prompt)
-            if not row:
+            if len(row) <= self.source_units.around:
                 raise ValueError(f"{which} is empty; write at least one word")
             if len(row) > self.longest:
                 raise ValueError(
@@ -171,7 +181,7 @@ class Translator:
                 )
             rows.append(row)
         cells = min(max_new_tokens, self.longest)
-        canvas = Canvas.of_prompts([[BOS]] * len(rows), new_cells=[cells] * len(rows))
+        canvas = Canvas.of_prompts([[self.first]] * len(rows), new_cells=[cells] * len(rows))
         return self.having_read(rows), canvas
 
     def having_read(self, sources: Sequence[Sequence[int]]) -> Any:
@@ -200,7 +210,13 @@ class Translator:
 
     def reads(self, source: str) -> bool:
         """Whether the source is neither empty nor longer than the network can read."""
-        return 0 < len(self.source_units.encode(source)) <= self.longest
+        return self.source_units.around < len(self.source_units.encode(source)) <= self.longest
+
+    @property
+    def first(self) -> int:
+        """The token in the first cell, before those that are written: it is no text."""
+        sizes = self.net.sizes
+        return sizes.hole if isinstance(sizes, BertSizes) else BOS
 
     def stranger_to(self, task: str) -> str | None:
         """A sentence, if it was trained on something else than the task of this name."""
@@ -219,7 +235,7 @@ class Translator:
         folder.mkdir(parents=True, exist_ok=True)
         save_units(self.source_units, folder / "source.json")
         save_units(self.units, folder / "target.json")
-        weights = {name: x.contiguous() for name, x in self.net.state_dict().items()}
+        weights = {name: shortest(x.contiguous()) for name, x in self.net.state_dict().items()}
         save_file(weights, folder / "model.safetensors.part")
         os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
         config = {

@@ -2,21 +2,25 @@
 
 earlier = Earlier(Path("my-ctc"))
 earlier.lend_units(folder)                    # the same tokens mean the same
-earlier.lend_weights(net)                     # all of them, or of a masked language model what fits
+net = earlier.begun(paradigm, source_units, units)      # or of a masked language model what fits
 earlier.mark                                  # which weights these were
 """
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.translator import KINDS, Net, Translator, is_ours, opened
+from anyorder.models.translator import Net, Sizes, Translator, is_ours, kind_of, opened
+from anyorder.train.paradigm import Paradigm
+from anyorder.train.paradigms import paradigms
+from anyorder.units.text import TextUnits
 
 _UNITS: Final = ("source.json", "target.json")
 
@@ -30,8 +34,8 @@ class Earlier:
     def __post_init__(self) -> None:
         if not is_ours(self.folder):
             raise ValueError(
-                f"{self.folder} is no folder of a model that was trained here, so there is "
-                "nothing to begin from"
+                f"{self.folder} is no folder of a model that was trained here, and none of Hugging "
+                "Face, so there is nothing to begin from"
             )
 
     @cached_property
@@ -57,6 +61,19 @@ class Earlier:
                     "thing; name another folder"
                 )
 
+    def begun(self, paradigm: Paradigm, source_units: TextUnits, units: TextUnits) -> Net:
+        """The paradigm's network with these weights; one around a language model from elsewhere
+        has the sizes that it had. Raises ValueError as `lend_weights` does.
+        """
+        other = self.translator.net
+        if isinstance(other.sizes, GuidedBertSizes) and paradigm.kind == "semantic-guided":
+            shaped_elsewhere(paradigm, self.translator.name)
+            self._same_sizes(other.sizes, {**asdict(other.sizes), **own_sizes(paradigm)})
+            return other
+        net = paradigm.net(source_vocab=source_units.vocab_size, target_vocab=units.vocab_size)
+        self.lend_weights(net)
+        return net
+
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
@@ -72,12 +89,18 @@ class Earlier:
                 other.lend(net, net.sizes)
             return
         if type(net) is not type(other) and not grows:
-            kind = next(name for name, kind in KINDS.items() if kind.net is type(net))
             raise ValueError(
                 f"{self.folder} holds a network of the kind {self.translator.kind!r}, and this "
-                f"paradigm trains one of the kind {kind!r}"
+                f"paradigm trains one of the kind {kind_of(net)!r}"
             )
-        sizes, others = asdict(net.sizes), asdict(other.sizes)
+        self._same_sizes(other.sizes, asdict(net.sizes))
+        lent = other.state_dict()
+        own = {k: x for k, x in net.state_dict().items() if grows and k not in lent}
+        net.load_state_dict({**own, **lent})
+
+    def _same_sizes(self, own: Sizes, sizes: Mapping[str, Any]) -> None:
+        """Raises ValueError where the earlier model has others."""
+        others = asdict(own)
         odd = [
             f"{name} {others[name]}, not {sizes[name]}"
             for name in others
@@ -85,6 +108,17 @@ class Earlier:
         ]
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
-        lent = other.state_dict()
-        own = {k: x for k, x in net.state_dict().items() if grows and k not in lent}
-        net.load_state_dict({**own, **lent})
+
+
+def shaped_elsewhere(paradigm: Paradigm, name: str) -> None:
+    """Raises ValueError where the paradigm was resized: the network called `name` is as it is."""
+    plain = paradigms()["semantic-guided"]
+    if (paradigm.width, paradigm.encoder_layers) != (plain.width, plain.encoder_layers):
+        raise ValueError(
+            f"{name} has channels and layers of its own: leave out how many there are to be"
+        )
+
+
+def own_sizes(paradigm: Paradigm) -> dict[str, int]:
+    """What is for the paradigm to say around a language model from elsewhere."""
+    return {name: paradigm.more[name] for name in ("prompt", "spread")}

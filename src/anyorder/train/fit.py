@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,8 +22,8 @@ from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.recursive import RecursiveSeq2Seq
-from anyorder.models.translator import Translator
-from anyorder.objectives.batch import MayFreeze, Objective, ReadsWhatItWrites
+from anyorder.models.translator import Translator, is_ours
+from anyorder.objectives.batch import MayFreeze, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
@@ -35,6 +36,9 @@ from anyorder.train.plot import plot
 from anyorder.train.recipe import Recipe
 from anyorder.units.text import TextUnits
 from anyorder.units.training import load_units, save_units
+
+if TYPE_CHECKING:
+    from anyorder.train.pretrained import Pretrained
 
 
 def fit(
@@ -52,11 +56,11 @@ def fit(
 
     `begin_from`: the folder of an earlier model whose weights it begins with, and whose units it
     has: one of the same kind and sizes, a plain autoregressive one for what grows from it (heads,
-    masks, fewer layers), or a masked language model. Raises ValueError as `train` does,
-    for an earlier model that does not fit, and where the folder holds a run of another task,
-    paradigm or recipe.
+    masks, fewer layers), or a masked language model, one from Hugging Face included. Raises
+    ValueError as `train` does, for an earlier model that does not fit, and where the folder holds a
+    run of another task, paradigm or recipe.
     """
-    earlier = _earlier(paradigm.objective, begin_from)
+    earlier = _earlier(paradigm, begin_from)
     one = isinstance(paradigm.objective, ReadsWhatItWrites)
     learnt = f"gaps in {task.name}" if isinstance(paradigm.objective, Infilling) else task.name
     task = joint(task) if one else task
@@ -67,11 +71,11 @@ def fit(
     if earlier:
         earlier.lend_units(folder)
     source_units, units = _units(task, splits.train, folder, one=one)
+    vocabs = {"source_vocab": source_units.vocab_size, "target_vocab": units.vocab_size}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        net = paradigm.net(source_vocab=source_units.vocab_size, target_vocab=units.vocab_size)
-    if earlier:
-        earlier.lend_weights(net)
+        net = earlier.begun(paradigm, source_units, units) if earlier else paradigm.net(**vocabs)
+    del earlier  # a large one has no need to be there twice
     translator = Translator(
         net, source_units, units, folder.name, units.eos_ids, suits=paradigm.decoder, learnt=learnt
     )
@@ -86,8 +90,13 @@ def fit(
     return translator
 
 
-def _earlier(objective: Objective, begin_from: Path | None) -> Earlier | None:
+def _earlier(paradigm: Paradigm, begin_from: Path | None) -> "Earlier | Pretrained | None":
     """What the training begins with. Raises ValueError where it can't begin with nothing."""
+    objective = paradigm.objective
+    if begin_from and not is_ours(begin_from) and (begin_from / "config.json").is_file():
+        from anyorder.train.pretrained import Pretrained  # seconds
+
+        return Pretrained(begin_from, paradigm)
     if begin_from:
         return Earlier(begin_from)
     if isinstance(objective, MayFreeze) and objective.frozen:
@@ -139,7 +148,12 @@ def rows_of(
         for example in examples
         for target in example.targets
     ]
-    fits = [pair for pair in pairs if all(0 < len(side) <= longest for side in pair)]
+    around = (source_units.around, units.around)
+    fits = [
+        pair
+        for pair in pairs
+        if all(none < len(side) <= longest for none, side in zip(around, pair, strict=True))
+    ]
     if on_remark and len(fits) < len(pairs):
         on_remark(
             f"{len(pairs) - len(fits)} of {len(pairs)} pairs are left out: a side is empty, or "
@@ -173,12 +187,13 @@ def _units(
         made = task.units(examples)
         save_units(made[0], source)
         save_units(made[1], target)
-    if one and source.read_bytes() != target.read_bytes():
+    units = load_units(source), load_units(target)
+    if one and units[0].tokenizer.get_vocab() != units[1].tokenizer.get_vocab():
         raise ValueError(
             "this paradigm reads and writes the same texts, and the model that it is to begin from "
             "has a vocabulary for each side: leave that model out"
         )
-    return load_units(source), load_units(target)
+    return units
 
 
 def _digest(splits: Splits) -> str:

@@ -23,7 +23,7 @@ from anyorder.objectives.batch import Batch, Objective
 from anyorder.train.batches import Rows, epoch
 from anyorder.train.device import CPU, generator, on
 from anyorder.train.recipe import Recipe
-from anyorder.train.state import Progress, restore, save
+from anyorder.train.state import Progress, learnt, put, restore, save
 
 OnStep = Callable[[int, int, float, float], None]  # step, steps, loss a unit, units a second
 
@@ -169,7 +169,7 @@ class _Run:
         progress.waited = 0 if loss < progress.best else progress.waited + 1
         progress.best = min(loss, progress.best)
         self._log(step=progress.step, held_out=loss)
-        weights = {name: x.detach().clone() for name, x in self.model.state_dict().items()}
+        weights = {name: x.detach().clone() for name, x in learnt(self.model).items()}
         save_file(weights, self._snapshot(progress.step))
         every = [*progress.snapshots, progress.step]
         progress.snapshots = every[-self.recipe.average :]
@@ -197,12 +197,12 @@ class _Run:
         held-out loss.
         """
         last = load_file(self._snapshot(self.progress.snapshots[-1]))
-        self.model.load_state_dict(last)
+        put(self.model, last)
         alone = self.held_out_loss()
         self._average()
         together = self.held_out_loss()
         if alone < together:
-            self.model.load_state_dict(last)
+            put(self.model, last)
         self._log(step=self.progress.step, held_out=min(alone, together))
         return min(alone, together)
 
@@ -212,7 +212,7 @@ class _Run:
             name: torch.stack([weights[name].double() for weights in every]).mean(0).to(x.dtype)
             for name, x in every[0].items()
         }
-        self.model.load_state_dict(mean)
+        put(self.model, mean)
         self.model.eval()
 
     def _batches(self) -> Iterator[Batch]:

@@ -3,13 +3,14 @@
     save(folder, module, optimizer, rng, progress)
     progress = restore(folder, module, optimizer, rng)
 
-One safetensors file of weights, moments and states of chance, one JSON file of numbers; a state is
-whole or it is not there: it is written beside the old one and then put in its place.
+One safetensors file of weights that change, moments and states of chance, one JSON file of numbers;
+a state is whole or it is not there: it is written beside the old one and then put in its place.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,19 @@ class Progress:
     snapshots: list[int] = field(default_factory=list)
 
 
+def learnt(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors that training may change, by name: all but weights that stay as they are."""
+    still = {name for name, weight in module.named_parameters() if not weight.requires_grad}
+    return {name: x for name, x in module.state_dict().items() if name not in still}
+
+
+def put(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give it at least all that it learns. Raises RuntimeError, as torch does, for another one."""
+    found = module.load_state_dict(tensors, strict=False)
+    if odd := [*found.unexpected_keys, *({*found.missing_keys} & {*learnt(module)})]:
+        raise RuntimeError(f"{odd[0]} is in one of both alone, the model or what is kept of one")
+
+
 def save(
     folder: Path, module: nn.Module, optimizer: Optimizer, rng: Generator, progress: Progress
 ) -> None:
@@ -46,7 +60,7 @@ def save(
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(parents=True)
-    tensors = {f"weight.{name}": x for name, x in module.state_dict().items()}
+    tensors = {f"weight.{name}": x for name, x in learnt(module).items()}
     tensors |= {f"moment.{name}": x for name, x in _moments(module, optimizer).items()}
     tensors |= {"chance.objective": rng.get_state(), "chance.dropout": chance(rng.device)}
     save_file(
@@ -78,8 +92,7 @@ def restore(
         if began != rng.device.type:  # chance has another state there
             raise ValueError(f"it began on {began}: go on with --device {began}")
         tensors = load_file(folder / "state.safetensors")
-        weights = _under("weight.", tensors)
-        module.load_state_dict(weights)
+        put(module, _under("weight.", tensors))
         _put_moments(module, optimizer, _under("moment.", tensors))
         rng.set_state(tensors["chance.objective"])
         set_chance(rng.device, tensors["chance.dropout"])

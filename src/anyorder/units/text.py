@@ -40,6 +40,11 @@ class TextUnits:
         """All ids of the tokenizer lie below it; a model's own vocabulary may be padded further."""
         return max(self.tokenizer.get_vocab().values(), default=-1) + 1
 
+    @cached_property
+    def around(self) -> int:
+        """How many tokens the tokenizer puts around a text by itself."""
+        return len(self.encode(""))
+
     @property
     def has_chat(self) -> bool:
         """Whether there is a template for conversations."""

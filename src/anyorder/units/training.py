@@ -6,7 +6,8 @@
     units = load_units(Path("target.json"))
 
 All begin with the four tokens of `units.special`, and put none of them around a text by themselves.
-The same texts give the same units, on every machine. Knows nothing of tasks or models.
+The same texts give the same units, on every machine. Units that come from elsewhere keep their own
+special tokens in the file, but not what those are for. Knows nothing of tasks or models.
 """
 
 import json
@@ -112,8 +113,17 @@ def load_units(path: Path) -> TextUnits:
     except Exception as error:  # the library raises nothing more special
         raise ValueError(f"{path} holds no tokenizer that can be read") from error
     if tuple(map(tokenizer.id_to_token, range(len(SPECIAL)))) != SPECIAL:
-        raise ValueError(f"{path} holds a tokenizer that does not begin with {' '.join(SPECIAL)}")
+        return foreign(tokenizer)
     return _wrapped(tokenizer)
+
+
+def foreign(tokenizer: Tokenizer) -> TextUnits:
+    """Units of a tokenizer from elsewhere: what is called like a special token is text here, too,
+    and no token ends one.
+    """
+    from transformers import PreTrainedTokenizerFast  # seconds
+
+    return TextUnits(PreTrainedTokenizerFast(tokenizer_object=tokenizer, split_special_tokens=True))
 
 
 def _listed(tokens: list[str]) -> Tokenizer:

@@ -7,6 +7,7 @@ from anyorder.corrupt.drafts import DraftNoise
 from anyorder.data.joint import Joint
 from anyorder.data.translate import Translate
 from anyorder.decode.refine.align_denoise import AlignDenoise
+from anyorder.models.bert import Bert
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import SemanticGuided
 from anyorder.objectives.align_denoise import AlignThenDenoise
@@ -29,7 +30,7 @@ SYSTEM = System(
         "sentence by CTC. With a third one it writes the cells again over their draft, until the "
         "text stays. Prompts, one projection of the states and the blank are all that is trained."
     ),
-    parts=(MaskedLM, SemanticGuided, AlignThenDenoise, DraftNoise, AlignDenoise),
+    parts=(MaskedLM, Bert, SemanticGuided, AlignThenDenoise, DraftNoise, AlignDenoise),
     laws=(3, 4, 5, 6, 7, 8, 9),
     own_laws=(
         "tests/laws/test_parallel_models.py::test_no_step_of_denoising_is_align_only",
@@ -37,6 +38,7 @@ SYSTEM = System(
         "tests/models/test_semantic_guided.py::test_it_is_what_is_written_out",
         "tests/models/test_semantic_guided.py::"
         "test_what_it_adopts_stays_as_it_is_and_all_that_is_new_learns",
+        "tests/models/test_hugging_masked.py::test_its_numbers_are_those_of_transformers",
     ),
     experiments=(
         Trained(
