@@ -23,7 +23,7 @@ from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import Translator, is_ours
-from anyorder.objectives.batch import MayFreeze, ReadsWhatItWrites
+from anyorder.objectives.batch import MayFreeze, Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
