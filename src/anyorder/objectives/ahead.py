@@ -23,7 +23,7 @@ from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 Headed = HeadedSeq2Seq | LeapSeq2Seq
 
@@ -39,7 +39,7 @@ class Ahead:
     every: bool = False
 
     def __post_init__(self) -> None:
-        refuse(self.smoothing)
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "Ahead":
@@ -61,7 +61,7 @@ class Leaps:
     every: bool = False
 
     def __post_init__(self) -> None:
-        refuse(self.smoothing)
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "Leaps":
@@ -72,12 +72,6 @@ class Leaps:
         self, model: LeapSeq2Seq, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
         return _loss(self, model, batch, rng, stride=model.sizes.stride)
-
-
-def refuse(smoothing: float) -> None:
-    """Raises ValueError for what is no label smoothing."""
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"label smoothing is from 0 to below 1, not {smoothing}")
 
 
 def _loss(by: Ahead | Leaps, model: Headed, batch: Batch, rng: Generator, *, stride: int) -> Loss:

@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 
 from anyorder.models.set_block import SetBlock
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class SetBlockTuning:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "SetBlockTuning":
