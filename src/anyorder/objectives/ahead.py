@@ -22,6 +22,7 @@ from torch import Generator, Tensor
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.undropped import undropped
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
@@ -94,11 +95,8 @@ def features_of(
     """What the first head reads; `frozen`: as constants, with no dropout."""
     if not frozen:
         return model.features(batch.source_BS, batch.source_B, read_BN)
-    training = model.training
-    with torch.no_grad():
-        features_BNC = model.eval().features(batch.source_BS, batch.source_B, read_BN)
-    model.train(training)
-    return features_BNC
+    with undropped(model), torch.no_grad():
+        return model.features(batch.source_BS, batch.source_B, read_BN)
 
 
 def _of(
