@@ -7,7 +7,6 @@ units. All of them run in the same engine, and the draft model reads the source 
 its own. It learns from real targets, not from what one of the models writes: it is to serve both.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from anyorder.data.translate import Translate
@@ -17,27 +16,12 @@ from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
 from anyorder.systems.experiments.lessons import BASELINE, DEEP
-from anyorder.systems.experiments.school import SERIAL, Learned, Way
+from anyorder.systems.experiments.school import SERIAL, TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE: Final = Recipe(
-    steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200
-)
-PARD: Final = Way("pard", begins_with=BASELINE, recipe=RECIPE)
+PARD: Final = Way("pard", begins_with=BASELINE, recipe=TUNING)
 SMALLER: Final = Way("autoregressive", recipe=SERIAL)
-
-
-def deep(decoder: str | Learned) -> Way:
-    """The target of six and six layers."""
-    return replace(DEEP, decoder=decoder)
-
-
-def smaller(decoder: str | Learned) -> Way:
-    """The target of three and three layers."""
-    return replace(SMALLER, decoder=decoder)
 
 
 SYSTEM = System(
@@ -64,17 +48,17 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "pard": deep(DraftedAtOnce(PARD, width=4)),
-                "seven guesses": deep(DraftedAtOnce(PARD, width=7)),
-                "left to right": deep("left-to-right"),
-                "draft left to right, two guesses": deep(Drafted(BASELINE, width=2)),
-                "draft left to right, four guesses": deep(Drafted(BASELINE, width=4)),
-                "its draft, left to right": deep(Drafted(PARD, width=4)),
-                "3-3": smaller(DraftedAtOnce(PARD, width=4)),
-                "3-3, seven guesses": smaller(DraftedAtOnce(PARD, width=7)),
-                "3-3, left to right": smaller("left-to-right"),
-                "3-3, draft left to right, two guesses": smaller(Drafted(BASELINE, width=2)),
-                "3-3, draft left to right, four guesses": smaller(Drafted(BASELINE, width=4)),
+                "pard": read(DEEP, DraftedAtOnce(PARD, width=4)),
+                "seven guesses": read(DEEP, DraftedAtOnce(PARD, width=7)),
+                "left to right": read(DEEP, "left-to-right"),
+                "draft left to right, two guesses": read(DEEP, Drafted(BASELINE, width=2)),
+                "draft left to right, four guesses": read(DEEP, Drafted(BASELINE, width=4)),
+                "its draft, left to right": read(DEEP, Drafted(PARD, width=4)),
+                "3-3": read(SMALLER, DraftedAtOnce(PARD, width=4)),
+                "3-3, seven guesses": read(SMALLER, DraftedAtOnce(PARD, width=7)),
+                "3-3, left to right": read(SMALLER, "left-to-right"),
+                "3-3, draft left to right, two guesses": read(SMALLER, Drafted(BASELINE, width=2)),
+                "3-3, draft left to right, four guesses": read(SMALLER, Drafted(BASELINE, width=4)),
             },
             test=600,
             timed=128,
