@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
@@ -45,7 +45,7 @@ class SemiAutoregressiveTuning:
         return SemiAutoregressiveTuning(self.masks, self.share, smoothing=0.0)
 
     def __call__(
-        self, model: SemiAutoregressive, batch: Batch, *, progress: float, rng: Generator
+        self, model: SemiAutoregressiveSeq2Seq, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
         read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         masked_BN, kept_BN = self.masked(batch.target_B, read_BN.shape[1], rng)

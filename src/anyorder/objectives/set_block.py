@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.set_block import SetBlock
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
@@ -48,7 +48,9 @@ class SetBlockTuning:
         """Without smoothing."""
         return SetBlockTuning(smoothing=0.0)
 
-    def __call__(self, model: SetBlock, batch: Batch, *, progress: float, rng: Generator) -> Loss:
+    def __call__(
+        self, model: SetBlockSeq2Seq, batch: Batch, *, progress: float, rng: Generator
+    ) -> Loss:
         read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         hidden = self.hidden(write_BN, batch.target_B, model.sizes.longest_block, model.eos, rng)
         text_BNC, blocks_BMC = model.beside(

@@ -25,7 +25,8 @@ from anyorder.canvas import DONE, DRAFT, PAD, Canvas
 from anyorder.decode.reading import Pending, history, pending, room
 from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
-from anyorder.models.capability import Cache, SetBlockLM
+from anyorder.models.capability import Cache
+from anyorder.models.further import SetBlockLM
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ there for its BLEU alone.
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.refine.set_block import SetBlock as Decoder
-from anyorder.models.set_block import SetBlock
+from anyorder.decode.refine.set_block import SetBlock
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP
@@ -32,7 +32,7 @@ SYSTEM = System(
         "more left to right, together with the next one, so that the cache is exact; the text is "
         "not that of left to right."
     ),
-    parts=(SetBlock, SetBlockTuning, Decoder),
+    parts=(SetBlockSeq2Seq, SetBlockTuning, SetBlock),
     laws=(3, 4, 5, 6, 7, 8),
     own_laws=(
         "tests/decode/test_set_block.py::test_it_writes_what_a_plain_loop_writes",

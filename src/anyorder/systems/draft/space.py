@@ -7,7 +7,7 @@ All rows are the same model, read in different ways, but for the one that it beg
 
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.space import Space
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP
@@ -29,7 +29,7 @@ SYSTEM = System(
         "left to right. A call reads a draft, and masks behind each of its tokens. It checks the "
         "draft, and what the masks behind the last right token say is the next one."
     ),
-    parts=(SemiAutoregressive, SemiAutoregressiveTuning, Space),
+    parts=(SemiAutoregressiveSeq2Seq, SemiAutoregressiveTuning, Space),
     laws=(1, 2, 3, 4, 5, 6, 7, 9),
     own_laws=(
         "tests/decode/test_space.py::test_a_round_costs_one_call",
