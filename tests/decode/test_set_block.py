@@ -14,7 +14,7 @@ from anyorder.decode.refine.set_block import SetBlock, surest
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.set_block import SetBlock as Net
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.models.table import TableLM
 from anyorder.trace import fold
 from tests.laws import checks
@@ -25,7 +25,7 @@ SOURCES = [[4, 5, 6], [7], [8, 8, 4, 5, 6]]
 GREEDY = Sampling()
 
 
-def net(seed: int = 0) -> Net:
+def net(seed: int = 0) -> SetBlockSeq2Seq:
     """With logits that lie apart, so that last bits decide nothing."""
     made = set_block(longest=6).eval()
     rng = torch.Generator().manual_seed(seed)
@@ -50,7 +50,9 @@ def chosen(logp_KV: torch.Tensor, open_cells: list[int], gamma: float) -> list[i
 
 
 @torch.no_grad()
-def plain(made: Net, source: list[int], new: int, block: int, gamma: float) -> tuple[list, int]:
+def plain(
+    made: SetBlockSeq2Seq, source: list[int], new: int, block: int, gamma: float
+) -> tuple[list, int]:
     """The text and the calls, one row alone, and the whole text read anew in every call."""
     text, calls = [1], 0
     source_BS, source_B = torch.tensor([source]), torch.tensor([len(source)])

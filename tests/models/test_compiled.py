@@ -23,7 +23,7 @@ from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.load import load
 from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack, Source
@@ -58,8 +58,8 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
         net = LeapSeq2Seq(LeapSizes(**sizes, bos=1, eos=2, heads=2))
     elif kind is RecursiveSeq2Seq:
         net = RecursiveSeq2Seq(RecursiveSizes(**sizes, bos=1, eos=2))
-    elif kind is SemiAutoregressive:
-        net = SemiAutoregressive(SemiAutoregressiveSizes(**sizes, bos=1, eos=2, mask=3))
+    elif kind is SemiAutoregressiveSeq2Seq:
+        net = SemiAutoregressiveSeq2Seq(SemiAutoregressiveSizes(**sizes, bos=1, eos=2, mask=3))
     elif issubclass(kind, Seq2Seq):
         net = kind(Seq2SeqSizes(**sizes, bos=1, eos=2))
     else:

@@ -10,9 +10,9 @@ import torch
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
-from anyorder.models.capability import SemiAutoregressiveLM
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.further import SemiAutoregressiveLM
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.nets.layers import Width
 from anyorder.train.fit import fit
@@ -59,7 +59,7 @@ def test_it_begins_with_a_model_that_reads_no_masks(tmp_path: Path) -> None:
         assert torch.equal(weight, same.net.state_dict()[name])
     fit(TASK, small["space"], SHORT, tmp_path / "m", begin_from=tmp_path / "base")
     tuned = opened(tmp_path / "m")
-    assert isinstance(tuned.net, SemiAutoregressive)
+    assert isinstance(tuned.net, SemiAutoregressiveSeq2Seq)
     assert (tuned.kind, tuned.decoder) == ("semi-autoregressive", "space")
     assert tuned.is_compiled
     sources = [example.source for example in TASK.splits().train[:8]]

@@ -21,9 +21,9 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
-from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.set_block import SetBlock, SetBlockSizes
+from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
@@ -103,14 +103,14 @@ def frozen(paradigm: str) -> bool:
     return isinstance(objective, MayFreeze) and objective.frozen
 
 
-def semi_autoregressive() -> SemiAutoregressive:
+def semi_autoregressive() -> SemiAutoregressiveSeq2Seq:
     torch.manual_seed(1)
-    return SemiAutoregressive(SemiAutoregressiveSizes(**_FRAMED, mask=3))
+    return SemiAutoregressiveSeq2Seq(SemiAutoregressiveSizes(**_FRAMED, mask=3))
 
 
-def set_block(longest: int = 4) -> SetBlock:
+def set_block(longest: int = 4) -> SetBlockSeq2Seq:
     torch.manual_seed(1)
-    return SetBlock(SetBlockSizes(**_FRAMED, mask=3, longest_block=longest))
+    return SetBlockSeq2Seq(SetBlockSizes(**_FRAMED, mask=3, longest_block=longest))
 
 
 def length_based(window: int | None = None, decoder_layers: int = 1) -> LengthTransformer:

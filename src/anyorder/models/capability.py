@@ -115,35 +115,6 @@ class HeadedLM(FeaturedLM, Protocol):
 
 
 @runtime_checkable
-class SemiAutoregressiveLM(CausalLM, Protocol):
-    """A causal model that reads masks, too: a chain of them stands where tokens will stand, and
-    behind each one the model says which token follows it, whatever they are.
-    """
-
-    @property
-    def mask(self) -> int:
-        """The token that is a mask."""
-        ...
-
-
-@runtime_checkable
-class SetBlockLM(CausalLM, Protocol):
-    """A causal model that also reads a block from both sides (see `Tree.mutual`): known tokens, and
-    masks, of which each says what stands in its own place.
-    """
-
-    @property
-    def mask(self) -> int:
-        """The token that is a mask."""
-        ...
-
-    @property
-    def longest_block(self) -> int:
-        """Cells that a block may have at most."""
-        ...
-
-
-@runtime_checkable
 class CTCModel(Protocol):
     """Says what all cells of its targets hold, at once; made by a model that has read sources."""
 

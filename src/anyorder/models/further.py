@@ -1,4 +1,4 @@
-"""What causal models with parts that guess further ahead can do: more protocols.
+"""What causal models that guess further ahead, or read masks, can do: more protocols.
 
 See `anyorder.models.capability`; `HeadedLM`, whose heads guess adjacent tokens, is there.
 Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels.
@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyorder.models.capability import Cache, FeaturedLM
+from anyorder.models.capability import Cache, CausalLM, FeaturedLM
 
 
 @runtime_checkable
@@ -61,4 +61,33 @@ class RecursiveLM(FeaturedLM, Protocol):
         self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
     ) -> Float[Tensor, "B U"]:
         """Logits of the token that features guess: of these tokens; None: of all."""
+        ...
+
+
+@runtime_checkable
+class SemiAutoregressiveLM(CausalLM, Protocol):
+    """A causal model that reads masks, too: a chain of them stands where tokens will stand, and
+    behind each one the model says which token follows it, whatever they are.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+
+@runtime_checkable
+class SetBlockLM(CausalLM, Protocol):
+    """A causal model that also reads a block from both sides (see `Tree.mutual`): known tokens, and
+    masks, of which each says what stands in its own place.
+    """
+
+    @property
+    def mask(self) -> int:
+        """The token that is a mask."""
+        ...
+
+    @property
+    def longest_block(self) -> int:
+        """Cells that a block may have at most."""
         ...

@@ -19,6 +19,7 @@ from torch import Tensor
 from anyorder.models.foretold import Foretold
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM
 from anyorder.models.sources import padded
+from anyorder.models.undropped import undropped
 from anyorder.nets.heads import Heads
 
 
@@ -48,10 +49,8 @@ class HeadedSeq2Seq(Seq2Seq):
         target_BN: Int[Tensor, "B N"],
     ) -> Foretold:
         """See `Foretells.foretold`."""
-        training = self.training
-        with torch.no_grad():
-            features_BNC = self.eval().features(source_BS, source_B, target_BN)
-        self.train(training)
+        with undropped(self), torch.no_grad():
+            features_BNC = self.features(source_BS, source_B, target_BN)
         head_VC = self.target.table.weight.detach()
         return Foretold(features_BNC, self.heads(features_BNC), head_VC)
 

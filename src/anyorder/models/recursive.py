@@ -23,6 +23,7 @@ from torch import Tensor
 from anyorder.masks import causal
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM, beyond, sees_of_new
 from anyorder.models.sources import padded
+from anyorder.models.undropped import undropped
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.layers import Layer, Memory
 from anyorder.nets.recursive import MultiToken
@@ -102,14 +103,13 @@ class RecursiveSeq2Seq(Seq2Seq):
         self, source_BS: Tensor, source_B: Tensor, read_BN: Tensor, write_BN: Tensor
     ) -> tuple[Tensor, Tensor, Memory]:
         """The model's features, the vectors of the tokens behind, and the source, undropped."""
-        training, (B, N) = self.training, read_BN.shape
-        self.eval()
-        memory = self.encode(source_BS, source_B)
-        sees_1NN = causal().render(N, N)[None]
-        features_BNC = self.decoder(self.target(read_BN), sees_1NN, memory)
-        place_BN = (1 + torch.arange(N)).expand(B, N)
-        tokens_BNC = self.target.placed(self.target.vectors(write_BN), place_BN, N + 1)
-        self.train(training)
+        B, N = read_BN.shape
+        with undropped(self):
+            memory = self.encode(source_BS, source_B)
+            sees_1NN = causal().render(N, N)[None]
+            features_BNC = self.decoder(self.target(read_BN), sees_1NN, memory)
+            place_BN = (1 + torch.arange(N)).expand(B, N)
+            tokens_BNC = self.target.placed(self.target.vectors(write_BN), place_BN, N + 1)
         return features_BNC, tokens_BNC, memory
 
     def seen_of(self, memory: Memory) -> Source:

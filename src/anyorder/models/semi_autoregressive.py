@@ -1,7 +1,7 @@
 """A transformer that writes left to right, and foretells tokens where it reads masks.
 
     sizes = SemiAutoregressiveSizes(source_vocab=30, target_vocab=43, bos=1, eos=2, mask=3)
-    lm = SemiAutoregressive(sizes).read([[4, 5, 6], [7]])     # a `SemiAutoregressiveLM`
+    lm = SemiAutoregressiveSeq2Seq(sizes).read([[4, 5, 6], [7]])   # a `SemiAutoregressiveLM`
 
 The network is that of `Seq2Seq`: a mask is a token with an embedding like all others, and what is
 said behind it the model has to learn (`objectives.semi_autoregressive`).
@@ -22,7 +22,7 @@ class SemiAutoregressiveSizes(Seq2SeqSizes):
     mask: int
 
 
-class SemiAutoregressive(Seq2Seq):
+class SemiAutoregressiveSeq2Seq(Seq2Seq):
     """See the module."""
 
     def __init__(self, sizes: SemiAutoregressiveSizes) -> None:
@@ -42,7 +42,7 @@ class SemiAutoregressive(Seq2Seq):
 class SemiAutoregressiveSourceLM(SourceLM):
     """Satisfies `SemiAutoregressiveLM`."""
 
-    net: SemiAutoregressive
+    net: SemiAutoregressiveSeq2Seq
 
     @property
     def mask(self) -> int:

@@ -1,7 +1,7 @@
 """A transformer that writes left to right, and fills blocks whose cells see one another.
 
     sizes = SetBlockSizes(source_vocab=30, target_vocab=43, bos=1, eos=2, mask=3)
-    lm = SetBlock(sizes).read([[4, 5, 6], [7]])   # a `SetBlockLM`
+    lm = SetBlockSeq2Seq(sizes).read([[4, 5, 6], [7]])   # a `SetBlockLM`
 
 The network is that of `Seq2Seq`; a mask is a token, and says what stands in its own place.
 Source: Gat et al. 2025 (arXiv:2509.04185), figure 2a.
@@ -27,7 +27,7 @@ class SetBlockSizes(Seq2SeqSizes):
     longest_block: int = 16
 
 
-class SetBlock(Seq2Seq):
+class SetBlockSeq2Seq(Seq2Seq):
     """See the module."""
 
     def __init__(self, sizes: SetBlockSizes) -> None:
@@ -72,7 +72,7 @@ class SetBlock(Seq2Seq):
 class SetBlockSourceLM(SourceLM):
     """Satisfies `SetBlockLM`."""
 
-    net: SetBlock
+    net: SetBlockSeq2Seq
 
     @property
     def mask(self) -> int:

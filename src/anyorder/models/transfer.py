@@ -21,6 +21,7 @@ from anyorder.masks import Tree, causal
 from anyorder.models.foretold import Foretold
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM, sees_of_new
 from anyorder.models.sources import padded
+from anyorder.models.undropped import undropped
 from anyorder.nets.source_cache import SourceCache
 from anyorder.nets.transfer import Cells, Pass, Transfers
 
@@ -71,21 +72,21 @@ class TransferSeq2Seq(Seq2Seq):
         target_BN: Int[Tensor, "B N"],
     ) -> Foretold:
         """See `Foretells.foretold`."""
-        training, (B, N) = self.training, target_BN.shape
-        with torch.no_grad():
-            memory = self.eval().encode(source_BS, source_B)
-            sources = self.decoder.sources(memory)
-            sees_BNN = causal().render(N, N).expand(B, N, N)
-            x_BNC = self.target(target_BN)
-            passes = [Pass(x_BNC, None)]
-            for layer, source in zip(self.decoder.each, sources, strict=True):
-                real = layer.own.keys_values(layer.own_norm(x_BNC))
-                x_BNC = layer(x_BNC, lambda _, kept=real: (kept, sees_BNN), source)
-                passes.append(Pass(x_BNC, real))
-            moves_BNKC = self.moves(torch.arange(N).expand(B, N), N)
-        cells = Cells(sees_BNN, moves_BNKC, sources)
-        foretold_BNKC = self.transfers(self.decoder, passes, cells)
-        self.train(training)
+        B, N = target_BN.shape
+        with undropped(self):
+            with torch.no_grad():
+                memory = self.encode(source_BS, source_B)
+                sources = self.decoder.sources(memory)
+                sees_BNN = causal().render(N, N).expand(B, N, N)
+                x_BNC = self.target(target_BN)
+                passes = [Pass(x_BNC, None)]
+                for layer, source in zip(self.decoder.each, sources, strict=True):
+                    real = layer.own.keys_values(layer.own_norm(x_BNC))
+                    x_BNC = layer(x_BNC, lambda _, kept=real: (kept, sees_BNN), source)
+                    passes.append(Pass(x_BNC, real))
+                moves_BNKC = self.moves(torch.arange(N).expand(B, N), N)
+            cells = Cells(sees_BNN, moves_BNKC, sources)
+            foretold_BNKC = self.transfers(self.decoder, passes, cells)
         return Foretold(self.decoder.norm(x_BNC), foretold_BNKC, self.target.table.weight)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "TransferSourceLM":

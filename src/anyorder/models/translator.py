@@ -38,9 +38,9 @@ from anyorder.models.parallel import (
 )
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
-from anyorder.models.semi_autoregressive import SemiAutoregressive, SemiAutoregressiveSizes
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.set_block import SetBlock, SetBlockSizes
+from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
 from anyorder.models.shortest import shortest
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
@@ -100,9 +100,13 @@ KINDS: Mapping[str, Kind] = {
         RecursiveSeq2Seq, RecursiveSizes, ("recursive-head", "left-to-right", "beam:width=4")
     ),
     "semi-autoregressive": Kind(
-        SemiAutoregressive, SemiAutoregressiveSizes, ("space", "left-to-right", "beam:width=4")
+        SemiAutoregressiveSeq2Seq,
+        SemiAutoregressiveSizes,
+        ("space", "left-to-right", "beam:width=4"),
     ),
-    "set-block": Kind(SetBlock, SetBlockSizes, ("set-block", "left-to-right", "beam:width=4")),
+    "set-block": Kind(
+        SetBlockSeq2Seq, SetBlockSizes, ("set-block", "left-to-right", "beam:width=4")
+    ),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

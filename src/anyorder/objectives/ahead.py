@@ -22,8 +22,9 @@ from torch import Generator, Tensor
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.undropped import undropped
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 Headed = HeadedSeq2Seq | LeapSeq2Seq
 
@@ -39,7 +40,7 @@ class Ahead:
     every: bool = False
 
     def __post_init__(self) -> None:
-        refuse(self.smoothing)
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "Ahead":
@@ -61,7 +62,7 @@ class Leaps:
     every: bool = False
 
     def __post_init__(self) -> None:
-        refuse(self.smoothing)
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "Leaps":
@@ -72,12 +73,6 @@ class Leaps:
         self, model: LeapSeq2Seq, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
         return _loss(self, model, batch, rng, stride=model.sizes.stride)
-
-
-def refuse(smoothing: float) -> None:
-    """Raises ValueError for what is no label smoothing."""
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"label smoothing is from 0 to below 1, not {smoothing}")
 
 
 def _loss(by: Ahead | Leaps, model: Headed, batch: Batch, rng: Generator, *, stride: int) -> Loss:
@@ -100,11 +95,8 @@ def features_of(
     """What the first head reads; `frozen`: as constants, with no dropout."""
     if not frozen:
         return model.features(batch.source_BS, batch.source_B, read_BN)
-    training = model.training
-    with torch.no_grad():
-        features_BNC = model.eval().features(batch.source_BS, batch.source_B, read_BN)
-    model.train(training)
-    return features_BNC
+    with undropped(model), torch.no_grad():
+        return model.features(batch.source_BS, batch.source_B, read_BN)
 
 
 def _of(

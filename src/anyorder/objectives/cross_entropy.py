@@ -26,8 +26,7 @@ class CrossEntropy:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "CrossEntropy":
@@ -44,6 +43,12 @@ class CrossEntropy:
             reduction="sum",
         )
         return Loss(total, int(real_BN.sum()))
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Raises ValueError for what is no label smoothing."""
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label smoothing is from 0 to below 1, not {smoothing}")
 
 
 def shifted(

@@ -30,6 +30,7 @@ from anyorder.align.edits import Edit, Script, script
 from anyorder.align.origins import without
 from anyorder.models.levenshtein import LevenshteinTransformer, Texts, rows_of
 from anyorder.objectives.batch import Batch, Loss
+from anyorder.objectives.cross_entropy import check_smoothing
 from anyorder.objectives.length_based import shown_by_chance
 
 
@@ -46,8 +47,8 @@ class DualPolicy:
     def __post_init__(self) -> None:
         if not 0 <= self.own <= 1:
             raise ValueError(f"a share of the rows is from 0 to 1, not {self.own}")
-        if not (0 <= self.smoothing < 1 and 0 <= self.number_smoothing < 1):
-            raise ValueError(f"label smoothing is from 0 to below 1: {self}")
+        check_smoothing(self.smoothing)
+        check_smoothing(self.number_smoothing)
 
     @property
     def plain(self) -> "DualPolicy":

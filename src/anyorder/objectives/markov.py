@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from anyorder.models.markov import MarkovTransformer
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class Markov:
     drawn: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "Markov":

@@ -30,7 +30,7 @@ from torch import Generator, Tensor
 
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ class MaskedAhead:
             raise ValueError("a mask is a token id, and at least one token ahead is learnt")
         if not (0 < self.keep <= 1 and 0 <= self.least <= 1):
             raise ValueError(f"shares that are kept are at most 1: {self.keep}, {self.least}")
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "MaskedAhead":

@@ -17,7 +17,7 @@ from torch import Generator
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import CrossEntropy
+from anyorder.objectives.cross_entropy import CrossEntropy, check_smoothing
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class MultiToken:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        CrossEntropy(self.smoothing)  # which knows what may be
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> CrossEntropy:

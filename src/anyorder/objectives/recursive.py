@@ -18,9 +18,8 @@ import torch.nn.functional as F
 from torch import Generator
 
 from anyorder.models.recursive import RecursiveSeq2Seq
-from anyorder.objectives.ahead import refuse
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Recursive:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        refuse(self.smoothing)
+        check_smoothing(self.smoothing)
         if self.steps < 1 or self.decay <= 0:
             raise ValueError(f"a head goes on for 1 step or more, with a decay above 0: {self}")
 

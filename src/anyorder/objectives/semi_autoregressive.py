@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class SemiAutoregressiveTuning:
             raise ValueError(f"there is 1 mask or more, not {self.masks}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"the share of rows without masks is from 0 to 1, not {self.share}")
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "SemiAutoregressiveTuning":
@@ -46,7 +45,7 @@ class SemiAutoregressiveTuning:
         return SemiAutoregressiveTuning(self.masks, self.share, smoothing=0.0)
 
     def __call__(
-        self, model: SemiAutoregressive, batch: Batch, *, progress: float, rng: Generator
+        self, model: SemiAutoregressiveSeq2Seq, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
         read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         masked_BN, kept_BN = self.masked(batch.target_B, read_BN.shape[1], rng)

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.set_block import SetBlock
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import shifted
+from anyorder.objectives.cross_entropy import check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,16 @@ class SetBlockTuning:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"label smoothing is from 0 to below 1, not {self.smoothing}")
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "SetBlockTuning":
         """Without smoothing."""
         return SetBlockTuning(smoothing=0.0)
 
-    def __call__(self, model: SetBlock, batch: Batch, *, progress: float, rng: Generator) -> Loss:
+    def __call__(
+        self, model: SetBlockSeq2Seq, batch: Batch, *, progress: float, rng: Generator
+    ) -> Loss:
         read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         hidden = self.hidden(write_BN, batch.target_B, model.sizes.longest_block, model.eos, rng)
         text_BNC, blocks_BMC = model.beside(

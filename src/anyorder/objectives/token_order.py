@@ -24,7 +24,7 @@ from torch import Generator, Tensor
 
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
-from anyorder.objectives.cross_entropy import CrossEntropy, shifted
+from anyorder.objectives.cross_entropy import CrossEntropy, check_smoothing, shifted
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TokenOrder:
     def __post_init__(self) -> None:
         if self.window < 1:
             raise ValueError(f"a window has 1 token or more, not {self.window}")
-        CrossEntropy(self.smoothing)  # which knows what may be
+        check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> CrossEntropy:

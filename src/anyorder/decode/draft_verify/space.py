@@ -22,11 +22,11 @@ from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
-from anyorder.models.capability import SemiAutoregressiveLM
+from anyorder.models.further import SemiAutoregressiveLM
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Said:
     """What was said behind the masks after each row's newest token: the first `count_B` of them."""
 
     mask: int
@@ -56,20 +56,20 @@ class Space(DraftVerify):
     def probes_prompt(self) -> bool:
         return True
 
-    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Foretold:
+    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Said:
         B = len(canvas.tokens_BN)
         nothing_BK = torch.zeros(B, self.width, dtype=torch.long)
-        return Foretold(model.mask, nothing_BK, torch.zeros(B, dtype=torch.long))
+        return Said(model.mask, nothing_BK, torch.zeros(B, dtype=torch.long))
 
-    def draft(self, memory: Foretold, canvas: Canvas, sampler: Sampler) -> Draft | None:
+    def draft(self, memory: Said, canvas: Canvas, sampler: Sampler) -> Draft | None:
         run_B = open_run(canvas)
         guesses_B = memory.count_B.minimum((run_B - 1).clamp_min(0))
         return self._laid(memory, guesses_B, run_B)
 
-    def probe(self, memory: Foretold, canvas: Canvas) -> Draft | None:
+    def probe(self, memory: Said, canvas: Canvas) -> Draft | None:
         return self._laid(memory, torch.zeros_like(memory.count_B), open_run(canvas))
 
-    def observe(self, memory: Foretold, seen: Seen) -> Foretold:
+    def observe(self, memory: Said, seen: Seen) -> Said:
         """A row's newest token stands behind the last cell that was right: its masks speak."""
         S = seen.tokens_BS.shape[1]
         groups = S - seen.probes
@@ -81,7 +81,7 @@ class Space(DraftVerify):
         return replace(memory, tokens_BK=said_BK, count_B=there_BK.long().cumprod(1).sum(1))
 
     def _laid(
-        self, memory: Foretold, guesses_B: Int[Tensor, " B"], run_B: Int[Tensor, " B"]
+        self, memory: Said, guesses_B: Int[Tensor, " B"], run_B: Int[Tensor, " B"]
     ) -> Draft | None:
         """A chain of guesses, then the masks, one group behind the other; None: there is nothing.
 

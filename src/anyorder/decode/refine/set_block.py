@@ -25,7 +25,8 @@ from anyorder.canvas import DONE, DRAFT, PAD, Canvas
 from anyorder.decode.reading import Pending, history, pending, room
 from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
-from anyorder.models.capability import Cache, SetBlockLM
+from anyorder.models.capability import Cache
+from anyorder.models.further import SetBlockLM
 
 LONG = 256  # cells of a prompt from which on it is read by itself, as a plain chain
 

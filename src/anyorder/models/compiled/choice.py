@@ -23,7 +23,7 @@ from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.recursive import RecursiveSeq2Seq
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.token_order import TokenOrderSeq2Seq
 
@@ -33,7 +33,7 @@ KINDS: Final[Mapping[type, Any]] = {
     TokenOrderSeq2Seq: CompiledSeq2Seq,
     LeapSeq2Seq: CompiledLeap,
     RecursiveSeq2Seq: CompiledRecursive,
-    SemiAutoregressive: CompiledSemiAutoregressive,
+    SemiAutoregressiveSeq2Seq: CompiledSemiAutoregressive,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }

@@ -1,4 +1,4 @@
-"""A compiled `SemiAutoregressive`: the code of a `CompiledSeq2Seq`, which knows its mask.
+"""A compiled `SemiAutoregressiveSeq2Seq`: the code of a `CompiledSeq2Seq`, which knows its mask.
 
 lm = CompiledSemiAutoregressive(net, "float32").read([[4, 5, 6], [7]])
 """
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq, CompiledSourceLM
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.sources import padded
 
 
 class CompiledSemiAutoregressive(CompiledSeq2Seq):
-    """See `SemiAutoregressive`."""
+    """See `SemiAutoregressiveSeq2Seq`."""
 
-    net: SemiAutoregressive
+    net: SemiAutoregressiveSeq2Seq
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledSemiAutoregressiveLM":
         padded(sources)

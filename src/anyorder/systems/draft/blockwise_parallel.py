@@ -6,8 +6,6 @@ The paper's rule for pixels, whose numbers are near when they look alike (`Lenie
 not measured here: it needs a model of images.
 """
 
-from dataclasses import replace
-
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -16,21 +14,13 @@ from anyorder.nets.heads import Heads
 from anyorder.objectives.ahead import Ahead
 from anyorder.systems.claims import AtMost, Claim, Less, More
 from anyorder.systems.experiments.lessons import BASELINE, TAUGHT
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200)
-FROZEN = Way("blockwise-frozen", begins_with=BASELINE, recipe=RECIPE)
-TUNED = Way("blockwise", begins_with=BASELINE, recipe=RECIPE)
-DISTILLED = Way("blockwise", begins_with=BASELINE, recipe=RECIPE, lessons=TAUGHT)
-
-
-def read(way: Way, decoder: str) -> Way:
-    """The same model, read in another way."""
-    return replace(way, decoder=decoder)
+FROZEN = Way("blockwise-frozen", begins_with=BASELINE, recipe=TUNING)
+TUNED = Way("blockwise", begins_with=BASELINE, recipe=TUNING)
+DISTILLED = Way("blockwise", begins_with=BASELINE, recipe=TUNING, lessons=TAUGHT)
 
 
 SYSTEM = System(

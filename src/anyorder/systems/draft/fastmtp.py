@@ -15,16 +15,15 @@ from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.nets.recursive import MultiToken
 from anyorder.objectives.recursive import Recursive
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.draft.blockwise_parallel import RECIPE, read
 from anyorder.systems.experiments.lessons import BASELINE, SelfTaught
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
 OWN = SelfTaught()
-FAST = Way("fastmtp", begins_with=BASELINE, recipe=RECIPE, lessons=OWN)
-VANILLA = Way("fastmtp-one-step", begins_with=BASELINE, recipe=RECIPE, lessons=OWN)
-HEADS = Way("blockwise-frozen", begins_with=BASELINE, recipe=RECIPE, lessons=OWN)
+FAST = Way("fastmtp", begins_with=BASELINE, recipe=TUNING, lessons=OWN)
+VANILLA = Way("fastmtp-one-step", begins_with=BASELINE, recipe=TUNING, lessons=OWN)
+HEADS = Way("blockwise-frozen", begins_with=BASELINE, recipe=TUNING, lessons=OWN)
 
 SYSTEM = System(
     number=123,

@@ -20,22 +20,14 @@ from anyorder.nets.transfer import Transfers
 from anyorder.objectives.foretell import Foretell
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200)
-HEADS = Way("deep-heads", begins_with=DEEP, recipe=RECIPE)
+HEADS = Way("deep-heads", begins_with=DEEP, recipe=TUNING)
 TRANSFER = replace(HEADS, paradigm="hidden-transfer")
 EARLY = replace(HEADS, paradigm="hidden-transfer-early")
 LATE = replace(HEADS, paradigm="hidden-transfer-late")
-
-
-def read(way: Way, decoder: str) -> Way:
-    """The same model, read in another way."""
-    return replace(way, decoder=decoder)
 
 
 SYSTEM = System(

@@ -6,13 +6,12 @@ The paper measures encoder-decoder models on translation. So does this, with a d
 shallow decoder that we train; and a causal language model, on translation and on open text.
 """
 
-from dataclasses import replace
-
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.systems.claims import AtLeast, Claim, Less, More
 from anyorder.systems.experiments.lessons import BASELINE
 from anyorder.systems.experiments.prompted import Prompted
+from anyorder.systems.experiments.school import read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
@@ -44,9 +43,9 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "sentences": replace(BASELINE, decoder="jacobi:block=4"),
-                "sentences, plain Jacobi": replace(BASELINE, decoder="jacobi:block=64"),
-                "sentences, left to right": replace(BASELINE, decoder="left-to-right"),
+                "sentences": read(BASELINE, "jacobi:block=4"),
+                "sentences, plain Jacobi": read(BASELINE, "jacobi:block=64"),
+                "sentences, left to right": read(BASELINE, "left-to-right"),
             },
             timed=64,
         ),

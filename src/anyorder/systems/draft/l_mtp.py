@@ -13,13 +13,13 @@ from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.nets.heads import Heads
 from anyorder.objectives.ahead import Leaps
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.draft.blockwise_parallel import FROZEN, RECIPE, read
+from anyorder.systems.draft.blockwise_parallel import FROZEN
 from anyorder.systems.experiments.lessons import BASELINE
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
 
-LEAPS = Way("leaps-frozen", begins_with=BASELINE, recipe=RECIPE)
+LEAPS = Way("leaps-frozen", begins_with=BASELINE, recipe=TUNING)
 
 SYSTEM = System(
     number=93,

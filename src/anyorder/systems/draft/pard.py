@@ -8,7 +8,6 @@ its own. It learns from real targets, not from what one of the models writes: it
 It begins with the draft model that writes left to right, and learns 1200 steps more.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from anyorder.data.translate import Translate
@@ -19,28 +18,13 @@ from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.cells_read import CellsRead
 from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
 from anyorder.systems.experiments.lessons import BASELINE, DEEP
-from anyorder.systems.experiments.school import SERIAL, Learned, Way
+from anyorder.systems.experiments.school import SERIAL, TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE: Final = Recipe(
-    steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200
-)
-PARD: Final = Way("pard", begins_with=BASELINE, recipe=RECIPE)
-WHOLE: Final = Way("pard-whole", begins_with=BASELINE, recipe=RECIPE)
+PARD: Final = Way("pard", begins_with=BASELINE, recipe=TUNING)
+WHOLE: Final = Way("pard-whole", begins_with=BASELINE, recipe=TUNING)
 SMALLER: Final = Way("autoregressive", recipe=SERIAL)
-
-
-def deep(decoder: str | Learned) -> Way:
-    """The target of six and six layers."""
-    return replace(DEEP, decoder=decoder)
-
-
-def smaller(decoder: str | Learned) -> Way:
-    """The target of three and three layers."""
-    return replace(SMALLER, decoder=decoder)
 
 
 SYSTEM = System(
@@ -67,17 +51,17 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "pard": deep(DraftedAtOnce(PARD, width=4)),
-                "seven guesses": deep(DraftedAtOnce(PARD, width=7)),
-                "left to right": deep("left-to-right"),
-                "draft left to right, two guesses": deep(Drafted(BASELINE, width=2)),
-                "draft left to right, four guesses": deep(Drafted(BASELINE, width=4)),
-                "its draft, left to right": deep(Drafted(PARD, width=4)),
-                "3-3": smaller(DraftedAtOnce(PARD, width=4)),
-                "3-3, seven guesses": smaller(DraftedAtOnce(PARD, width=7)),
-                "3-3, left to right": smaller("left-to-right"),
-                "3-3, draft left to right, two guesses": smaller(Drafted(BASELINE, width=2)),
-                "3-3, draft left to right, four guesses": smaller(Drafted(BASELINE, width=4)),
+                "pard": read(DEEP, DraftedAtOnce(PARD, width=4)),
+                "seven guesses": read(DEEP, DraftedAtOnce(PARD, width=7)),
+                "left to right": read(DEEP, "left-to-right"),
+                "draft left to right, two guesses": read(DEEP, Drafted(BASELINE, width=2)),
+                "draft left to right, four guesses": read(DEEP, Drafted(BASELINE, width=4)),
+                "its draft, left to right": read(DEEP, Drafted(PARD, width=4)),
+                "3-3": read(SMALLER, DraftedAtOnce(PARD, width=4)),
+                "3-3, seven guesses": read(SMALLER, DraftedAtOnce(PARD, width=7)),
+                "3-3, left to right": read(SMALLER, "left-to-right"),
+                "3-3, draft left to right, two guesses": read(SMALLER, Drafted(BASELINE, width=2)),
+                "3-3, draft left to right, four guesses": read(SMALLER, Drafted(BASELINE, width=4)),
             },
             test=600,
             timed=128,

@@ -7,27 +7,17 @@ more or less doubt. Torch's operators serve it; the model before tuning has comp
 there for its BLEU alone.
 """
 
-from dataclasses import replace
-
 from anyorder.data.translate import Translate
-from anyorder.decode.refine.set_block import SetBlock as Decoder
-from anyorder.models.set_block import SetBlock
+from anyorder.decode.refine.set_block import SetBlock
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200)
-TUNED = Way("set-block", begins_with=DEEP, recipe=RECIPE)
-
-
-def read(decoder: str) -> Way:
-    """The same model, read in another way."""
-    return replace(TUNED, decoder=decoder)
+TUNED = Way("set-block", begins_with=DEEP, recipe=TUNING)
 
 
 SYSTEM = System(
@@ -42,7 +32,7 @@ SYSTEM = System(
         "more left to right, together with the next one, so that the cache is exact; the text is "
         "not that of left to right."
     ),
-    parts=(SetBlock, SetBlockTuning, Decoder),
+    parts=(SetBlockSeq2Seq, SetBlockTuning, SetBlock),
     laws=(3, 4, 5, 6, 7, 8),
     own_laws=(
         "tests/decode/test_set_block.py::test_it_writes_what_a_plain_loop_writes",
@@ -55,13 +45,13 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "set-block-decoding": read("set-block:block=8,gamma=0.5"),
-                "little doubt": read("set-block:block=8,gamma=0.1"),
-                "much doubt": read("set-block:block=8,gamma=2"),
-                "blocks of four": read("set-block:block=4,gamma=0.5"),
-                "blocks of sixteen": read("set-block:block=16,gamma=0.5"),
-                "one cell a call": read("set-block:block=8,gamma=0"),
-                "left to right": read("left-to-right"),
+                "set-block-decoding": read(TUNED, "set-block:block=8,gamma=0.5"),
+                "little doubt": read(TUNED, "set-block:block=8,gamma=0.1"),
+                "much doubt": read(TUNED, "set-block:block=8,gamma=2"),
+                "blocks of four": read(TUNED, "set-block:block=4,gamma=0.5"),
+                "blocks of sixteen": read(TUNED, "set-block:block=16,gamma=0.5"),
+                "one cell a call": read(TUNED, "set-block:block=8,gamma=0"),
+                "left to right": read(TUNED, "left-to-right"),
                 "before tuning, left to right": DEEP,
             },
         ),

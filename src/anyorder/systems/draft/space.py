@@ -5,27 +5,17 @@
 All rows are the same model, read in different ways, but for the one that it begins with.
 """
 
-from dataclasses import replace
-
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.space import Space
-from anyorder.models.semi_autoregressive import SemiAutoregressive
+from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP
-from anyorder.systems.experiments.school import Way
+from anyorder.systems.experiments.school import TUNING, Way, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.system import System
-from anyorder.train.recipe import Recipe
-from anyorder.train.schedule import Cosine
 
-RECIPE = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200)
-TUNED = Way("space", begins_with=DEEP, recipe=RECIPE)
-
-
-def read(decoder: str) -> Way:
-    """The same model, read in another way."""
-    return replace(TUNED, decoder=decoder)
+TUNED = Way("space", begins_with=DEEP, recipe=TUNING)
 
 
 SYSTEM = System(
@@ -39,7 +29,7 @@ SYSTEM = System(
         "left to right. A call reads a draft, and masks behind each of its tokens. It checks the "
         "draft, and what the masks behind the last right token say is the next one."
     ),
-    parts=(SemiAutoregressive, SemiAutoregressiveTuning, Space),
+    parts=(SemiAutoregressiveSeq2Seq, SemiAutoregressiveTuning, Space),
     laws=(1, 2, 3, 4, 5, 6, 7, 9),
     own_laws=(
         "tests/decode/test_space.py::test_a_round_costs_one_call",
@@ -51,10 +41,10 @@ SYSTEM = System(
         Trained(
             Translate("de"),
             {
-                "space": read("space"),
-                "three masks": read("space:width=3"),
-                "draft, then verify": read("space:fused=false"),
-                "left to right": read("left-to-right"),
+                "space": read(TUNED, "space"),
+                "three masks": read(TUNED, "space:width=3"),
+                "draft, then verify": read(TUNED, "space:fused=false"),
+                "left to right": read(TUNED, "left-to-right"),
                 "before tuning, left to right": DEEP,
             },
             test=600,

@@ -41,6 +41,8 @@ PATIENT = replace(LAPTOP, steps=3600, check_every=600)
 # much later (held-out loss after 450 steps: 0.95; with 2e-3 it is 0.63).
 SERIAL = Recipe(steps=2400, cells=2048, schedule=Cosine(peak=2e-3, warmup=100), check_every=400)
 LONG = replace(SERIAL, steps=7200)  # for teachers: half an hour
+# For what is learnt on top of a trained model: heads, or a second way to read
+TUNING = Recipe(steps=1200, cells=2048, schedule=Cosine(peak=1e-3, warmup=100), check_every=200)
 FINE = Recipe(steps=300, cells=2048, schedule=Cosine(peak=3e-4, warmup=50), check_every=50)
 TINY = Recipe(steps=4, cells=200, schedule=InverseRoot(peak=2e-3, warmup=2), check_every=2)
 
@@ -102,6 +104,11 @@ class Way:
     begins_with: "Way | None" = None
     recipe: Recipe | None = None
     lessons: Lessons = field(default_factory=Raw)
+
+
+def read(way: Way, decoder: str | Learned) -> Way:
+    """The same model, read in another way."""
+    return replace(way, decoder=decoder)
 
 
 @dataclass(frozen=True)
