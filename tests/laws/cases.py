@@ -135,6 +135,11 @@ class Headed:
         return 3
 
     @property
+    def hole(self) -> int:
+        """See `SetBlockLM.hole`."""
+        return self.mask
+
+    @property
     def longest_block(self) -> int:
         return 3
 

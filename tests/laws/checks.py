@@ -179,6 +179,11 @@ class Counted:
         return self.watched.mask
 
     @property
+    def hole(self) -> int:
+        """See `SetBlockLM.hole`."""
+        return self.watched.mask
+
+    @property
     def longest_block(self) -> int:
         return self.watched.longest_block
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.decode.draft_verify.space import Space
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
+from anyorder.models.capability import missing
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SetBlockLM
 from anyorder.models.set_block import SetBlockSeq2Seq
@@ -31,7 +33,8 @@ def test_a_block_is_read_from_both_sides_and_a_text_from_the_left() -> None:
     """The last cell of the block changes what the others say, and nothing that stands before."""
     lm = set_block().eval().read([[4, 5, 6]])
     assert isinstance(lm, SetBlockLM)
-    assert (lm.mask, lm.longest_block) == (3, 4)
+    assert (lm.hole, lm.longest_block) == (3, 4)
+    assert missing(lm, Space.needs), "a hole says what stands there, a mask what follows"
     tree = Tree(torch.arange(5)[None] - 1, mutual=3)
     said = [
         lm.extend(torch.tensor([[1, 4, 3, 3, last]]), lm.new_cache(1, 5), tree=tree)[0]

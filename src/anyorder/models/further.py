@@ -79,12 +79,12 @@ class SemiAutoregressiveLM(CausalLM, Protocol):
 @runtime_checkable
 class SetBlockLM(CausalLM, Protocol):
     """A causal model that also reads a block from both sides (see `Tree.mutual`): known tokens, and
-    masks, of which each says what stands in its own place.
+    holes, of which each says what stands in its own place.
     """
 
     @property
-    def mask(self) -> int:
-        """The token that is a mask."""
+    def hole(self) -> int:
+        """The token that is a hole: no mask, behind which the next token would be said."""
         ...
 
     @property

@@ -75,8 +75,8 @@ class SetBlockSourceLM(SourceLM):
     net: SetBlockSeq2Seq
 
     @property
-    def mask(self) -> int:
-        """See `SetBlockLM.mask`."""
+    def hole(self) -> int:
+        """See `SetBlockLM.hole`."""
         return self.net.mask
 
     @property

@@ -134,6 +134,11 @@ class TableLM:
         return 3
 
     @property
+    def hole(self) -> int:
+        """See `SetBlockLM.hole`."""
+        return self.mask
+
+    @property
     def longest_block(self) -> int:
         """A block is read from the left, as all cells are; what a mask says is as good as any."""
         return 5

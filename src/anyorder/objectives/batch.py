@@ -6,7 +6,7 @@
 Shapes: B rows, S source cells, N target cells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,6 +66,15 @@ class MayFreeze(Protocol):
     @property
     def frozen(self) -> bool:
         """Whether it does."""
+        ...
+
+
+@runtime_checkable
+class LearnsFrequent(Protocol):
+    """An objective whose model is to know, before it learns, which tokens are frequent."""
+
+    def learn_frequent(self, model: Any, targets: Iterable[Sequence[int]]) -> None:
+        """Let the model note them, in the targets that are to be learnt."""
         ...
 
 

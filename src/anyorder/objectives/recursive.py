@@ -11,6 +11,7 @@ Source: Cai et al. 2025 (arXiv:2509.18362), equation 2 for the weights, which su
 Shapes: B rows, N target cells (one more than a target has tokens), V vocabulary, C channels.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,10 @@ class Recursive:
         """
         every = [self.decay**step for step in range(self.steps)]
         return [weight / sum(every) for weight in every]
+
+    def learn_frequent(self, model: RecursiveSeq2Seq, targets: Iterable[Sequence[int]]) -> None:
+        """See `LearnsFrequent.learn_frequent`: the head guesses among them."""
+        model.learn_frequent(targets)
 
     def __call__(
         self, model: RecursiveSeq2Seq, batch: Batch, *, progress: float, rng: Generator

@@ -21,9 +21,8 @@ from anyorder.data.joint import joint
 from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
-from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import Translator, is_ours
-from anyorder.objectives.batch import MayFreeze, Objective, ReadsWhatItWrites
+from anyorder.objectives.batch import LearnsFrequent, MayFreeze, Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
@@ -121,8 +120,8 @@ def _prepared(
         rows_of(part, *units, longest=translator.longest, on_remark=on_remark)
         for part in (splits.train, splits.valid)
     )
-    if isinstance(translator.net, RecursiveSeq2Seq):
-        translator.net.learn_frequent(rows.targets)
+    if isinstance(objective, LearnsFrequent):
+        objective.learn_frequent(translator.net, rows.targets)
     if isinstance(objective, LearnsFertilities):
         rows, held_out = with_fertilities(objective.aligner, rows, held_out)
     if isinstance(objective, LearnsWords):

@@ -133,7 +133,7 @@ def _said(
     B, K = block.cells_BK.shape
     P = int(read.count_B.max())
     cells_P, cells_K = torch.arange(P), torch.arange(K)
-    tokens_BK = canvas.tokens_BN.gather(1, block.cells_BK).where(block.known_BK, model.mask)
+    tokens_BK = canvas.tokens_BN.gather(1, block.cells_BK).where(block.known_BK, model.hole)
     chain_BP = torch.where(cells_P < read.count_B[:, None], cells_P - 1, -2)
     block_BK = torch.where(cells_K == 0, read.count_B[:, None] - 1, P + cells_K - 1)
     block_BK = block_BK.where(block.inside_BK, -2)
