@@ -4,26 +4,15 @@ import torch
 from torch import Tensor
 
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.nets.layers import Width
+from tests.models.made_headed import SIZES
 
-WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.1)
 SOURCES = [[4, 5, 6], [7], [8, 9, 4, 4], [5, 3]]
 
 
 def made(frequent: int = 5) -> RecursiveSeq2Seq:
     """Random, and its numbers lie well apart."""
     torch.manual_seed(0)
-    sizes = RecursiveSizes(
-        source_vocab=11,
-        target_vocab=9,
-        bos=1,
-        eos=2,
-        frequent=frequent,
-        width=WIDTH,
-        encoder_layers=2,
-        decoder_layers=2,
-    )
-    net = RecursiveSeq2Seq(sizes).eval()
+    net = RecursiveSeq2Seq(RecursiveSizes(**SIZES, frequent=frequent)).eval()
     for weight in net.parameters():
         weight.data *= 2.0 if weight.dim() > 1 else 1.0
     return net

@@ -6,43 +6,26 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
 from anyorder.models.capability import HeadedLM
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.translator import opened
 from anyorder.nets.heads import Heads
-from anyorder.nets.layers import Width
 from anyorder.objectives.ahead import Ahead
-from anyorder.objectives.batch import Batch
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
+from tests.models.made_headed import SOURCES, WIDTH, by_hand, headed
+from tests.train.made import batch
 
-WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.1)
-SOURCES = [[4, 5, 6], [7]]
 TASK = CopyOrReverse(length=4, alphabet=5, pairs=60)
 SHORT = Recipe(steps=3, cells=200, schedule=InverseRoot(peak=3e-3, warmup=2), check_every=2)
-
-
-def made(heads: int = 3) -> HeadedSeq2Seq:
-    torch.manual_seed(0)
-    sizes = HeadedSizes(
-        source_vocab=11,
-        target_vocab=9,
-        bos=1,
-        eos=2,
-        heads=heads,
-        width=WIDTH,
-        encoder_layers=2,
-        decoder_layers=2,
-    )
-    return HeadedSeq2Seq(sizes).eval()
+BATCH = batch()
 
 
 def test_heads_are_what_is_written_out() -> None:
@@ -61,7 +44,7 @@ def test_heads_are_what_is_written_out() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("fast", [False, True])
 def test_features_stand_beside_the_logits(fast: bool) -> None:
-    net = made()
+    net = headed()
     reads: Any = compiled(net) if fast else net
     lm = reads.read(SOURCES)
     assert isinstance(lm, HeadedLM)
@@ -82,7 +65,7 @@ def test_features_stand_beside_the_logits(fast: bool) -> None:
 
 @torch.no_grad()
 def test_compiled_code_says_what_the_network_says() -> None:
-    net = made()
+    net = headed()
     fast: Any = compiled(net)
     tokens_BT = torch.tensor([[1, 4, 5], [1, 6, 3]])
     found = []
@@ -93,60 +76,33 @@ def test_compiled_code_says_what_the_network_says() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def batch() -> Batch:
-    return Batch(
-        torch.tensor([[4, 5, 6], [7, 8, 0]]),
-        torch.tensor([3, 2]),
-        torch.tensor([[4, 5, 6, 3], [7, 8, 0, 0]]),
-        torch.tensor([4, 2]),
-    )
-
-
-def by_hand(net: HeadedSeq2Seq, head: int) -> tuple[Tensor, int]:
-    """The loss of one head, cell by cell."""
-    total, units, rows = torch.zeros(()), 0, batch()
-    for b in range(2):
-        n = int(rows.target_B[b])
-        target = rows.target_BN[b, :n].tolist()
-        read, write = [1, *target], [*target, 2]
-        s = int(rows.source_B[b])
-        x_NC = net.features(rows.source_BS[b : b + 1, :s], torch.tensor([s]), torch.tensor([read]))[
-            0
-        ]
-        for cell in range(len(write) - head):
-            x_C = net.heads(x_NC[cell])[head - 1] if head else x_NC[cell]
-            total = total - net.head(x_C).log_softmax(-1)[write[cell + head]]
-            units += 1
-    return total, units
-
-
 def test_each_head_learns_the_token_that_stands_so_far_ahead() -> None:
-    net = made()
-    every = [by_hand(net, head) for head in range(4)]
+    net = headed()
+    every = [by_hand(net, BATCH, head) for head in range(4)]
     turns = set()
     for seed in range(12):
         rng = Generator().manual_seed(seed)
-        loss = Ahead(smoothing=0.0)(net, batch(), progress=0.0, rng=rng)
+        loss = Ahead(smoothing=0.0)(net, BATCH, progress=0.0, rng=rng)
         head = next(h for h, (_, units) in enumerate(every) if units == loss.units)
         torch.testing.assert_close(loss.total, every[head][0])
         turns.add(head)
     assert turns == {0, 1, 2, 3}
-    plain = Ahead().plain(net, batch(), progress=0.0, rng=Generator())
+    plain = Ahead().plain(net, BATCH, progress=0.0, rng=Generator())
     torch.testing.assert_close(plain.total, torch.stack([total for total, _ in every]).sum())
     assert plain.units == sum(units for _, units in every)
 
 
 def test_a_frozen_model_learns_heads_alone() -> None:
-    net = made().train()
+    net = headed().train()
     rng = Generator().manual_seed(0)
     for _ in range(6):
-        loss = Ahead(frozen=True)(net, batch(), progress=0.0, rng=rng)
+        loss = Ahead(frozen=True)(net, BATCH, progress=0.0, rng=rng)
         assert net.training
         loss.total.backward()
     learnt = {name for name, x in net.named_parameters() if x.grad is not None}
     assert learnt == {f"heads.{name}" for name, _ in net.heads.named_parameters()}
     net.zero_grad()
-    Ahead()(net, batch(), progress=0.0, rng=Generator().manual_seed(1)).total.backward()
+    Ahead()(net, BATCH, progress=0.0, rng=Generator().manual_seed(1)).total.backward()
     assert net.target.table.weight.grad is not None
 
 
@@ -159,14 +115,14 @@ def test_it_begins_with_a_model_that_has_one_head(tmp_path: Path) -> None:
     fit(TASK, small["deep-shallow"], SHORT, tmp_path / "base")
     base = opened(tmp_path / "base")
     fit(TASK, small["blockwise-frozen"], SHORT, tmp_path / "m", begin_from=tmp_path / "base")
-    headed = opened(tmp_path / "m")
-    assert headed.decoder == "blockwise"
+    again = opened(tmp_path / "m")
+    assert again.decoder == "blockwise"
     sources = [example.source for example in TASK.splits().test[:8]]
     wanted = translate(base, sources, max_new_tokens=9)
     for decoder in (None, "left-to-right", "blockwise:width=2"):
-        assert translate(headed, sources, decoder=decoder, max_new_tokens=9) == wanted
+        assert translate(again, sources, decoder=decoder, max_new_tokens=9) == wanted
     for name, weight in base.net.state_dict().items():
-        assert torch.equal(weight, headed.net.state_dict()[name])
+        assert torch.equal(weight, again.net.state_dict()[name])
     with pytest.raises(ValueError, match="trains heads alone"):
         fit(TASK, small["blockwise-frozen"], SHORT, tmp_path / "none")
     wider = replace(small["blockwise"], width=replace(WIDTH, middle=32))

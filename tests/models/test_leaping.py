@@ -6,55 +6,31 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure.translation import translate
 from anyorder.models.capability import HeadedLM
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import LeapLM
-from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.models.translator import opened
-from anyorder.nets.layers import Width
 from anyorder.objectives.ahead import Leaps
-from anyorder.objectives.batch import Batch
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
+from tests.models.made_headed import SOURCES, WIDTH, by_hand, leaping
+from tests.train.made import batch
 
-WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.1)
-SOURCES = [[4, 5, 6], [7]]
 TASK = CopyOrReverse(length=4, alphabet=5, pairs=60)
 SHORT = Recipe(steps=3, cells=200, schedule=InverseRoot(peak=3e-3, warmup=2), check_every=2)
-BATCH = Batch(
-    torch.tensor([[4, 5, 6], [7, 8, 0]]),
-    torch.tensor([3, 2]),
-    torch.tensor([[4, 5, 6, 3, 5], [7, 8, 0, 0, 0]]),
-    torch.tensor([5, 2]),
-)
-
-
-def made(heads: int = 3, stride: int = 2) -> LeapSeq2Seq:
-    torch.manual_seed(0)
-    sizes = LeapSizes(
-        source_vocab=11,
-        target_vocab=9,
-        bos=1,
-        eos=2,
-        heads=heads,
-        stride=stride,
-        width=WIDTH,
-        encoder_layers=2,
-        decoder_layers=2,
-    )
-    return LeapSeq2Seq(sizes).eval()
+BATCH = batch()
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("fast", [False, True])
 def test_it_leaps_and_is_no_model_of_adjacent_heads(fast: bool) -> None:
-    net = made()
+    net = leaping()
     reads: Any = compiled(net) if fast else net
     lm = reads.read(SOURCES)
     assert isinstance(lm, LeapLM)
@@ -70,26 +46,10 @@ def test_it_leaps_and_is_no_model_of_adjacent_heads(fast: bool) -> None:
     torch.testing.assert_close(leaping_BHV[:, 1], net.head(net.heads.one(features_BTC[:, 1], 1)))
 
 
-def by_hand(net: LeapSeq2Seq, head: int) -> tuple[Tensor, int]:
-    """The loss of one head, cell by cell."""
-    total, units, far = torch.zeros(()), 0, net.sizes.stride * head
-    for b in range(2):
-        n, s = int(BATCH.target_B[b]), int(BATCH.source_B[b])
-        target = BATCH.target_BN[b, :n].tolist()
-        read, write = [1, *target], [*target, 2]
-        source_1S = BATCH.source_BS[b : b + 1, :s]
-        x_NC = net.features(source_1S, torch.tensor([s]), torch.tensor([read]))[0]
-        for cell in range(len(write) - far):
-            x_C = net.heads(x_NC[cell])[head - 1] if head else x_NC[cell]
-            total = total - net.head(x_C).log_softmax(-1)[write[cell + far]]
-            units += 1
-    return total, units
-
-
 @pytest.mark.parametrize("stride", [2, 3])
 def test_each_head_learns_the_token_so_many_leaps_ahead(stride: int) -> None:
-    net = made(heads=2, stride=stride)
-    every = [by_hand(net, head) for head in range(3)]
+    net = leaping(heads=2, stride=stride)
+    every = [by_hand(net, BATCH, head, stride=stride) for head in range(3)]
     assert every[1][1] == every[0][1] - stride - min(stride, 3)
     plain = Leaps().plain(net, BATCH, progress=0.0, rng=Generator())
     torch.testing.assert_close(plain.total, torch.stack([total for total, _ in every]).sum())
@@ -104,7 +64,7 @@ def test_each_head_learns_the_token_so_many_leaps_ahead(stride: int) -> None:
 
 
 def test_a_frozen_model_learns_heads_alone() -> None:
-    net = made().train()
+    net = leaping().train()
     rng = Generator().manual_seed(0)
     for _ in range(6):
         Leaps(frozen=True)(net, BATCH, progress=0.0, rng=rng).total.backward()
@@ -121,19 +81,19 @@ def test_it_begins_with_a_model_that_has_one_head(tmp_path: Path) -> None:
     fit(TASK, small["deep-shallow"], SHORT, tmp_path / "base")
     base = opened(tmp_path / "base")
     fit(TASK, small["leaps-frozen"], SHORT, tmp_path / "m", begin_from=tmp_path / "base")
-    leaping = opened(tmp_path / "m")
-    assert (leaping.kind, leaping.decoder) == ("leaping", "looking-backward")
-    assert leaping.is_compiled
+    again = opened(tmp_path / "m")
+    assert (again.kind, again.decoder) == ("leaping", "looking-backward")
+    assert again.is_compiled
     sources = [example.source for example in TASK.splits().test[:8]]
     wanted = translate(base, sources, max_new_tokens=9)
     for decoder in (None, "left-to-right", "looking-backward:width=2"):
-        assert translate(leaping, sources, decoder=decoder, max_new_tokens=9) == wanted
+        assert translate(again, sources, decoder=decoder, max_new_tokens=9) == wanted
     with pytest.raises(ValueError, match="trains heads alone"):
         fit(TASK, small["leaps-frozen"], SHORT, tmp_path / "none")
 
 
 def test_it_leaps_forward() -> None:
     with pytest.raises(ValueError, match="1 token or more, not 0"):
-        made(stride=0)
+        leaping(stride=0)
     with pytest.raises(ValueError, match="label smoothing"):
         Leaps(smoothing=1.0)

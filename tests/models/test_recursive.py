@@ -14,22 +14,18 @@ from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import RecursiveLM
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import opened
-from anyorder.objectives.batch import Batch
 from anyorder.objectives.recursive import Recursive
 from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
-from tests.models.made_recursive import SOURCES, WIDTH, chain, made
+from tests.models.made_headed import WIDTH
+from tests.models.made_recursive import SOURCES, chain, made
+from tests.train.made import batch
 
 TASK = CopyOrReverse(length=4, alphabet=5, pairs=60)
 SHORT = Recipe(steps=3, cells=200, schedule=InverseRoot(peak=3e-3, warmup=2), check_every=2)
-BATCH = Batch(
-    torch.tensor([[4, 5, 6], [7, 8, 0]]),
-    torch.tensor([3, 2]),
-    torch.tensor([[4, 5, 6, 3, 5], [7, 8, 0, 0, 0]]),
-    torch.tensor([5, 2]),
-)
+BATCH = batch()
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
-from tests.objectives.test_foretell import batch
+from tests.train.made import batch
 
 WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.3)
 SOURCES = [[4, 5, 6, 7, 4], [7], [5, 5, 6]]

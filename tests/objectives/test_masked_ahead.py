@@ -9,44 +9,18 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.nets.layers import Width
-from anyorder.objectives.batch import Batch, Loss
+from anyorder.models.seq2seq import Seq2Seq
+from anyorder.objectives.batch import Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.masked_ahead import MaskedAhead
+from tests.train.made import batch, seq2seq
 
 MASK = 3
-
-
-def net() -> Seq2Seq:
-    torch.manual_seed(0)
-    width = Width(channels=16, heads=2, middle=24, dropout=0.1)
-    sizes = Seq2SeqSizes(
-        source_vocab=11,
-        target_vocab=9,
-        bos=1,
-        eos=2,
-        width=width,
-        encoder_layers=1,
-        decoder_layers=2,
-    )
-    return Seq2Seq(sizes).eval()
-
-
-def batch() -> Batch:
-    return Batch(
-        torch.tensor([[4, 5, 6], [7, 8, 0]]),
-        torch.tensor([3, 2]),
-        torch.tensor([[4, 5, 6, 4], [7, 8, 0, 0]]),
-        torch.tensor([4, 2]),
-    )
+NET, BATCH = seq2seq(decoder_layers=2).eval(), batch(longest=4)
 
 
 def asked(objective: MaskedAhead, seed: int = 0) -> Loss:
-    return objective(NET, batch(), progress=0.0, rng=Generator().manual_seed(seed))
-
-
-NET = net()
+    return objective(NET, BATCH, progress=0.0, rng=Generator().manual_seed(seed))
 
 
 def said(net: Seq2Seq, source: Sequence[int], read: Sequence[int]) -> Tensor:
@@ -57,10 +31,10 @@ def said(net: Seq2Seq, source: Sequence[int], read: Sequence[int]) -> Tensor:
 
 def by_hand(net: Seq2Seq, depth: int, places: Sequence[int] | None = None) -> tuple[Tensor, int]:
     """The loss at one depth behind these places (None: all), each read on its own."""
-    total, units, rows = torch.zeros(()), 0, batch()
+    total, units = torch.zeros(()), 0
     for b in range(2):
-        target = rows.target_BN[b, : int(rows.target_B[b])].tolist()
-        source = rows.source_BS[b, : int(rows.source_B[b])].tolist()
+        target = BATCH.target_BN[b, : int(BATCH.target_B[b])].tolist()
+        source = BATCH.source_BS[b, : int(BATCH.source_B[b])].tolist()
         read, write = [1, *target], [*target, 2]
         for place in range(len(write) - depth):
             if places is None or place in places:
@@ -82,7 +56,7 @@ def test_a_cell_says_what_it_says_in_a_draft(offsets: int) -> None:
 
 @torch.no_grad()
 def test_without_masks_it_is_cross_entropy() -> None:
-    plain = CrossEntropy()(NET, batch(), progress=0.0, rng=Generator())
+    plain = CrossEntropy()(NET, BATCH, progress=0.0, rng=Generator())
     loss = asked(MaskedAhead(MASK, offsets=1))
     torch.testing.assert_close(loss.total, plain.total)
     assert loss.units == plain.units

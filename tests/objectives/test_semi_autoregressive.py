@@ -9,14 +9,9 @@ from torch import Generator, Tensor
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
-from tests.train.made import semi_autoregressive
+from tests.train.made import batch, semi_autoregressive
 
-BATCH = Batch(
-    torch.tensor([[4, 5, 6], [7, 8, 0]]),
-    torch.tensor([3, 2]),
-    torch.tensor([[4, 5, 6, 9, 4], [7, 8, 0, 0, 0]]),
-    torch.tensor([5, 2]),
-)
+BATCH = batch()
 
 
 def rng(seed: int = 0) -> Generator:

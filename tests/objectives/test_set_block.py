@@ -5,16 +5,10 @@ import torch
 from torch import Generator, Tensor
 
 from anyorder.masks import Tree
-from anyorder.objectives.batch import Batch
 from anyorder.objectives.set_block import Hidden, SetBlockTuning
-from tests.train.made import set_block
+from tests.train.made import batch, set_block
 
-BATCH = Batch(
-    torch.tensor([[4, 5, 6], [7, 8, 0]]),
-    torch.tensor([3, 2]),
-    torch.tensor([[4, 5, 6, 9, 4], [7, 8, 0, 0, 0]]),
-    torch.tensor([5, 2]),
-)
+BATCH = batch()
 TUNING = SetBlockTuning(smoothing=0.0)
 
 
@@ -23,7 +17,7 @@ def rng(seed: int = 0) -> Generator:
 
 
 def drawn(seed: int, longest: int = 4) -> Hidden:
-    target_BN = torch.tensor([[4, 5, 6, 9, 4, 2], [7, 8, 2, 0, 0, 0]])
+    target_BN = torch.tensor([[4, 5, 6, 8, 5, 2], [7, 8, 2, 0, 0, 0]])
     return TUNING.hidden(target_BN, BATCH.target_B, longest, 2, rng(seed))
 
 
@@ -81,7 +75,7 @@ def test_blocks_cover_each_text_and_its_end() -> None:
         sizes.add(size)
         begins.add((size, widths[0]))
         texts = hidden.tokens_BM[:, :6].tolist()
-        assert texts == [[4, 5, 6, 9, 4, 2], [7, 8, 2, 2, 2, 2]]
+        assert texts == [[4, 5, 6, 8, 5, 2], [7, 8, 2, 2, 2, 2]]
         assert (hidden.tokens_BM[:, 6:] == 2).all()
     assert sizes == {2, 3, 4}
     assert begins == {(size, first) for size in sizes for first in range(1, size + 1)}

@@ -28,7 +28,7 @@ from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
-from anyorder.objectives.batch import MayFreeze
+from anyorder.objectives.batch import Batch, MayFreeze
 from anyorder.train.batches import Rows
 from anyorder.train.paradigms import paradigms
 
@@ -59,9 +59,20 @@ def rows(count: int = 40, *, seed: int = 0) -> Rows:
     )
 
 
-def seq2seq() -> Seq2Seq:
+def batch(longest: int = 5) -> Batch:
+    """Two ragged pairs, with tokens from 4 to 8; the first target has `longest`, 5 at most."""
+    target_BN = torch.tensor([[4, 5, 6, 8, 5], [7, 8, 0, 0, 0]])[:, :longest]
+    return Batch(
+        torch.tensor([[4, 5, 6], [7, 4, 0]]),
+        torch.tensor([3, 2]),
+        target_BN,
+        torch.tensor([target_BN.shape[1], 2]),
+    )
+
+
+def seq2seq(decoder_layers: int = 1) -> Seq2Seq:
     torch.manual_seed(1)
-    return Seq2Seq(Seq2SeqSizes(**_FRAMED))
+    return Seq2Seq(Seq2SeqSizes(**{**_FRAMED, "decoder_layers": decoder_layers}))
 
 
 def headed() -> HeadedSeq2Seq:

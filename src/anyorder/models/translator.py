@@ -85,28 +85,19 @@ class Kind:
     decoders: tuple[str, ...]
 
 
+_SERIAL = ("left-to-right", "beam:width=4")  # of whatever writes left to right
 KINDS: Mapping[str, Kind] = {
-    "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
-    "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", "left-to-right", "beam:width=4")),
-    "token-order": Kind(TokenOrderSeq2Seq, Seq2SeqSizes, ("left-to-right", "beam:width=4")),
-    "skipping": Kind(SkippingSeq2Seq, SkippingSizes, ("left-to-right", "beam:width=4")),
-    "transfer": Kind(
-        TransferSeq2Seq,
-        TransferSizes,
-        ("head-tree", "blockwise", "left-to-right", "beam:width=4"),
-    ),
-    "leaping": Kind(LeapSeq2Seq, LeapSizes, ("looking-backward", "left-to-right", "beam:width=4")),
-    "recursive": Kind(
-        RecursiveSeq2Seq, RecursiveSizes, ("recursive-head", "left-to-right", "beam:width=4")
-    ),
+    "seq2seq": Kind(Seq2Seq, Seq2SeqSizes, _SERIAL),
+    "headed": Kind(HeadedSeq2Seq, HeadedSizes, ("blockwise", *_SERIAL)),
+    "token-order": Kind(TokenOrderSeq2Seq, Seq2SeqSizes, _SERIAL),
+    "skipping": Kind(SkippingSeq2Seq, SkippingSizes, _SERIAL),
+    "transfer": Kind(TransferSeq2Seq, TransferSizes, ("head-tree", "blockwise", *_SERIAL)),
+    "leaping": Kind(LeapSeq2Seq, LeapSizes, ("looking-backward", *_SERIAL)),
+    "recursive": Kind(RecursiveSeq2Seq, RecursiveSizes, ("recursive-head", *_SERIAL)),
     "semi-autoregressive": Kind(
-        SemiAutoregressiveSeq2Seq,
-        SemiAutoregressiveSizes,
-        ("space", "left-to-right", "beam:width=4"),
+        SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes, ("space", *_SERIAL)
     ),
-    "set-block": Kind(
-        SetBlockSeq2Seq, SetBlockSizes, ("set-block", "left-to-right", "beam:width=4")
-    ),
+    "set-block": Kind(SetBlockSeq2Seq, SetBlockSizes, ("set-block", *_SERIAL)),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,
