@@ -79,6 +79,15 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_line(
         distill(teacher, examples, whole, decoder="left-to-right")
 
 
+def test_what_was_refused_is_in_nobodys_way(
+    own: OwnPairs, teacher: Translator, tmp_path: Path
+) -> None:
+    examples, path = own.splits().train, tmp_path / "out.jsonl"
+    with pytest.raises(ValueError, match="CTCModel"):
+        distill(teacher, examples, path, decoder="ctc-greedy")
+    assert distill(teacher, examples, path, decoder="left-to-right").lines == len(examples)
+
+
 def test_a_pupil_has_the_units_and_the_test_pairs_of_the_task(
     own: OwnPairs, tmp_path: Path
 ) -> None:

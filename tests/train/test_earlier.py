@@ -87,6 +87,14 @@ def test_another_kind_or_size_is_refused(
         fit(own, other, RECIPE, tmp_path / "m", begin_from=folder)
 
 
+def test_what_was_refused_is_in_nobodys_way(own: OwnPairs, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="other sizes"):
+        fit(own, replace(SMALL, encoder_layers=2), STILL, tmp_path / "m", begin_from=folder)
+    assert same(
+        fit(own, SMALL, STILL, tmp_path / "m", begin_from=folder), Earlier(folder).translator
+    )
+
+
 def test_a_masked_language_model_lends_its_layers_and_units(own: OwnPairs, tmp_path: Path) -> None:
     texts = replace(
         paradigms()["masked-lm"], encoder_layers=1, width=WIDTH, objective=MaskedTexts(share=0.3)

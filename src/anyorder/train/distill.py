@@ -15,7 +15,8 @@ Source: Kim & Rush 2016 (arXiv:1606.07947), section 3.2; for parallel models Gu 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def distill(
     growing = path if path.is_file() else path.with_name(path.name + ".part")
     _same_teacher(path, growing, job)
     done = _done(growing, [examples[i] for i in order], given)
-    with growing.open("a", encoding="utf-8") as file:
+    with nothing_left(growing), growing.open("a", encoding="utf-8") as file:
         for at in range(done, len(order), batch):
             part = [examples[i] for i in order[at : at + batch]]
             sources = [example.source for example in part]
@@ -84,6 +85,17 @@ def distill(
     os.replace(growing, path)
     texts = [json.loads(line)[made] for line in _lines(path.read_bytes())]
     return Distilled(len(texts), empty=sum(not text.strip() for text in texts))
+
+
+@contextmanager
+def nothing_left(growing: Path) -> Iterator[None]:
+    """A file into which nothing could be written is in nobody's way."""
+    try:
+        yield
+    except ValueError:
+        if not growing.stat().st_size:
+            growing.unlink()
+        raise
 
 
 def never_learnt(task: Task) -> frozenset[str]:

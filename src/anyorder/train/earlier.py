@@ -22,7 +22,7 @@ from anyorder.train.paradigm import Paradigm
 from anyorder.train.paradigms import paradigms
 from anyorder.units.text import TextUnits
 
-_UNITS: Final = ("source.json", "target.json")
+UNITS: Final = ("source.json", "target.json")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Earlier:
 
     def lend_units(self, folder: Path) -> None:
         """Copy the units of both sides into `folder`. ValueError if it has others already."""
-        for name in _UNITS:
+        for name in UNITS:
             ours, theirs = self.folder / name, folder / name
             if not theirs.is_file():
                 shutil.copyfile(ours, theirs)

@@ -9,7 +9,8 @@ with the same call.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -26,7 +27,7 @@ from anyorder.objectives.batch import LearnsFrequent, MayFreeze, Objective, Read
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
-from anyorder.train.earlier import Earlier
+from anyorder.train.earlier import UNITS, Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
 from anyorder.train.lexicon import LearnsWords, with_words
 from anyorder.train.loop import OnStep, Trained, train
@@ -64,6 +65,7 @@ def fit(
     learnt = f"gaps in {task.name}" if isinstance(paradigm.objective, Infilling) else task.name
     task = joint(task) if one else task
     splits = task.splits()
+    begun_now = not (folder / "training").exists()
     folder.mkdir(parents=True, exist_ok=True)
     job = [task.name, _digest(splits), repr(paradigm), repr(recipe)]
     _same_job(folder / "training" / "job.json", job + ([earlier.mark] if earlier else []))
@@ -71,7 +73,7 @@ def fit(
         earlier.lend_units(folder)
     source_units, units = _units(task, splits.train, folder, one=one)
     vocabs = {"source_vocab": source_units.vocab_size, "target_vocab": units.vocab_size}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), refused(folder, begun_now):
         torch.manual_seed(recipe.seed)
         net = earlier.begun(paradigm, source_units, units) if earlier else paradigm.net(**vocabs)
     del earlier  # a large one has no need to be there twice
@@ -87,6 +89,19 @@ def fit(
     if on_remark:
         _tell(trained, on_remark)
     return translator
+
+
+@contextmanager
+def refused(folder: Path, begun_now: bool) -> Iterator[None]:
+    """What can't begin leaves nothing behind that would be in the way of what can."""
+    try:
+        yield
+    except ValueError:
+        if begun_now:
+            for left in ("training/job.json", *UNITS):
+                (folder / left).unlink(missing_ok=True)
+            (folder / "training").rmdir()
+        raise
 
 
 def _earlier(paradigm: Paradigm, begin_from: Path | None) -> "Earlier | Pretrained | None":
