@@ -224,3 +224,9 @@ def parallel(
             width=WIDTH,
         )
     )
+
+
+def one_of_each() -> list[str]:
+    """Paradigms of different networks or losses: the sizes of others alone differ from these."""
+    found = {(of.kind, type(of.objective)): name for name, of in reversed(paradigms().items())}
+    return list(reversed(found.values()))

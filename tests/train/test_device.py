@@ -15,7 +15,7 @@ from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from tests.elsewhere import elsewhere
-from tests.train.made import frozen
+from tests.train.made import frozen, one_of_each
 
 TASK = CopyOrReverse(length=3, alphabet=5, pairs=20)
 WIDTH = Width(channels=16, heads=2, middle=32, dropout=0.0)
@@ -39,7 +39,7 @@ def weights(folder: Path, name: str, where: torch.device, steps: int = 3) -> dic
     return {k: x.detach().clone() for k, x in translator.net.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", list(paradigms()))
+@pytest.mark.parametrize("name", one_of_each())
 def test_a_training_elsewhere_is_that_of_the_cpu(name: str, tmp_path: Path) -> None:
     here = weights(tmp_path / "here", name, torch.device("cpu"))
     with elsewhere() as where:

@@ -18,7 +18,7 @@ from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
 from anyorder.units.training import letters, save_units
-from tests.train.made import WIDTH, frozen
+from tests.train.made import WIDTH, frozen, one_of_each
 
 RECIPE = Recipe(steps=8, cells=200, check_every=4, schedule=InverseRoot(peak=3e-3, warmup=2))
 
@@ -114,7 +114,7 @@ def test_what_is_tested_must_not_be_learnt(own: OwnPairs, tmp_path: Path) -> Non
         TrainedOn(own, (str(path),)).splits()
 
 
-@pytest.mark.parametrize("name", paradigms())
+@pytest.mark.parametrize("name", one_of_each())
 def test_every_paradigm_is_trained_saved_and_opened(
     own: OwnPairs, name: str, tmp_path: Path
 ) -> None:
