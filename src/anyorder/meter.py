@@ -83,8 +83,7 @@ class Metered:
         self.role: Role = role
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.model, name)
-        return self._drafting(found) if name == "onward" else found
+        return getattr(self.model, name)
 
     def extend(self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any) -> Tensor:
         return self._extended(self.model.extend, tokens_BT, cache, tree, options)
@@ -138,18 +137,6 @@ class Metered:
     def select(self, rows_R: Tensor) -> "Metered":
         """Other rows of the model, on the same meter."""
         return Metered(self.model.select(rows_R), self.meter, self.role)
-
-    def _drafting(self, onward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """The steps of a head that goes on from its own guesses, counted as drafts."""
-
-        def counted(features_BTC: Tensor, tokens_BT: Tensor, *where: Any) -> Tensor:
-            begun = time.perf_counter()
-            further_BTC = onward(features_BTC, tokens_BT, *where)
-            seconds = time.perf_counter() - begun
-            self.meter.calls.append(Call("draft", seconds, tokens_BT.tolist(), None))
-            return further_BTC
-
-        return counted
 
     def _extended(
         self, ask: Callable[..., Any], tokens_BT: Tensor, cache: Any, tree: Any, options: Any

@@ -37,7 +37,7 @@ def small(name: str) -> Paradigm:
         kind=paradigm.kind,
         objective=paradigm.objective,
         encoder_layers=1,
-        decoder_layers=1,
+        decoder_layers=paradigm.more.get("most", 1),  # what skips layers needs some
         width=WIDTH,
         more=paradigm.more,
     )

@@ -50,9 +50,10 @@ class Said:
     def block_BK(self) -> Int[Tensor, "B K"]:
         """The tokens behind the newest one: head j, counted from 1, i cells back, says s j - i.
 
+        >>> from anyorder.models.table import TableLM
         >>> said_BWH = torch.tensor([[[1, 3, 5], [2, 4, 6]]])
         >>> none_B = torch.zeros(1, dtype=torch.long)
-        >>> Said(None, said_BWH, none_B, none_B).block_BK.tolist()
+        >>> Said(TableLM(torch.zeros(2, 2)), said_BWH, none_B, none_B).block_BK.tolist()
         [[1, 2, 3, 4, 5, 6]]
         """
         return self.said_BWH.transpose(1, 2).flatten(1)

@@ -6,6 +6,7 @@
 Each right cell that the target has read is read by the head, too, as soon as the token behind it is
 written; its guesses are read to make the next one, and forgotten. Of a prompt, and of forced cells,
 the head reads the last cell alone.
+What the head costs is in the seconds of a run; its calls are no calls of a model, and not counted.
 Source: Cai et al. 2025 (arXiv:2509.18362). What the head says is checked as a chain.
 Shapes: B rows, K guessed cells, P cells of a path, C channels, U tokens among which is guessed.
 """

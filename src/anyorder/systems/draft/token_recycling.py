@@ -38,8 +38,8 @@ SYSTEM = System(
             },
             by_kind=True,
         ),
-        Ranks(row="token-recycling", kinds=tuple(kinds())),
         Memory({"token-recycling": TokenRecycling()}),
+        Ranks(row="token-recycling", kinds=tuple(kinds())),
     ),
     claims=(
         Claim("The text is that of greedy decoding.", AtLeast("same_text", 1.0)),
