@@ -8,8 +8,9 @@ from anyorder.cli.compare import Wishes
 from anyorder.cli.task_page import Decoders, contestants, decoders_of, middling, page, replayed
 from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import parse
+from anyorder.models.kinds import Net
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.models.translator import Net, Translator
+from anyorder.models.translator import Translator
 from anyorder.units.special import EOS
 from anyorder.units.training import letters
 from tests.train.made import length_based, markov, parallel, seq2seq

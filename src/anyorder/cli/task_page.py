@@ -20,9 +20,10 @@ from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import Decoder
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.capability import missing
+from anyorder.models.kinds import KINDS
 from anyorder.models.load import settled
 from anyorder.models.markov import MarkovTransformer
-from anyorder.models.translator import KINDS, Translator
+from anyorder.models.translator import Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, compare_page
 from anyorder.units.special import EOS

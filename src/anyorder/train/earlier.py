@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from anyorder.models.kinds import Net, Sizes, kind_of
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.translator import Net, Sizes, Translator, is_ours, kind_of, opened
+from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.train.paradigm import Paradigm
 from anyorder.train.paradigms import paradigms
 from anyorder.units.text import TextUnits

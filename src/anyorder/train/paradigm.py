@@ -9,7 +9,7 @@ Those that there are: `train.paradigms`. Shapes do not appear here.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from anyorder.models.translator import KINDS, Net, built
+from anyorder.models.kinds import KINDS, Net, built
 from anyorder.nets.layers import Width
 from anyorder.objectives.batch import Objective
 
@@ -18,7 +18,7 @@ WIDTH = Width(channels=192, heads=4, middle=768)  # with six layers 3 M weights,
 
 @dataclass(frozen=True, kw_only=True)
 class Paradigm:
-    """A kind of network (see `models.translator.KINDS`), its layers, and what it is trained for.
+    """A kind of network (see `models.kinds.KINDS`), its layers, and what it is trained for.
 
     `more`: sizes that this kind alone has. `decoder`: if the first of its kind does not suit it.
     """

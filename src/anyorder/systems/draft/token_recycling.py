@@ -10,8 +10,6 @@ from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.systems.claims import AtLeast, AtMost, Claim, Less, More
 from anyorder.systems.experiments.memory import Memory
 from anyorder.systems.experiments.prompted import Prompted
-from anyorder.systems.experiments.ranks import Ranks
-from anyorder.systems.prompts import kinds
 from anyorder.systems.system import System
 
 SYSTEM = System(
@@ -30,16 +28,10 @@ SYSTEM = System(
     experiments=(
         Prompted(
             kinds=("story", "question", "translation"),
-            decoders={
-                "token-recycling": TokenRecycling(),
-                "eight cells": TokenRecycling(size=8),
-                "four cells": TokenRecycling(size=4),
-                "prompt-copy": PromptCopy(),
-            },
+            decoders={"token-recycling": TokenRecycling(), "prompt-copy": PromptCopy()},
             by_kind=True,
         ),
         Memory({"token-recycling": TokenRecycling()}),
-        Ranks(row="token-recycling", kinds=tuple(kinds())),
     ),
     claims=(
         Claim("The text is that of greedy decoding.", AtLeast("same_text", 1.0)),
