@@ -18,7 +18,7 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
-from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import HeadedLM
@@ -35,23 +35,10 @@ class Guessed:
 
 @final
 @dataclass(frozen=True)
-class Blockwise(DraftVerify):
+class Blockwise(OfHeads):
     """Drafts what each head finds likeliest, up to `width` tokens one after the other."""
 
-    width: int = 8
     needs: ClassVar[tuple[type, ...]] = (HeadedLM,)
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"a block has 1 guess or more, not {self.width}")
-
-    @property
-    def most_drafted(self) -> int:
-        return self.width
-
-    @property
-    def reads_features(self) -> bool:
-        return True
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Guessed:
         B = len(canvas.tokens_BN)

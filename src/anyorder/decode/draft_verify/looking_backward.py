@@ -23,7 +23,7 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
-from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
 from anyorder.models.further import LeapLM
@@ -61,23 +61,11 @@ class Said:
 
 @final
 @dataclass(frozen=True)
-class LookingBackward(DraftVerify):
+class LookingBackward(OfHeads):
     """Drafts what heads that leap said at the last cells, up to `width` tokens without a gap."""
 
     width: int = 16
     needs: ClassVar[tuple[type, ...]] = (LeapLM,)
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"a block has 1 guess or more, not {self.width}")
-
-    @property
-    def most_drafted(self) -> int:
-        return self.width
-
-    @property
-    def reads_features(self) -> bool:
-        return True
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Said:
         B = len(canvas.tokens_BN)

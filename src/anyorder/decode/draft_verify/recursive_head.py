@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
-from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run, room
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import Cache
@@ -44,7 +44,7 @@ class Onward:
 
 @final
 @dataclass(frozen=True)
-class RecursiveHead(DraftVerify):
+class RecursiveHead(OfHeads):
     """Drafts what one head finds likeliest, up to `width` times in a row, each time after its own
     guess; `frequent`: among the tokens alone that are frequent. The target checks with all tokens.
     """
@@ -52,18 +52,6 @@ class RecursiveHead(DraftVerify):
     width: int = 3
     frequent: bool = True
     needs: ClassVar[tuple[type, ...]] = (RecursiveLM,)
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"a head makes 1 guess or more, not {self.width}")
-
-    @property
-    def most_drafted(self) -> int:
-        return self.width
-
-    @property
-    def reads_features(self) -> bool:
-        return True
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Onward:
         B = len(canvas.tokens_BN)
