@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anyorder import decode
-    from anyorder.decode.generate import Output, generate
+    from anyorder.decode.generate import generate
+    from anyorder.decode.writing import Output
     from anyorder.measure.compare import Comparison, compare
     from anyorder.models.language_model import LanguageModel
     from anyorder.models.load import load
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Comparison": "anyorder.measure.compare",
     "LanguageModel": "anyorder.models.language_model",
-    "Output": "anyorder.decode.generate",
+    "Output": "anyorder.decode.writing",
     "Trace": "anyorder.trace",
     "compare": "anyorder.measure.compare",
     "generate": "anyorder.decode.generate",

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from anyorder.decode import Jacobi, LeftToRight
-from anyorder.decode.generate import _chosen, _seeds, _texts, generate, pieces_of
+from anyorder.decode.generate import _chosen, _seeds, _texts, generate
+from anyorder.decode.writing import pieces_of
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Trace, fold

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.generate import Output, generate
+from anyorder.decode.generate import generate
+from anyorder.decode.writing import Output
 from anyorder.measure.compare import Run
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.speculation import (

@@ -21,7 +21,7 @@ from anyorder.cli.options import (
 from anyorder.cli.screen import complain, remark, waiting
 
 if TYPE_CHECKING:
-    from anyorder.decode.generate import Output
+    from anyorder.decode.writing import Output
     from anyorder.models.writer import Writer
     from anyorder.trace import Trace
 
@@ -131,7 +131,7 @@ class _Live:
 
 
 def _save_unfinished(lm: "Writer", trace: "Trace", path: Path) -> None:
-    from anyorder.decode.generate import pieces_of
+    from anyorder.decode.writing import pieces_of
 
     try:
         save(replace(trace, pieces=pieces_of(lm, trace)), path)

@@ -15,10 +15,11 @@ import torch
 
 from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import parse
-from anyorder.decode.generate import Output, generate
+from anyorder.decode.generate import generate
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import Decoder
 from anyorder.decode.search.cascade import Cascade
+from anyorder.decode.writing import Output
 from anyorder.models.capability import missing
 from anyorder.models.kinds import KINDS
 from anyorder.models.load import settled

@@ -9,40 +9,16 @@ One prompt gives plain values, a list of prompts gives lists.
 import operator
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, SupportsIndex
 
-from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.run import Decoder, steps
+from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.decode.stops import Reason, Stops
 from anyorder.decode.vocabulary import same_vocabulary
-from anyorder.meter import Cost
+from anyorder.decode.writing import Begun, Output, Writing
 from anyorder.models.writer import Writer
-from anyorder.trace import Step, Trace
-
-
-@dataclass(frozen=True)
-class Output:
-    """What was written: a value if one prompt was given, a list if a list was.
-
-    `tokens` ends with the token that ended the text (end of sequence, or end of a stop string);
-    `text` does not hold it. `logprobs` are the model's own: temperature 1, no filters. `finish` is
-    "eos" (the model ended it), "stop" or "length".
-    """
-
-    text: str | list[str]
-    tokens: list[int] | list[list[int]]
-    logprobs: list[float] | list[list[float]]
-    finish: Reason | list[Reason]
-    trace: Trace
-    seeds: tuple[int, ...]
-
-    @property
-    def cost(self) -> Cost:
-        """Calls, cells and seconds of the whole run."""
-        return self.trace.cost
+from anyorder.trace import Trace
 
 
 def generate(
@@ -91,7 +67,14 @@ def generate(
     facts = {"decoder": label(chosen), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
     begun = Begun(lm, model, Trace(canvas, facts=facts))
-    out = _written(begun, chosen, sampler, strings, on_text, on_step)
+    writing = Writing(begun, chosen, sampler, strings, speaks=on_text is not None)
+    for progress in writing:
+        if on_step and progress.step:  # first: what is said stands in the trace, always
+            on_step(writing.trace)
+        for row, piece in progress.said.items():
+            if on_text:
+                on_text(row, piece)
+    out = writing.output()
     return replace(out, **_alone(out)) if isinstance(prompt, str) else out
 
 
@@ -117,131 +100,9 @@ def _chosen(lm: Any, decoder: Any) -> Decoder:
     return chosen
 
 
-@dataclass(frozen=True)
-class Begun:
-    """A run before its first step: who writes, with which network, after what."""
-
-    lm: Writer
-    model: Any
-    trace: Trace
-
-
-def _written(
-    begun: Begun,
-    decoder: Decoder,
-    sampler: Sampler,
-    strings: tuple[str, ...],
-    on_text: Callable[[int, str], None] | None,
-    on_step: Callable[[Trace], None] | None,
-) -> Output:
-    """All rows, in lists."""
-    lm, trace = begun.lm, begun.trace
-    canvas = after = trace.start
-    rows = range(len(canvas.tokens_BN))
-    watch = Stops(lm.eos_ids, strings, lm.units.stream if strings else None).start(canvas)
-    speakers = [Speaker(lm, row, strings, on_text) for row in rows]
-    made: list[Step] = []
-    for step, after in steps(decoder, begun.model, canvas, sampler, watch):
-        made.append(step)
-        if on_step:  # first: whatever is said stands in the trace, even if it is the last word
-            on_step(replace(trace, steps=tuple(made)))
-        for speaker in speakers:
-            speaker.hear(after)
-    for speaker in speakers:
-        speaker.finish()
-    texts, tokens, logprobs = map(
-        list, zip(*(_row(lm, after, row, strings) for row in rows), strict=True)
-    )
-    trace = replace(trace, steps=tuple(made), facts=trace.facts | {"texts": texts})
-    trace = replace(trace, pieces=pieces_of(lm, trace))
-    reasons: list[Reason] = [watch.reasons[row] for row in rows]
-    return Output(texts, tokens, logprobs, reasons, trace, tuple(trace.facts["seeds"]))
-
-
 def _alone(out: Output) -> dict[str, Any]:
     """The first row's values."""
     return {name: getattr(out, name)[0] for name in ("text", "tokens", "logprobs", "finish")}
-
-
-class Speaker:
-    """Says a row's text as it becomes certain; what may still become a stop string is held back."""
-
-    def __init__(
-        self,
-        lm: Writer,
-        row: int,
-        strings: tuple[str, ...],
-        on_text: Callable[[int, str], None] | None,
-    ) -> None:
-        self.lm, self.row, self.strings, self.on_text = lm, row, strings, on_text
-        self.stream = lm.units.stream() if on_text else None
-        self.said = -1
-        self.held = ""
-        self.ended = False
-
-    def hear(self, canvas: Canvas) -> None:
-        """Say what is new on the canvas."""
-        if self.stream is None or self.on_text is None or self.ended:
-            return
-        if self.said < 0:
-            self.said = _prompt_cells(canvas, self.row)
-        frontier = int(canvas.frontier_B[self.row])
-        tokens = canvas.tokens_BN[self.row, self.said : frontier].tolist()
-        self.said += len(tokens)
-        text = self.held + "".join(self.stream.push(t) for t in tokens if t not in self.lm.eos_ids)
-        self.ended = any(string in text for string in self.strings)
-        text = before_stop(text, self.strings)
-        kept = 0 if self.ended else _may_begin(text, self.strings)
-        self.held = text[len(text) - kept :]
-        if len(text) > kept:
-            self.on_text(self.row, text[: len(text) - kept])
-
-    def finish(self) -> None:
-        """Say what was held back: no stop string came of it."""
-        if self.stream is None or self.on_text is None or self.ended:
-            return
-        rest = self.held + self.stream.flush()
-        if rest:
-            self.on_text(self.row, rest)
-
-
-def before_stop(text: str, strings: tuple[str, ...]) -> str:
-    """The text before the first stop string.
-
-    >>> before_stop("one. two", (". ", "two"))
-    'one'
-    """
-    places = [text.index(string) for string in strings if string in text]
-    return text[: min(places)] if places else text
-
-
-def pieces_of(lm: Writer, trace: Trace) -> dict[int, str]:
-    """The text of every token that the trace shows, drafted ones included."""
-    tokens = {token for row in trace.start.tokens_BN.tolist() for token in row}
-    for step in trace.steps:
-        tokens.update(change.token for change in step.changes)
-        tokens.update(t for call in step.calls for row in call.tokens_BT for t in row)
-    return {token: lm.units.piece(token) for token in sorted(tokens)}
-
-
-def _may_begin(text: str, strings: tuple[str, ...]) -> int:
-    """How many characters at the end may be the beginning of a stop string."""
-    lengths = [n for string in strings for n in range(1, len(string)) if text.endswith(string[:n])]
-    return max(lengths, default=0)
-
-
-def _prompt_cells(canvas: Canvas, row: int) -> int:
-    return int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
-
-
-def _row(
-    lm: Writer, canvas: Canvas, row: int, strings: tuple[str, ...]
-) -> tuple[str, list[int], list[float]]:
-    begin = _prompt_cells(canvas, row)
-    tokens = canvas.row(row)[begin:]
-    said = [token for token in tokens if token not in lm.eos_ids]  # special to the tokenizer or not
-    text = before_stop(lm.units.decode(said), strings)
-    return text, tokens, canvas.logprobs_BN[row, begin : begin + len(tokens)].tolist()
 
 
 def _seeds(seed: Any, rows: int) -> tuple[int, ...]:

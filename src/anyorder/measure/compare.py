@@ -14,8 +14,9 @@ from itertools import pairwise
 import torch
 
 from anyorder.decode.catalogue import parse
-from anyorder.decode.generate import Output, generate
+from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
+from anyorder.decode.writing import Output
 from anyorder.measure.contestants import fitting, why
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel

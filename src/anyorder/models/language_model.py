@@ -42,11 +42,35 @@ class LanguageModel:
             row = self.units.encode(prompt, chat=chat) if prompt else []
             if not row:
                 raise ValueError(f"{which} is empty; write at least one word")
-            if len(row) >= self.model.max_length:
-                raise ValueError(
-                    f"{which} has {len(row)} tokens; {self.name} reads {self.model.max_length} "
-                    "at most, and needs room to write: shorten it"
-                )
-            rows.append(row)
+            rows.append(self._fitting(row, which))
+        return self._open(rows, max_new_tokens)
+
+    def begin_with(
+        self, rows: Sequence[Sequence[int]], *, max_new_tokens: int
+    ) -> tuple[CausalLM, Canvas]:
+        """As `begin`, after prompts that are tokens already; no template is put around them.
+
+        Raises ValueError for an empty prompt, one that fills the context, and unknown tokens.
+        """
+        names = checked([""] * len(rows), max_new_tokens)
+        for which, row in zip(names, rows, strict=True):
+            if not row:
+                raise ValueError(f"{which} is empty; give at least one token")
+            wrong = next((token for token in row if not 0 <= token < self.model.vocab_size), None)
+            if wrong is not None:
+                last = self.model.vocab_size - 1
+                raise ValueError(f"{which} has the token {wrong}; {self.name} knows 0 to {last}")
+            self._fitting(row, which)
+        return self._open(rows, max_new_tokens)
+
+    def _fitting(self, row: Sequence[int], which: str) -> Sequence[int]:
+        if len(row) >= self.model.max_length:
+            raise ValueError(
+                f"{which} has {len(row)} tokens; {self.name} reads {self.model.max_length} "
+                "at most, and needs room to write: shorten it"
+            )
+        return row
+
+    def _open(self, rows: Sequence[Sequence[int]], max_new_tokens: int) -> tuple[CausalLM, Canvas]:
         room = [min(max_new_tokens, self.model.max_length - len(row)) for row in rows]
         return self.model, Canvas.of_prompts(rows, new_cells=room)

@@ -1,0 +1,1 @@
+"""The server: what is faster for one is faster for many at once."""
