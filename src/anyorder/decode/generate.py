@@ -68,12 +68,7 @@ def generate(
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)
     begun = Begun(lm, model, Trace(canvas, facts=facts))
     writing = Writing(begun, chosen, sampler, strings, speaks=on_text is not None)
-    for progress in writing:
-        if on_step and progress.step:  # first: what is said stands in the trace, always
-            on_step(writing.trace)
-        for row, piece in progress.said.items():
-            if on_text:
-                on_text(row, piece)
+    _finished(writing, on_text, on_step)
     out = writing.output()
     return replace(out, **_alone(out)) if isinstance(prompt, str) else out
 
@@ -98,6 +93,20 @@ def _chosen(lm: Any, decoder: Any) -> Decoder:
     if not isinstance(chosen, Decoder):
         raise ValueError(f"a decoder is needed, or the name of one, not {decoder!r}")
     return chosen
+
+
+def _finished(
+    writing: Writing,
+    on_text: Callable[[int, str], None] | None,
+    on_step: Callable[[Trace], None] | None,
+) -> None:
+    """Take all steps, and tell of them."""
+    for progress in writing:
+        if on_step and progress.step:  # first: what is said stands in the trace, always
+            on_step(writing.trace)
+        for row, piece in progress.said.items():
+            if on_text:
+                on_text(row, piece)
 
 
 def _alone(out: Output) -> dict[str, Any]:

@@ -94,7 +94,11 @@ class Writing:
         for step, self.canvas in run:
             self.made.append(step)
             yield Progress(step, self._said(speaker.hear(self.canvas) for speaker in self.speakers))
-        yield Progress(None, self._said(speaker.finish() for speaker in self.speakers))
+        yield self.finish()
+
+    def finish(self) -> Progress:
+        """Say what is held back; for whoever leaves before the end."""
+        return Progress(None, self._said(speaker.finish() for speaker in self.speakers))
 
     def output(self) -> Output:
         """What was written, in lists."""

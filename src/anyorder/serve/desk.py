@@ -5,19 +5,29 @@
     ticket.cancel()                       # its seat is free after the step
     desk.close(grace=30)
 
-Every text is what `generate` writes alone. Shapes do not appear here.
+Every text is what `generate` writes alone. Of a compiled network the calls of all texts are
+computed together (see `nets.compiled.rendezvous`); with others, texts take turns, step by step.
+Shapes do not appear here.
 """
 
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
-from anyorder.decode.writing import Writing
+from anyorder.decode.draft_verify.cost import curve_of
+from anyorder.decode.writing import Progress, Writing
 from anyorder.models.writer import Writer
+from anyorder.nets.compiled.network import Compiled
+from anyorder.nets.compiled.rendezvous import Rendezvous
+from anyorder.nets.compiled.together import Rows
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
+from anyorder.serve.turns import Turns
 
 Hear = Callable[[Event], None]
 
@@ -43,14 +53,34 @@ class Ticket:
         self.given_up.set()
 
 
-class Desk:
-    """See the module. `seats`: texts that are written at once; `waiting`: jobs that may wait."""
+@dataclass(frozen=True)
+class Figures:
+    """What the desk does now, and what the network was asked since it began: `rounds` in which
+    `calls` of texts were computed together, of so many `cells`; 0 where texts take turns.
+    """
 
-    def __init__(self, lm: Writer, *, seats: int = 8, waiting: int = 64) -> None:
-        self.lm, self.seats, self.most_waiting = lm, seats, waiting
+    waiting: int
+    writing: int
+    rounds: int
+    calls: int
+    cells: int
+
+
+class Desk:
+    """See the module. `seats`: texts that are written at once; `waiting`: jobs that may wait;
+    `context`: tokens of the longest text, prompt included, that is computed beside others.
+    """
+
+    def __init__(
+        self, lm: Writer, *, seats: int = 8, waiting: int = 64, context: int = 2048
+    ) -> None:
+        self.lm, self.most_waiting = lm, waiting
+        self.together = _together(lm, seats, context)
+        self.turns = Turns()
         self.tickets: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self.lock = threading.Lock()
-        self.waiting = self.writing = 0
+        self.taken: set[Ticket] = set()  # waiting or written
+        self.writing = 0
         self.closed = False
         self.threads = [
             threading.Thread(target=self._seat, name=f"seat {n}", daemon=True) for n in range(seats)
@@ -58,48 +88,106 @@ class Desk:
         for thread in self.threads:
             thread.start()
 
+    @property
+    def figures(self) -> Figures:
+        """What it does now."""
+        met = self.together
+        counts = (met.rounds, met.calls, met.cells) if met else (0, 0, 0)
+        with self.lock:
+            return Figures(len(self.taken) - self.writing, self.writing, *counts)
+
     def submit(self, job: Job, hear: Hear) -> Ticket:
         """Take a job. Raises FullError and ClosedError."""
+        ticket = Ticket(job, hear)
         with self.lock:
             if self.closed:
                 raise ClosedError("the server is going down; ask again in a moment")
-            if self.waiting >= self.most_waiting and self.writing >= self.seats:
-                raise FullError(f"{self.waiting} requests wait already; ask again later")
-            self.waiting += 1
-        ticket = Ticket(job, hear)
+            if len(self.taken) >= self.most_waiting + len(self.threads):
+                raise FullError(f"{self.most_waiting} requests wait already; ask again later")
+            self.taken.add(ticket)
         self.tickets.put(ticket)
         return ticket
 
     def close(self, grace: float) -> None:
         """Take no more, write what was taken for up to `grace` seconds, then give up the rest."""
         with self.lock:
+            if self.closed:
+                return
             self.closed = True
         for _ in self.threads:
             self.tickets.put(None)
+        end = time.monotonic() + grace
+        for thread in self.threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        with self.lock:
+            left = list(self.taken)
+        for ticket in left:
+            ticket.cancel()
+        for thread in self.threads:
+            thread.join(grace + 5)
 
     def _seat(self) -> None:
-        torch.set_num_threads(1)  # of this thread's own operators: the network has its own crew
+        if self.together:
+            torch.set_num_threads(1)  # of this thread's own operators: the network has its crew
         while (ticket := self.tickets.get()) is not None:
             with self.lock:
-                self.waiting, self.writing = self.waiting - 1, self.writing + 1
+                self.writing += 1
             try:
                 self._written(ticket)
             finally:
                 with self.lock:
                     self.writing -= 1
+                    self.taken.discard(ticket)
 
     def _written(self, ticket: Ticket) -> None:
         writing = None
         try:
-            job = ticket.job
-            begun = job.begun(self.lm)
-            sampler = job.sampler(self.lm, begun.trace.start)
+            if ticket.given_up.is_set():
+                ticket.hear(Ended(None))
+                return
+            begun = ticket.job.begun(self.lm)
+            sampler = ticket.job.sampler(self.lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
-            writing = Writing(replace(begun), job.decoder, sampler, job.stop)
-            for progress in writing:
-                ticket.hear(Written(progress.said.get(0, ""), progress.step))
-                if ticket.given_up.is_set():
-                    break
+            with self._network(begun.model) as model:
+                writing = Writing(
+                    replace(begun, model=model), ticket.job.decoder, sampler, ticket.job.stop
+                )
+                for progress in self._steps(writing):
+                    ticket.hear(Written(progress.said.get(0, ""), progress.step))
+                    if ticket.given_up.is_set() and progress.step:
+                        ticket.hear(Written(writing.finish().said.get(0, ""), None))
+                        break
             ticket.hear(Ended(writing.output()))
         except Exception as error:
             ticket.hear(Ended(writing.output() if writing else None, error))
+
+    @contextmanager
+    def _network(self, model: Any) -> Iterator[Any]:
+        """The network for one text."""
+        if self.together is None:
+            yield model
+        else:
+            with self.together.seat() as seat:
+                yield seat
+
+    def _steps(self, writing: Writing) -> Iterator[Progress]:
+        """The steps of a text; one at a time, where networks can't be asked together."""
+        if self.together is not None:
+            yield from writing
+            return
+        steps = iter(writing)
+        while True:
+            with self.turns:
+                progress = next(steps, None)
+            if progress is None:
+                return
+            yield progress
+
+
+def _together(lm: Writer, seats: int, context: int) -> Rendezvous | None:
+    """Where texts meet; None if the network can't compute them together."""
+    model = getattr(lm, "model", None)
+    if not isinstance(model, Compiled):
+        return None
+    curve_of(model)  # measured once: before anybody else is there
+    return Rendezvous(Rows(model, count=seats, room=context))

@@ -1,0 +1,234 @@
+"""Texts of several threads, computed together: each is told what it is told alone, to the bit.
+
+Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from anyorder.masks import Tree
+from anyorder.nets.compiled import together
+from anyorder.nets.compiled.rendezvous import Rendezvous, Seat
+from anyorder.nets.compiled.together import SHORT, WORTH, Rows, common
+from anyorder.nets.transformer import Shape
+from tests.nets.made import LLAMA, LONGEST, VOCAB, every_precision, every_shape, made, one_by_one
+
+texts = st.lists(
+    st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=40), min_size=1, max_size=4
+)
+
+
+def rows_of(shape: Shape = LLAMA, precision: str = "float32", count: int = 4) -> Rows:
+    return Rows(made(shape, precision), count=count, room=LONGEST)
+
+
+def all_of(rows: Rows, *calls: together.Call, most: int = 128) -> None:
+    """Compute until all are ready."""
+    for _ in range(99):
+        if all(call.ready for call in calls):
+            return
+        rows.compute([call for call in calls if not call.ready], most)
+    raise AssertionError("it never ends")
+
+
+def read(rows: Rows, text: list[int], **options: Tensor) -> tuple[together.Row, Tensor]:
+    """A text in a row of its own, and what is said of it."""
+    row = rows.take()
+    assert row is not None
+    call = rows.call(torch.tensor([text]), row, **options)
+    all_of(rows, call)
+    row.keep(torch.arange(len(text))[None], torch.tensor([len(text)]))
+    return row, call.logits_1SV[0]
+
+
+@every_precision
+@every_shape
+@settings(max_examples=4)
+@given(texts=texts, most=st.integers(1, 70))
+def test_calls_do_not_know_their_company(
+    shape: Shape, precision: str, texts: list[list[int]], most: int
+) -> None:
+    rows = rows_of(shape, precision)
+    taken = [rows.take() for _ in texts]
+    calls = [rows.call(torch.tensor([t]), row) for t, row in zip(texts, taken, strict=True) if row]
+    all_of(rows, *calls, most=most)
+    for text, call in zip(texts, calls, strict=True):
+        assert torch.equal(call.logits_1SV[0], one_by_one(rows.net, text))
+
+
+@every_precision
+def test_drafts_of_one_hang_beside_a_text_that_another_reads(precision: str) -> None:
+    rows = rows_of(LLAMA, precision)
+    row, _ = read(rows, [1, 2, 3])
+    other = rows.take()
+    assert other is not None
+    tree = Tree(torch.tensor([[-1, 0, 0, 2]]))
+    draft = rows.call(torch.tensor([[4, 5, 6, 7]]), row, tree=tree)
+    text = rows.call(torch.tensor([[9] * 50]), other, score_1S=torch.tensor([[-1]]))
+    rows.compute([draft, text], most=20)
+    assert (draft.ready, text.done) == (True, SHORT)  # the draft at once, of the text a part
+    all_of(rows, text)
+    assert torch.equal(draft.logits_1SV[0, 3], one_by_one(rows.net, [1, 2, 3, 4, 6, 7])[-1])
+    assert torch.equal(text.logits_1SV[0, 0], one_by_one(rows.net, [9] * 50)[-1])
+    row.keep(torch.tensor([[0, 2, 3]]), torch.tensor([3]))
+    assert row.text == [1, 2, 3, 4, 6, 7]
+    after = rows.call(torch.tensor([[8]]), row)
+    all_of(rows, after)
+    assert torch.equal(after.logits_1SV[0, 0], one_by_one(rows.net, [1, 2, 3, 4, 6, 7, 8])[-1])
+
+
+def test_scores_come_in_the_order_in_which_they_are_asked_for() -> None:
+    rows, text = rows_of(), [n % VOCAB for n in range(50)]
+    _, some_SV = read(rows, text, score_1S=torch.tensor([[49, 3, 40, 3]]))
+    assert torch.equal(some_SV, one_by_one(rows.net, text)[[49, 3, 40, 3]])
+
+
+LAST = torch.tensor([[-1]])
+
+
+@every_precision
+def test_what_was_read_before_is_not_computed_again(precision: str) -> None:
+    rows, text = rows_of(LLAMA, precision), [n * 7 % VOCAB for n in range(30)]
+    first, _ = read(rows, text)
+    second = rows.take()
+    assert second is not None
+    same = [*text[:20], 0, 1, 2]
+    call = rows.call(torch.tensor([same]), second, score_1S=LAST)
+    assert (call.done, call.cells) == (20, 3)
+    all_of(rows, call)
+    assert torch.equal(call.logits_1SV[0, 0], one_by_one(rows.net, same)[-1])
+    second.give_back()
+    first.give_back()
+    rows.take(), rows.take()
+    third = rows.take()  # the one that was given back first: its text is gone, the other is there
+    assert third is second
+    assert rows.call(torch.tensor([same]), third, score_1S=LAST).done == 20
+
+
+def test_only_what_is_surely_the_same_is_copied() -> None:
+    rows, text = rows_of(count=2), [n % VOCAB for n in range(30)]
+    row, _ = read(rows, text)
+    other = rows.take()
+    assert other is not None
+    assert rows.call(torch.tensor([[*text[: WORTH - 1], 9]]), other, score_1S=LAST).done == 0
+    assert rows.call(torch.tensor([text]), other).done == 0  # all cells are to be scored
+    assert rows.call(torch.tensor([text]), other, score_1S=LAST).done == 29  # the last is scored
+    row.trim(torch.tensor([18]))
+    assert rows.call(torch.tensor([text]), other, score_1S=LAST).done == 18
+    row.trim(torch.tensor([0]))
+    rows.net.extend(torch.tensor([text]), row)  # past the rows: nobody knows what it holds
+    row.keep(torch.arange(30)[None], torch.tensor([30]))
+    assert rows.call(torch.tensor([text]), other, score_1S=LAST).done == 0
+
+
+def test_rows_are_taken_until_there_are_none() -> None:
+    rows = rows_of(count=1)
+    row = rows.take()
+    assert row is not None
+    assert rows.take() is None
+    row.give_back()
+    assert rows.take() is row
+    assert row.length_B.tolist() == [0]
+
+
+def test_calls_that_do_not_fit_are_refused() -> None:
+    rows = rows_of()
+    row = rows.take()
+    assert row is not None
+    with pytest.raises(ValueError, match="room for 96 cells"):
+        rows.call(torch.zeros(1, 97, dtype=torch.long), row)
+    with pytest.raises(ValueError, match="scores"):
+        rows.call(torch.tensor([[1]]), row, score_1S=torch.tensor([[1]]))
+
+
+# ---- threads ----
+
+
+def write(seat: Seat, text: list[int], tokens: int) -> list[int]:
+    """Greedy, one token a call."""
+    written = list(text)
+    with seat as model, torch.inference_mode():
+        cache, told = model.new_cache(1, LONGEST), text
+        for _ in range(tokens):
+            logits_1SV = model.extend(torch.tensor([told]), cache, score_BS=LAST)
+            cache.keep(torch.arange(len(told))[None], torch.tensor([len(told)]))
+            told = [int(logits_1SV[0, 0].argmax())]
+            written += told
+    return written
+
+
+def alone(net: together.Compiled, text: list[int], tokens: int) -> list[int]:
+    written = list(text)
+    for _ in range(tokens):
+        written.append(int(one_by_one(net, written)[-1].argmax()))
+    return written
+
+
+PROMPTS = [[1, 2, 3], [4], [5, 6] * 20, [7, 8, 9, 10], [5, 6] * 20 + [11], [12]]
+
+
+@every_precision
+def test_threads_write_what_each_writes_alone(precision: str) -> None:
+    meeting = Rendezvous(rows_of(LLAMA, precision, count=3))
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [
+            pool.submit(write, meeting.seat(), prompt, 12 + n) for n, prompt in enumerate(PROMPTS)
+        ]
+        found = [job.result(timeout=60) for job in jobs]
+    assert found == [alone(meeting.rows.net, p, 12 + n) for n, p in enumerate(PROMPTS)]
+    assert meeting.present == 0
+    assert meeting.calls > 1.5 * meeting.rounds  # they did meet
+
+
+def test_more_texts_than_rows_are_written_beside_them() -> None:
+    meeting = Rendezvous(rows_of(count=1))
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(write, meeting.seat(), prompt, 5) for prompt in PROMPTS[:3]]
+        found = [job.result(timeout=60) for job in jobs]
+    assert found == [alone(meeting.rows.net, prompt, 5) for prompt in PROMPTS[:3]]
+
+
+def test_nobody_waits_long_for_who_does_something_else() -> None:
+    meeting = Rendezvous(rows_of())
+    with meeting.seat():  # and asks nothing
+        begun = time.perf_counter()
+        write(meeting.seat(), [1, 2], 5)
+        assert time.perf_counter() - begun < 1.0
+        assert meeting.rounds == 5
+
+
+def test_a_round_that_fails_fails_for_who_was_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting = Rendezvous(rows_of())
+    compute: Callable[..., int] = meeting.rows.compute
+
+    def fail(calls: list[together.Call]) -> int:
+        raise MemoryError("none is left")
+
+    monkeypatch.setattr(meeting.rows, "compute", fail)
+    with pytest.raises(MemoryError, match="none is left"):
+        write(meeting.seat(), [1, 2], 5)
+    monkeypatch.setattr(meeting.rows, "compute", compute)
+    assert write(meeting.seat(), [1, 2], 5) == alone(meeting.rows.net, [1, 2], 5)
+
+
+def test_a_seat_is_the_network() -> None:
+    meeting = Rendezvous(rows_of())
+    with meeting.seat() as model:
+        assert (model.vocab_size, model.max_length) == (VOCAB, LONGEST)
+        assert model.crowd == 1
+        with meeting.seat():
+            assert model.crowd == 2
+        own = model.new_cache(3, 10)  # of several rows: its own affair
+        assert model.extend(torch.zeros(3, 2, dtype=torch.long), own).shape == (3, 2, VOCAB)
+
+
+def test_what_is_shared_is_counted() -> None:
+    assert common([1, 2, 3], [1, 2, 3, 4]) == 3
+    assert common([], [1]) == 0

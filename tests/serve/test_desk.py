@@ -1,0 +1,255 @@
+"""The desk: texts are what they are alone, jobs wait, are refused, given up and finished."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from anyorder.decode import Auto, Jacobi, LeftToRight, PromptCopy, TokenRecycling
+from anyorder.decode.generate import generate
+from anyorder.decode.run import Decoder
+from anyorder.decode.sampling import Sampling
+from anyorder.models.language_model import LanguageModel
+from anyorder.serve.desk import ClosedError, Desk, FullError
+from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
+from anyorder.serve.turns import Turns
+from anyorder.trace import Trace, fold
+from tests.serve.made import lm_of
+
+DECODERS: tuple[Decoder, ...] = (
+    LeftToRight(),
+    Auto(costs=((1, 1.0), (40, 1.1))),
+    PromptCopy(),
+    TokenRecycling(),
+    Jacobi(block=4),
+)
+PROMPTS = ("abcabcabc", "b", "the cat", "cabbage " * 5, "abcabcabd")
+
+
+@dataclass
+class Ear:
+    """Hears everything, and can be waited for."""
+
+    events: list[Event] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Ended):
+            self.done.set()
+
+    @property
+    def ended(self) -> Ended:
+        assert self.done.wait(60), "it ends"
+        event = self.events[-1]
+        assert isinstance(event, Ended), "and nothing is heard afterwards"
+        return event
+
+    @property
+    def said(self) -> str:
+        return "".join(event.said for event in self.events if isinstance(event, Written))
+
+
+def job(prompt: str | tuple[int, ...] = "abc", decoder: Decoder | None = None, **more) -> Job:
+    options = {"seed": 3, "max_new_tokens": 12, "chat": False} | more
+    return Job(prompt=prompt, decoder=decoder or LeftToRight(), **options)
+
+
+@pytest.fixture(params=["compiled", "turns"])
+def lm(request: pytest.FixtureRequest) -> LanguageModel:
+    return lm_of(compiled=request.param == "compiled")
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_texts_are_what_they_are_alone(lm: LanguageModel, temperature: float) -> None:
+    desk, sampling = Desk(lm, seats=4), Sampling(temperature=temperature)
+    jobs = [
+        job(prompt, decoder, seed=seed, sampling=sampling, stop=("e",) if seed % 2 else ())
+        for seed, (prompt, decoder) in enumerate((p, d) for p in PROMPTS for d in DECODERS)
+    ]
+    ears = [Ear() for _ in jobs]
+    for one, ear in zip(jobs, ears, strict=True):
+        desk.submit(one, ear)
+    for one, ear in zip(jobs, ears, strict=True):
+        output = ear.ended.output
+        assert output is not None, ear.ended.error
+        alone = generate(
+            lm,
+            [str(one.prompt)],
+            decoder=one.decoder,
+            seed=one.seed,
+            temperature=temperature,
+            stop=one.stop,
+            chat=False,
+            max_new_tokens=12,
+        )
+        assert (output.text, output.tokens, output.finish) == (
+            alone.text,
+            alone.tokens,
+            alone.finish,
+        )
+        assert output.logprobs == alone.logprobs
+        assert ear.said == output.text[0]
+    desk.close(grace=5.0)
+
+
+def test_what_is_heard_is_the_trace() -> None:
+    desk, ear = Desk(lm_of()), Ear()
+    desk.submit(job(decoder=TokenRecycling()), ear)
+    output = ear.ended.output
+    assert output is not None
+    begin = ear.events[0]
+    assert isinstance(begin, Begin)
+    steps = [event.step for event in ear.events if isinstance(event, Written) and event.step]
+    assert tuple(steps) == output.trace.steps
+    heard = Trace(begin.start.start, tuple(steps))
+    assert fold(heard).tokens_BN.tolist() == fold(output.trace).tokens_BN.tolist()
+    desk.close(grace=5.0)
+
+
+def test_a_prompt_may_be_tokens() -> None:
+    lm = lm_of()
+    desk, text, tokens = Desk(lm), Ear(), Ear()
+    desk.submit(job("abcab"), text)
+    desk.submit(job(tuple(lm.units.encode("abcab"))), tokens)
+    assert text.ended.output is not None
+    assert tokens.ended.output is not None
+    assert tokens.ended.output.tokens == text.ended.output.tokens
+    desk.close(grace=5.0)
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda d: type(d).__name__)
+def test_locked_words_stand_where_they_should(decoder: Decoder) -> None:
+    lm = lm_of()
+    desk, ear = Desk(lm), Ear()
+    desk.submit(job(decoder=decoder, locked={2: 5, 3: 6, 11: 7}), ear)
+    output = ear.ended.output
+    assert output is not None, ear.ended.error
+    tokens = output.tokens[0]
+    assert isinstance(tokens, list)
+    assert [tokens[2], tokens[3], tokens[11]] == [5, 6, 7]
+    desk.close(grace=5.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (job(""), "the prompt is empty"),
+        (job((1, 99999)), "the token 99999"),
+        (job(()), "the prompt is empty"),
+        (job(max_new_tokens=0), "it must be 1 or more"),
+        (job(locked={12: 3}), "locked at token 12"),
+        (job((1,) * 500), "shorten it"),
+    ],
+)
+def test_wrong_jobs_end_with_a_sentence(wrong: Job, words: str) -> None:
+    desk, ear, fine = Desk(lm_of(), seats=1), Ear(), Ear()
+    desk.submit(wrong, ear)
+    desk.submit(job(), fine)
+    assert ear.ended.output is None
+    with pytest.raises(ValueError, match=words):
+        raise ear.ended.error or AssertionError("no error")
+    assert fine.ended.output is not None  # the seat goes on
+    desk.close(grace=5.0)
+
+
+def slow(event: Event) -> None:
+    time.sleep(0.02)
+
+
+def test_who_comes_too_late_is_refused_and_can_come_again() -> None:
+    desk, ear = Desk(lm_of(), seats=1, waiting=1), Ear()
+    first = desk.submit(job(max_new_tokens=100), slow)
+    desk.submit(job(), ear)
+    with pytest.raises(FullError, match="1 requests wait"):
+        desk.submit(job(), ear)
+    assert desk.figures.waiting + desk.figures.writing == 2
+    first.cancel()
+    assert ear.ended.output is not None
+    again = Ear()
+    desk.submit(job(), again)
+    assert again.ended.output is not None
+    desk.close(grace=5.0)
+
+
+def test_what_is_given_up_ends_with_what_there_is(lm: LanguageModel) -> None:
+    desk, ear, waits = Desk(lm, seats=1), Ear(), Ear()
+
+    def hear(event: Event) -> None:
+        slow(event)
+        ear(event)
+
+    ticket = desk.submit(job(max_new_tokens=200), hear)
+    waiting = desk.submit(job(), waits)
+    while not ear.said:
+        time.sleep(0.01)
+    waiting.cancel()
+    ticket.cancel()
+    output = ear.ended.output
+    assert output is not None
+    assert 0 < len(output.tokens[0]) < 100  # type: ignore[arg-type]
+    assert ear.said == output.text[0]
+    assert waits.ended == Ended(None)
+    desk.close(grace=5.0)
+
+
+def test_it_closes_when_all_is_written() -> None:
+    desk, ears = Desk(lm_of(), seats=2), [Ear() for _ in range(6)]
+    for ear in ears:
+        desk.submit(job(), ear)
+    desk.close(grace=30.0)
+    assert all(ear.ended.output for ear in ears)
+    assert not any(thread.is_alive() for thread in desk.threads)
+    with pytest.raises(ClosedError):
+        desk.submit(job(), ears[0])
+    desk.close(grace=30.0)  # twice does no harm
+
+
+def test_what_takes_too_long_is_given_up() -> None:
+    desk, ear, waits = Desk(lm_of(), seats=1), Ear(), Ear()
+
+    def hear(event: Event) -> None:
+        slow(event)
+        ear(event)
+
+    desk.submit(job(max_new_tokens=200), hear)
+    desk.submit(job(), waits)
+    desk.close(grace=0.1)
+    assert ear.ended.output is not None
+    assert waits.ended == Ended(None)
+
+
+def test_texts_meet_in_calls() -> None:
+    desk, ears = Desk(lm_of(), seats=4), [Ear() for _ in range(4)]
+    for ear in ears:
+        desk.submit(job(max_new_tokens=60), ear)
+    for ear in ears:
+        assert ear.ended.output is not None
+    figures = desk.figures
+    assert (figures.waiting, figures.writing) in {(0, 0), (0, 1)}
+    assert figures.calls > 1.5 * figures.rounds
+    assert figures.cells >= figures.calls
+    desk.close(grace=5.0)
+
+
+def test_turns_go_round() -> None:
+    turns, order = Turns(), []
+
+    def act(name: int) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(3):
+                with turns:
+                    order.append(name)
+                    time.sleep(0.02)
+
+        return run
+
+    threads = [threading.Thread(target=act(n)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2] * 3
