@@ -163,3 +163,14 @@ def test_a_slower_machine_slows_drafted_steps_as_much_as_plain_ones():
         pace.see(1, 2 * FREE.seconds(1), drafted=False)
     assert pace.plain == pytest.approx(2, rel=0.02)
     assert pace.seconds(8, drafted=True) / pace.seconds(1, drafted=False) == pytest.approx(drafts)
+
+
+def test_in_a_crowd_a_full_call_has_less_room_for_guesses():
+    half = CostCurve(((1, 1.0), (16, 1.2), (64, 12.0)))  # the first cells are nearly free
+    memory = experience(half)
+    memory.ranks = [Odds(0.6)] * 3
+    alone = best_plan(memory, [5])
+    memory.crowd = lambda: 8
+    crowded = best_plan(memory, [5])
+    assert alone.size > 3
+    assert crowded.size < alone.size

@@ -7,7 +7,8 @@ that token recycling remembers. How often each is right is counted on every toke
 whether or not it was drafted (of a copy: up to its first wrong token), and so is what came of the
 drafts; what a call costs is measured once, and corrected by what the run's own steps take, from the
 draft to the last entry in the books. Each step drafts the tree with the most expected tokens a
-second; where none beats plain decoding, none is drafted.
+second; where none beats plain decoding, none is drafted. Where other texts are computed in the same
+calls (the model's `crowd`), they are taken to draft as much: a full call has less room for guesses.
 Source of the two drafters: `prompt_copy` and `token_recycling`. Cost against acceptance: Leviathan
 et al. 2023 (arXiv:2211.17192), section 3.3.
 Shapes: B rows, K drafted cells.
@@ -56,7 +57,9 @@ class Auto(DraftVerify):
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Experience:
         curve = CostCurve(self.costs) if self.costs else curve_of(model)
-        return Experience.of(canvas, curve, model.vocab_size)
+        return Experience.of(
+            canvas, curve, model.vocab_size, crowd=lambda: getattr(model, "crowd", 1)
+        )
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
         memory.begun = time.perf_counter()
@@ -86,7 +89,7 @@ class Auto(DraftVerify):
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
                 cells = sum(map(sum, seen.real_BS.tolist()))
-                memory.pace.see(cells, seconds, drafted=memory.hoped > 0)
+                memory.pace.see(cells * memory.crowd(), seconds, drafted=memory.hoped > 0)
         return memory
 
 
@@ -114,9 +117,10 @@ def best_plan(memory: Experience, tokens: list[int]) -> Plan:
         if root >= 0
     ]
     live, trust = len(rows), memory.trust.share
-    best, plan = MARGIN * live / memory.pace.seconds(live, drafted=False), Plan(0, 0, odds, 0.0)
+    crowd = live * memory.crowd()
+    best, plan = MARGIN * live / memory.pace.seconds(crowd, drafted=False), Plan(0, 0, odds, 0.0)
     best *= memory.pace.drafted  # tokens a second, if drafted steps took what `costs` say
-    costs = memory.pace.costs(live, CHAINS[-1] + TREES[-1])
+    costs = memory.pace.costs(crowd, CHAINS[-1] + TREES[-1])
     chains = (0, *CHAINS) if any(copy for copy, _ in rows) else (0,)
     trees = ((0, 0.0), *gains(odds)) if any(tree for _, tree in rows) else ((0, 0.0),)
     most = sum(run_of(copy, chains[-1]) + trees[-1][1] for copy, _ in rows)

@@ -7,6 +7,7 @@
 Everything forgets, so that a text which changes its ways is followed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from anyorder.canvas import Canvas
@@ -113,16 +114,19 @@ class Experience:
         default_factory=lambda: {match: Odds(odds) for match, odds in FIRST_COPIES.items()}
     )
     trust: Trust = field(default_factory=Trust)
+    crowd: Callable[[], int] = lambda: 1  # texts whose calls are computed together
     begun: float = 0.0  # when the present step began
     hoped: float = 0.0  # tokens beyond each row's first that its draft promised; 0: no draft
 
     @staticmethod
-    def of(canvas: Canvas, curve: CostCurve, vocab_size: int) -> "Experience":
+    def of(
+        canvas: Canvas, curve: CostCurve, vocab_size: int, *, crowd: Callable[[], int] = lambda: 1
+    ) -> "Experience":
         """Before anything was read."""
         B = len(canvas.tokens_BN)
         followers = Followers(vocab_size=vocab_size, ranks=len(FIRST_RANKS))
         grams = NGrams(batch=B, longest=LONGEST)
-        return Experience(followers, grams, Pace(curve), [-1] * B, [0] * B)
+        return Experience(followers, grams, Pace(curve), [-1] * B, [0] * B, crowd=crowd)
 
 
 def count_ranks(memory: Experience, roots: list[int], written: Written) -> None:
