@@ -9,6 +9,7 @@ case.canvas(), case.sampler(), case.only(row)
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -68,6 +69,13 @@ seeds = st.integers(0, 2**31 - 1)
 
 
 def transformer(seed: int, shape: str = "llama", vocab_size: int = VOCAB) -> Transformer:
+    """See `network`."""
+    net = network(seed, shape, vocab_size, "reference")
+    assert isinstance(net, Transformer)
+    return net
+
+
+def network(seed: int, shape: str, vocab_size: int, precision: str) -> Any:
     """A random network of two layers whose logits lie well apart, so that last bits decide nothing.
 
     `shape`: llama, mistral (a window of 24 cells) or gpt2.
@@ -110,7 +118,13 @@ def transformer(seed: int, shape: str = "llama", vocab_size: int = VOCAB) -> Tra
             tensors[f"{at}post_attention_layernorm.weight"] = 1 + weights(C)
             for name, size in sizes.items():
                 tensors[f"{at}{name}.weight"] = 2 * weights(*size)
-    return build({**config, "model_type": shape, "vocab_size": vocab_size}, tensors, "reference")
+    return build({**config, "model_type": shape, "vocab_size": vocab_size}, tensors, precision)
+
+
+@cache
+def compiled(precision: str, shape: str = "llama") -> Any:
+    """One whose forward pass is compiled code: the same bits whatever else is computed."""
+    return network(0, shape, VOCAB, precision)
 
 
 @dataclass(frozen=True, eq=False)

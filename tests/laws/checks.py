@@ -6,6 +6,7 @@ The tests of the laws call them on every decoder, `test_mutants` on decoders tha
 """
 
 import operator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise, product
 from pathlib import Path
@@ -20,6 +21,8 @@ from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops, Watch
+from anyorder.nets.compiled.rendezvous import Rendezvous
+from anyorder.nets.compiled.together import Rows
 from anyorder.trace import Step, Trace, fold
 from tests.laws.cases import Case
 
@@ -70,6 +73,24 @@ def alone_or_in_company(decoder: Any, case: Case) -> None:
         assert torch.equal(together.status_BN[b, :N], alone.status_BN[0])
         logprobs_N = together.logprobs_BN[b, :N]
         assert torch.allclose(logprobs_N, alone.logprobs_BN[0], atol=1e-3)
+
+
+def computed_together(decoder: Any, case: Case) -> None:
+    """Law 3, for texts that join and leave: each row has a thread of its own, and what the network
+    is asked for all of them is computed in one call. Not a bit may differ.
+    """
+    meeting = Rendezvous(Rows(case.model, count=2, room=128))  # fewer than there may be threads
+
+    def row(b: int) -> Canvas:
+        with meeting.seat() as model:
+            return written(decoder, replace(case.only(b), model=model))
+
+    with ThreadPoolExecutor(len(case.rows)) as pool:
+        together = list(pool.map(row, range(len(case.rows))))
+    for b, canvas in enumerate(together):
+        alone = written(decoder, case.only(b))
+        assert texts(canvas) == texts(alone), f"row {b} differs where it is computed with others"
+        assert torch.equal(canvas.logprobs_BN, alone.logprobs_BN)
 
 
 def given_stays_given(decoder: Any, case: Case) -> None:

@@ -1,14 +1,17 @@
 """Law 3: a row gets the same text alone and in any ragged batch, and its seed goes with it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.sampling import Sampling
+from anyorder.models.capability import CausalLM
 from anyorder.models.table import TableLM
-from tests.laws.cases import Case, Row, cases, examples, greedy, networks, warm
-from tests.laws.checks import alone_or_in_company, texts, written
-from tests.laws.subjects import GREEDY, SUBJECTS
+from tests.laws.cases import Case, Row, cases, compiled, examples, greedy, networks, warm
+from tests.laws.checks import alone_or_in_company, computed_together, texts, written
+from tests.laws.subjects import GREEDY, SUBJECTS, sized
 
 
 def sampling_of(name: str) -> st.SearchStrategy[Sampling]:
@@ -28,6 +31,20 @@ def test_company_makes_no_difference(name: str, data: st.DataObject) -> None:
 @examples(2)
 def test_padding_does_not_leak_into_a_transformer(name: str, case: Case) -> None:
     alone_or_in_company(SUBJECTS[name](case.draft, case.model.vocab_size), case)
+
+
+PLAIN = {name for name in SUBJECTS if SUBJECTS[name](sized(6), 6).needs == (CausalLM,)}
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+@given(data=st.data(), precision=st.sampled_from(["float32", "bfloat16", "int8"]))
+@examples(2)
+def test_texts_that_are_computed_together_do_not_know_it(
+    name: str, data: st.DataObject, precision: str
+) -> None:
+    case = data.draw(cases(sampling=sampling_of(name), forced=True, least_rows=2))
+    case = replace(case, model=compiled(precision))
+    computed_together(SUBJECTS[name](case.draft, case.model.vocab_size), case)
 
 
 @given(case=cases(sampling=warm, least_rows=2), data=st.data())

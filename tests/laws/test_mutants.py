@@ -33,8 +33,9 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.models.table import TableCache, TableLM
 from anyorder.nets import transformer
+from anyorder.nets.compiled import together
 from tests.laws import checks
-from tests.laws.cases import Case, cases, greedy, networks, warm
+from tests.laws.cases import Case, Row, cases, compiled, greedy, networks, warm
 from tests.laws.test_6_bounded import Letters
 
 Check = Callable[[Any, Case], None]
@@ -113,6 +114,16 @@ def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.Mon
     monkeypatch.setattr(loop.DraftVerify, "_guesses_matter", lambda self, greedy: False)
     among = cases(sampling=greedy, forced=True, least_rows=2)
     notices(checks.alone_or_in_company, Lenient(Blockwise(), top=3), among)
+
+
+def test_law_3_notices_texts_that_lie_in_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together.Rows, "take", lambda rows: together.Row(rows, 0))
+    monkeypatch.setattr(together.Rows, "give_back", lambda rows, row: None)
+    prompts = [(1, 2, 3, 4, 5, 0), (5, 5, 1), (2, 0, 2, 0, 3)]
+    rows = tuple(Row(prompt=prompt, new=9) for prompt in prompts)
+    case = Case(model=compiled("float32"), draft=None, rows=rows)
+    with pytest.raises(AssertionError, match="differs where it is computed with others"):
+        checks.computed_together(LeftToRight(), case)
 
 
 def test_law_1_notices_a_cache_that_forgets_the_path() -> None:
