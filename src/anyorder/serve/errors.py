@@ -1,6 +1,6 @@
 """What a client is told that can't be served: JSON of OpenAI's shape, with a sentence that helps.
 
-    raise RefusalError("there is no model 'x'; there is: smollm2", status=404, code="model_not_found")
+    raise RefusalError("there is no model 'x'; there is: smollm2", status=404)
 
 No answer holds a traceback. Knows nothing of models.
 """
