@@ -52,6 +52,20 @@ class Step:
         """How many tokens it wrote for good into each row that it wrote into."""
         return dict(Counter(change.row for change in self.changes if change.status == DONE))
 
+    @property
+    def line(self) -> str:
+        """Its line in the file."""
+        noted = {
+            "calls": [_noted(call) for call in self.calls],
+            "changes": [
+                [c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in self.changes
+            ],
+            "origin": self.origin,
+            "seconds": self.seconds,
+            **({"note": self.note} if self.note else {}),
+        }
+        return json.dumps(noted)
+
     @staticmethod
     def between(
         before: Canvas, after: Canvas, calls: Sequence[Call] = (), seconds: float = 0.0
@@ -117,25 +131,25 @@ class Trace:
 
     def lines(self) -> Iterator[str]:
         """The JSON lines of the file, one by one."""
+        yield self.header
+        yield from (step.line for step in self.steps)
+        yield self.footer
+
+    @property
+    def header(self) -> str:
+        """The first line: the canvas before the first step."""
         start = {
             "anyorder_trace": FORMAT,
             "tokens": self.start.tokens_BN.tolist(),
             "status": self.start.status_BN.tolist(),
             "logprobs": self.start.logprobs_BN.tolist(),
         }
-        yield json.dumps(start)
-        for step in self.steps:
-            changes = [[c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in step.changes]
-            yield json.dumps(
-                {
-                    "calls": [_noted(call) for call in step.calls],
-                    "changes": changes,
-                    "origin": step.origin,
-                    "seconds": step.seconds,
-                    **({"note": step.note} if step.note else {}),
-                }
-            )
-        yield json.dumps({"facts": self.facts, "pieces": self.pieces}, ensure_ascii=False)
+        return json.dumps(start)
+
+    @property
+    def footer(self) -> str:
+        """The last line: facts, and the text of each token."""
+        return json.dumps({"facts": self.facts, "pieces": self.pieces}, ensure_ascii=False)
 
     @staticmethod
     def load(path: Path) -> "Trace":

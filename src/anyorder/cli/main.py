@@ -25,6 +25,7 @@ from anyorder.cli import (
     generate,
     replay,
     reproduce,
+    serve,
     systems,
     train,
     verify,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 for command in (
     generate.generate,
+    serve.serve,
     compare.compare,
     verify.verify,
     replay.replay,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from anyorder.canvas import GIVEN, OPEN, Canvas
 from anyorder.decode.catalogue import label
 from anyorder.decode.run import Decoder
-from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.decode.sampling import Coins, Rule, Sampler, Sampling
 from anyorder.decode.vocabulary import same_vocabulary
 from anyorder.decode.writing import Begun, Output
 from anyorder.models.language_model import LanguageModel
@@ -26,7 +26,8 @@ class Job:
 
     `prompt`: text, or tokens as they are. `locked`: which token stands in which cell, counted from
     the prompt's end. `alternatives`: how many of the likeliest tokens are told for each written
-    one. `chat`: as in `generate`, for a prompt that is text.
+    one. `rules` change what may come next, after bias and penalty. `chat`: as in `generate`, for a
+    prompt that is text.
     """
 
     prompt: str | tuple[int, ...]
@@ -36,6 +37,7 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
     locked: Mapping[int, int] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     alternatives: int = 0
     chat: bool | None = None
 
@@ -58,7 +60,7 @@ class Job:
     def sampler(self, lm: Writer, canvas: Canvas) -> Sampler:
         """The user's options, and the coins of the seed."""
         coins = Coins.of_seeds([self.seed], cells=canvas.tokens_BN.shape[1])
-        return Sampler(self.sampling, coins, lm.eos_ids)
+        return Sampler(self.sampling, coins, lm.eos_ids, self.rules)
 
     def _begin(self, lm: Writer) -> tuple[object, Canvas]:
         if isinstance(self.prompt, str):

@@ -9,15 +9,28 @@ Knows nothing of models. A stream never shows half a character and never takes b
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from jinja2 import TemplateError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BROKEN: Final = "\ufffd"  # what stands for bytes that are no UTF-8
 _BYTE: Final = re.compile(r"<0x[0-9A-Fa-f]{2}>")  # a byte token of a SentencePiece vocabulary
+
+
+def _signs() -> dict[str, int]:
+    """The byte that each sign of a byte-level vocabulary stands for (GPT-2's table)."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(others)}
+
+
+_BYTE_OF: Final = _signs()
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,20 @@ class TextUnits:
         """
         if not (chat and self.has_chat):
             return list(self.tokenizer.encode(text))
-        message = [{"role": "user", "content": text}]
-        rendered = self.tokenizer.apply_chat_template(
-            message, tokenize=False, add_generation_prompt=True
-        )
+        return self.encode_messages([{"role": "user", "content": text}])
+
+    def encode_messages(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """The ids of a conversation (each turn with its `role` and `content`), ready for the
+        answer. Raises ValueError where there is no template, and for what the template refuses.
+        """
+        if not self.has_chat:
+            raise ValueError("this model has no chat template: give it a prompt, not messages")
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError as error:
+            raise ValueError(f"the model's chat template refuses this: {error}") from error
         assert isinstance(rendered, str), "one conversation gives one text"
         # A template writes the special tokens itself.
         return list(self.tokenizer.encode(rendered, add_special_tokens=False))
@@ -79,6 +102,19 @@ class TextUnits:
             both = self._text([*self._anchor, token], special=True)
             piece = self._pieces[token] = both.removeprefix(self._anchor_text)
         return piece
+
+    def bytes_of(self, token: int) -> bytes | None:
+        """The bytes of one token as it would stand in the middle of a text; None if the tokenizer
+        does not tell them (a broken character, of a vocabulary that is not one of bytes).
+        """
+        piece = self.piece(token)
+        if BROKEN not in piece:
+            return piece.encode()
+        name = str(self.tokenizer.convert_ids_to_tokens(token))
+        if token in self.byte_ids:
+            return bytes([int(name[3:5], 16)])
+        known = all(sign in _BYTE_OF for sign in name)
+        return bytes(_BYTE_OF[sign] for sign in name) if known else None
 
     def stream(self) -> "TextStream":
         """A detokeniser for ids that come one by one."""

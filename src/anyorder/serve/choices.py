@@ -1,0 +1,181 @@
+"""One text that is being written, as its client hears of it: part by part.
+
+    choice = Choice(0, asked, lm)
+    for event in events:
+        part = choice.hear(event)         # text, tokens, the reason at the end; None: nothing new
+
+A plain answer is all parts put together, a streamed one is the parts themselves. Knows nothing of
+the shapes of the two APIs. One text is one row.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+from anyorder.canvas import DONE, GIVEN, Canvas
+from anyorder.decode.writing import pieces_of
+from anyorder.models.writer import Writer
+from anyorder.serve.asking import Asked
+from anyorder.serve.jobs import Begin, Ended, Event, Written
+from anyorder.trace import Step, Trace
+
+Finish = Literal["stop", "length"]
+FINISH: Final[dict[str, Finish]] = {"eos": "stop", "stop": "stop", "length": "length"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One token of a text: its piece and bytes, and where it begins among the characters.
+
+    `logprob` is None for a token that was given. `top`: the likeliest tokens and their
+    log-probabilities.
+    """
+
+    token: int
+    piece: str
+    bytes: bytes | None
+    offset: int
+    logprob: float | None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is new of a text. `finish` is said once, with the last part."""
+
+    index: int
+    text: str = ""
+    told: tuple[Told, ...] = ()
+    finish: Finish | None = None
+    anyorder: dict[str, Any] | None = None
+    written: int = 0
+
+
+@dataclass
+class Row:
+    """The cells of a text, as its steps have left them."""
+
+    tokens: list[int]
+    status: list[int]
+    logprobs: list[float]
+
+    @staticmethod
+    def of(start: Trace) -> "Row":
+        canvas = start.start
+        return Row(
+            canvas.tokens_BN[0].tolist(),
+            canvas.status_BN[0].tolist(),
+            canvas.logprobs_BN[0].tolist(),
+        )
+
+    def after(self, step: Step) -> None:
+        """Move and change the cells as the step did."""
+        if step.origin is not None:
+            origin = step.origin[0]
+            self.tokens = [self.tokens[o] if o >= 0 else 0 for o in origin]
+            self.status = [self.status[o] if o >= 0 else 0 for o in origin]
+            self.logprobs = [self.logprobs[o] if o >= 0 else 0.0 for o in origin]
+        for change in step.changes:
+            self.tokens[change.cell] = change.token
+            self.status[change.cell] = change.status
+            self.logprobs[change.cell] = change.logprob
+
+    def frontier(self, begin: int) -> int:
+        """How many cells, from the left, are final; those before `begin` are."""
+        ends = (n for n in range(begin, len(self.status)) if self.status[n] < DONE)
+        return next(ends, len(self.status))
+
+
+@dataclass
+class Choice:
+    """See the module. `index`: which of the answers it is."""
+
+    index: int
+    asked: Asked
+    lm: Writer
+    error: Exception | None = None
+    shown: set[int] = field(default_factory=set)
+    said: int = 0  # characters that are certain
+    at: int = 0  # cells that were told, the prompt's included
+
+    def __post_init__(self) -> None:
+        self.stream = self.lm.units.stream()
+
+    def hear(self, event: Event) -> Part | None:
+        """What is new, if anything is."""
+        if isinstance(event, Begin):
+            return self._begun(event.start)
+        if isinstance(event, Written):
+            return self._written(event)
+        return self._ended(event)
+
+    def _begun(self, start: Trace) -> Part | None:
+        self.row = Row.of(start)
+        self.at, echo = self._prompt(), self._echo()
+        self.said = len(echo)
+        lead = self.row.tokens[self.at : self.row.frontier(self.at)]  # locked: it stands already
+        told = self._tell()
+        extra = None
+        if self.asked.body.trace:
+            extra = {"trace": [start.header], "pieces": self._pieces(start)}
+        text = echo + self.lm.units.decode(lead)
+        return Part(self.index, text, told, None, extra, len(lead)) if text or extra else None
+
+    def _prompt(self) -> int:
+        """Cells of the prompt: a word that is locked right behind it is none of them."""
+        job, status = self.asked.jobs[self.index], self.row.status
+        if isinstance(job.prompt, tuple):
+            return len(job.prompt)
+        return next((n for n, s in enumerate(status) if s != GIVEN), len(status))
+
+    def _echo(self) -> str:
+        n = len(self.asked.jobs) // len(self.asked.prompts)
+        return self.asked.echo[self.index // n] if self.asked.echo else ""
+
+    def _written(self, event: Written) -> Part | None:
+        extra, before = None, self.at
+        if event.step is not None:
+            self.row.after(event.step)
+            if self.asked.body.trace:
+                seen = Trace(_nothing(), (event.step,))
+                extra = {"trace": [event.step.line], "pieces": self._pieces(seen)}
+        told = self._tell()
+        if not event.said and extra is None and self.at == before:
+            return None
+        return Part(self.index, event.said, told, None, extra, self.at - before)
+
+    def _ended(self, event: Ended) -> Part | None:
+        self.error = event.error
+        if event.error is not None or event.output is None:
+            return None
+        out, extra = event.output, None
+        # a text with holes is whole once its last word stands, whatever its length
+        whole = self.asked.body.infill is not None and self.at == len(self.row.status)
+        finish = "stop" if whole else FINISH[out.finish[0]]
+        if self.asked.body.trace:
+            extra = {"trace": [out.trace.footer], "cost": asdict(out.cost)}
+        return Part(self.index, "", (), finish, extra)
+
+    def _tell(self) -> tuple[Told, ...]:
+        """The tokens that became certain; what ends a text is none of it."""
+        begin, self.at = self.at, self.row.frontier(self.at)
+        if not self.asked.logprobs:
+            return ()
+        cells = [c for c in range(begin, self.at) if self.row.tokens[c] not in self.lm.eos_ids]
+        return tuple(self._told(cell) for cell in cells)
+
+    def _told(self, cell: int) -> Told:
+        units, token = self.lm.units, self.row.tokens[cell]
+        offset, given = self.said, self.row.status[cell] == GIVEN
+        self.said += len(self.stream.push(token))
+        logprob = None if given else self.row.logprobs[cell]
+        return Told(token, units.piece(token), units.bytes_of(token), offset, logprob)
+
+    def _pieces(self, trace: Trace) -> dict[int, str]:
+        """The texts of tokens that were not told before."""
+        new = {t: p for t, p in pieces_of(self.lm, trace).items() if t not in self.shown}
+        self.shown |= new.keys()
+        return new
+
+
+def _nothing() -> Canvas:
+    return Canvas.of_prompts([], new_cells=[])

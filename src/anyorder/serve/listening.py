@@ -1,0 +1,82 @@
+"""From jobs to parts: texts are written by threads, and heard in the server's own loop.
+
+    async for part in heard(desk, asked, lm, seconds=300): ...
+
+Whoever stops listening frees the seats. Knows nothing of HTTP.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+
+from anyorder.models.writer import Writer
+from anyorder.serve.asking import Asked
+from anyorder.serve.choices import Choice, Part
+from anyorder.serve.desk import ClosedError, Desk, FullError, Ticket
+from anyorder.serve.errors import RefusalError, told
+from anyorder.serve.jobs import Ended, Event, Written
+from anyorder.trace import Step
+
+RETRY: int = 1  # seconds after which a client that was refused may ask again
+
+
+async def heard(
+    desk: Desk, asked: Asked, lm: Writer, *, seconds: float, see: Callable[[int, Step], None]
+) -> AsyncGenerator[Part, None]:
+    """The parts of all texts as they come; `see` is told of each step of each text.
+
+    Raises RefusalError for whatever ends them early.
+    """
+    events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
+    loop, end = asyncio.get_running_loop(), time.monotonic() + seconds
+    choices = [Choice(index, asked, lm) for index in range(len(asked.jobs))]
+    tickets: list[Ticket] = []
+
+    def hear(index: int, event: Event) -> None:
+        """Called by the thread that writes; the loop is closed if nobody will listen any more."""
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(events.put_nowait, (index, event))
+
+    try:
+        for index, job in enumerate(asked.jobs):
+            tickets.append(desk.submit(job, lambda event, index=index: hear(index, event)))
+        left = len(tickets)
+        while left:
+            try:
+                async with asyncio.timeout(max(0.0, end - time.monotonic())):
+                    index, event = await events.get()
+            except TimeoutError:
+                raise timed_out(seconds) from None
+            if isinstance(event, Written) and event.step is not None:
+                see(index, event.step)
+            part = choices[index].hear(event)
+            if isinstance(event, Ended):
+                left -= 1
+                if event.error is not None:
+                    raise told(event.error)
+            if part is not None:
+                yield part
+    except FullError as error:
+        raise full(str(error)) from error
+    except ClosedError as error:
+        raise RefusalError(str(error), status=503, headers={"Retry-After": str(RETRY)}) from error
+    finally:
+        for ticket in tickets:
+            ticket.cancel()
+
+
+def full(sentence: str) -> RefusalError:
+    """Too much is asked for at once."""
+    return RefusalError(
+        sentence, status=429, code="overloaded", headers={"Retry-After": str(RETRY)}
+    )
+
+
+def timed_out(seconds: float) -> RefusalError:
+    """The request took too long; what was written of it is given up."""
+    return RefusalError(
+        f"this took more than {seconds:g} seconds, and was given up: ask for fewer tokens, or "
+        "stream, so that what is written is seen",
+        status=504,
+        code="timeout",
+    )

@@ -1,0 +1,118 @@
+"""The server as a process: it listens at once, loads the model meanwhile, and ends in good order.
+
+    run(settings, load)                   # returns when it was told to end
+
+The first SIGTERM or SIGINT lets what runs end (up to `grace` seconds, while new requests are told
+to come back); the second ends it at once.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from anyorder.models.writer import Writer
+from anyorder.serve.app import app_of
+from anyorder.serve.keys import Keys
+from anyorder.serve.logs import LOG, configure
+from anyorder.serve.metrics import Metrics
+from anyorder.serve.service import Service
+from anyorder.serve.settings import Settings
+from anyorder.serve.wire import Wire
+
+HEADERS_BYTES = 32_768  # of a request line and its headers
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, which drains before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.service = service
+        self.drains_until: float | None = None
+        self.failure: BaseException | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain first; whoever asks twice is in a hurry."""
+        if self.drains_until is not None:
+            self.service.close(0.0)
+            super().handle_exit(sig, frame)
+            return
+        self.service.drains = True
+        self.drains_until = time.monotonic() + self.service.settings.grace
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop listening once nothing runs, or the grace is over."""
+        if self.drains_until is not None:
+            if not self.service.in_flight or time.monotonic() > self.drains_until:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+    def fail(self, error: BaseException) -> None:
+        """The model can't be loaded: there is nothing to serve."""
+        self.failure, self.should_exit = error, True
+
+
+def run(settings: Settings, load: Callable[[], Writer]) -> None:
+    """Serve until a signal. Raises ValueError or OSError for what can't be set up."""
+    keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
+    configure()
+    service = Service(settings, Metrics())
+    app = app_of(service, keys=keys)
+    listener = bound(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        http=Wire.patient(settings.slow_client),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=HEADERS_BYTES,
+        timeout_graceful_shutdown=2,
+    )
+    server = Server(config, service)
+    threading.Thread(target=_load, args=(server, load), daemon=True, name="loading").start()
+    address = listener.getsockname()
+    LOG.info("listening", extra={"facts": {"host": address[0], "port": address[1]}})
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        with contextlib.suppress(OSError):
+            listener.close()
+        service.close(0.0)
+        LOG.info("ended")
+    if server.failure is not None:
+        raise server.failure
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError with a sentence if the address can't be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OSError(f"{host}:{port} can't be listened at: {why}") from error
+    return listener
+
+
+def _load(server: Server, load: Callable[[], Writer]) -> None:
+    begun = time.monotonic()
+    try:
+        lm = load()
+        server.service.open(lm)
+    except BaseException as error:
+        server.fail(error)
+        return
+    facts = {"model": lm.name, "precision": lm.precision}
+    LOG.info("ready", extra={"facts": facts | {"seconds": round(time.monotonic() - begun, 2)}})

@@ -1,0 +1,90 @@
+"""Answers while they are written: server-sent events, as OpenAI's API sends them.
+
+    return streamed(first, parts, asked, shape, slow=15)
+
+A client that leaves, or that reads nothing for so long, is not written for any more.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from typing import Any, TypeVar
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anyorder.serve.asking import Asked
+from anyorder.serve.choices import Part
+from anyorder.serve.errors import RefusalError
+from anyorder.serve.shapes import Shape, usage
+
+# A server that is told to end ends what it writes first (see `process`).
+AppStatus.disable_automatic_graceful_drain()
+
+T = TypeVar("T")
+
+
+def streamed(
+    first: Part, rest: AsyncGenerator[Part, None], asked: Asked, shape: Shape, *, slow: float
+) -> Response:
+    """The answer as a stream that begins with `first`."""
+    return EventSourceResponse(_events(first, rest, asked, shape), sep="\n", send_timeout=slow)
+
+
+async def while_connected(request: Request, wanted: Awaitable[T]) -> T | None:
+    """What is waited for, or None if the client leaves first: then nobody waits for it any more."""
+    work, left = asyncio.ensure_future(wanted), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        for task in (work, left):
+            task.cancel()
+        await asyncio.gather(work, left, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _events(
+    first: Part, rest: AsyncGenerator[Part, None], asked: Asked, shape: Shape
+) -> AsyncIterator[ServerSentEvent]:
+    begun, written = set[int](), 0
+    counts = bool(asked.body.stream_options and asked.body.stream_options.include_usage)
+    try:
+        async with contextlib.aclosing(rest):
+            async for part in _chained(first, rest):
+                written += part.written
+                if part.index not in begun:
+                    begun.add(part.index)
+                    for chunk in shape.beginning(part):
+                        yield _event(chunk | _no_usage(counts))
+                chunk = shape.chunk(part) | _no_usage(counts)
+                if part.anyorder is not None:
+                    chunk["anyorder"] = part.anyorder
+                yield _event(chunk)
+        if counts:
+            yield _event(shape.last() | {"usage": usage(sum(asked.prompts), written)})
+        yield ServerSentEvent("[DONE]", sep="\n")
+    except RefusalError as refusal:
+        yield _event(refusal.body)
+
+
+async def _chained(first: Part, rest: AsyncGenerator[Part, None]) -> AsyncIterator[Part]:
+    yield first
+    async for part in rest:
+        yield part
+
+
+def _no_usage(counts: bool) -> dict[str, Any]:
+    """Where counts are wanted, all other events say that they have none."""
+    return {"usage": None} if counts else {}
+
+
+def _event(data: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(json.dumps(data, ensure_ascii=False), sep="\n")

@@ -1,0 +1,59 @@
+"""The decoder that a request names: names and numbers only, nothing that leads to a file.
+
+    way("jacobi:block=8")
+
+Knows nothing of HTTP.
+"""
+
+import re
+from typing import Any, Final, get_args, get_type_hints
+
+from anyorder.decode.catalogue import decoders, is_way, parse
+from anyorder.decode.run import Decoder
+
+MOST: Final = 64  # of a number: rows of a beam, cells of a draft
+_SPEC: Final = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<options>.*))?", re.DOTALL)
+_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|inf", re.IGNORECASE)
+
+
+def way(spec: str) -> Decoder:
+    """As `decode.catalogue.parse`, for those who are not trusted.
+
+    Raises ValueError for files, for models, and for numbers over 64.
+    """
+    _check(spec)
+    return parse(spec)
+
+
+def _check(spec: str) -> None:
+    found = _SPEC.fullmatch(spec)
+    if found is None or ".py" in spec:  # which `parse` would read as the name of a file
+        raise ValueError("a decoder is its name, with options behind a colon: jacobi:block=8")
+    kind = decoders().get(found["name"])
+    if kind is None:
+        raise ValueError(f"there is no decoder {found['name']!r}; there are: {_names()}")
+    hints = get_type_hints(kind)
+    for option in filter(None, re.split(r",(?![^(]*\))", found["options"] or "")):
+        name, _, value = option.partition("=")
+        name, value = name.strip().replace("-", "_"), value.strip()
+        hint = hints.get(name)
+        if isinstance(hint, type) and is_way(hint):
+            _check(value.removeprefix("(").removesuffix(")"))
+        elif hint is not None:
+            _plain(name, value, hint)
+
+
+def _plain(name: str, value: str, hint: Any) -> None:
+    """A number that is not too large, true, false or none: nothing else may be asked for."""
+    if set(get_args(hint) or (hint,)) - {int, float, bool, type(None)}:
+        raise ValueError(f"{name} can't be set by a request: it is no number")
+    if value.lower() in ("true", "false", "none"):
+        return
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{name} is a number, true, false or none, not {value[:50]!r}")
+    if value.lower().lstrip("+-") != "inf" and abs(float(value)) > MOST:
+        raise ValueError(f"{name} is {value[:50]}; a request may ask for {MOST} at most")
+
+
+def _names() -> str:
+    return ", ".join(decoders())
