@@ -73,7 +73,7 @@ async def _client(
     while time.perf_counter() < end:
         heard.append(await ask(http, next(prompts), model=model, most=most, body=body))
         if not heard[-1].fine:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1.0)  # as it is asked to, where it is refused
     return heard
 
 

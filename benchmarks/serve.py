@@ -86,7 +86,7 @@ def serving(command: Sequence[str], ready: str) -> Iterator[Server]:
 def ours(model: str, precision: str, threads: int) -> list[str]:
     """The command of our server."""
     words = f"--model {model} --precision {precision} --threads {threads} --port {{port}}"
-    limits = f"--seats {SEATS} --waiting {WAITING} --log-level warning"
+    limits = f"--seats {SEATS} --waiting {WAITING}"
     return [sys.executable, "-m", "anyorder", "serve", *words.split(), *limits.split()]
 
 
