@@ -104,12 +104,17 @@ def test_prompts_may_be_tokens(server: Served) -> None:
 def test_conversations_go_through_the_template_as_a_whole(server: Served) -> None:
     turns = [
         {"role": "developer", "content": "the hat"},
-        {"role": "user", "content": [{"type": "text", "text": "the "}, {"type": "text", "text": "cat"}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "the "}, {"type": "text", "text": "cat"}],
+        },
         {"role": "assistant", "content": "sat", "refusal": None, "tool_calls": None},
         {"role": "user", "content": "on"},
     ]
     answer = server.post(CHAT, messages=turns, max_tokens=16, temperature=0)
-    rendered = "<|system|>the hat<|end|><|user|>the cat<|end|><|assistant|>sat<|end|><|user|>on<|end|>"
+    rendered = (
+        "<|system|>the hat<|end|><|user|>the cat<|end|><|assistant|>sat<|end|><|user|>on<|end|>"
+    )
     units = chatty().units
     ids = units.tokenizer.encode(f"{rendered}<|assistant|>", add_special_tokens=False)
     assert answer["usage"]["prompt_tokens"] == len(ids)
@@ -167,7 +172,9 @@ def test_counts_come_last_in_a_stream_that_is_asked_for_them(server: Served) -> 
 
 
 def test_a_frame_says_who_wrote(server: Served) -> None:
-    answer = server.post(CHAT, messages=HI, max_tokens=2, user="me", store=False, metadata={"a": "b"})
+    answer = server.post(
+        CHAT, messages=HI, max_tokens=2, user="me", store=False, metadata={"a": "b"}
+    )
     assert answer["object"] == "chat.completion"
     assert answer["model"] == "tiny"
     assert answer["id"].startswith("chatcmpl-")
