@@ -135,11 +135,14 @@ def posted(path: str, body: Any, *, close: bool = True, headers: str = "") -> by
 
 def begun(log: Path, *flags: str, **environment: str) -> Process:
     """`anyorder serve` on a free port, not waited for until it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if "--port" in flags:
+        port = int(flags[flags.index("--port") + 1])
+    else:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     command = [sys.executable, "-m", "anyorder", "serve", "--model", str(folder_of())]
-    command += ["--name", "tiny", "--port", str(port), "--threads", "1", *flags]
+    command += ["--name", "tiny", "--threads", "1", *flags, "--port", str(port)]
     here = os.environ | {"PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"} | environment
     with log.open("wb") as out:
         child = subprocess.Popen(command, env=here, stdout=out, stderr=out)

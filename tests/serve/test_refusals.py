@@ -194,7 +194,7 @@ def test_every_option_of_every_decoder_is_a_number_or_refused() -> None:
     """A new decoder that names a file in a new way is noticed here."""
     for name, kind in decoders().items():
         for option in kind.__dataclass_fields__:
-            with pytest.raises(ValueError, match="number|can't be set|decoder"):
+            with pytest.raises(ValueError, match=r"number|can't be set|decoder"):
                 way(f"{name}:{option}=etc/passwd")
 
 

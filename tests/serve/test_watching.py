@@ -118,7 +118,7 @@ def test_a_request_has_an_id(server: Served, lines: Any) -> None:
         made = server.client.get("/v1/models", headers={"x-request-id": odd})
         assert made.headers["x-request-id"] != odd
         assert len(made.headers["x-request-id"]) == 32
-    assert [line["id"] for line in lines()][0] == "mine-1"
+    assert next(line["id"] for line in lines()) == "mine-1"
 
 
 def test_what_is_asked_every_few_seconds_is_not_logged(server: Served, lines: Any) -> None:
