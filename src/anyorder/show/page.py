@@ -22,7 +22,7 @@ from anyorder.meter import Cost
 from anyorder.trace import Trace
 
 SCRIPTS: Final = (
-    *("trace.js", "tree.js", "lattice.js", "pane.js"),
+    *("trace.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
     *("controls.js", "player.js", "results.js"),
 )
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
@@ -99,6 +99,7 @@ def compare_page(
         asked=escape(asked),
         policy=_policy(script, css),
         css=css,
+        player=player_html(asked),
         facts="".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd></div>"
             for name, fact in facts.items()
@@ -106,6 +107,15 @@ def compare_page(
         data=embedded(_data(groups)),
         script=script,
     )
+
+
+def player_html(asked: str = "prompt") -> str:
+    """The elements that a `Player` of the scripts takes hold of, to stand in a section.
+
+    >>> 'data-part="line"' in player_html()
+    True
+    """
+    return Template(part("player.html")).substitute(asked=escape(asked))
 
 
 def part(name: str) -> str:

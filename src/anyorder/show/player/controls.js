@@ -14,6 +14,10 @@ function layControls(player) {
   part("first").addEventListener("click", () => player.jump(0));
   part("last").addEventListener("click", () => player.jump(Infinity));
   part("add").addEventListener("click", () => player.addPane());
+  part("below").addEventListener("click", (event) => {
+    if (event.target.value) player.showBelow(event.target.value);
+    player.changed();
+  });
   part("line").addEventListener("input", (event) => player.jump(Number(event.target.value)));
   part("clock").addEventListener("change", (event) => {
     player.setClock(event.target.value);
@@ -116,12 +120,11 @@ class Card {
   show(cell) {
     this.hide();
     const pane = this.panes().find((one) => one.element.contains(cell));
-    const isSite = cell.classList.contains("site");
-    const told = pane && (isSite ? pane.lattice.about(Number(cell.dataset.site)) : pane.about(Number(cell.dataset.cell)));
+    const told = pane && pane.told(cell);
     if (!told) return;
     this.cell = cell;
     cell.setAttribute("aria-describedby", "card");
-    this.point(pane, cell, isSite);
+    this.point(pane, cell);
     const token = told.token ? make("code", "", spelled(told.token)) : "";
     const id = told.token ? make("span", "id", told.id) : "";
     const lines = told.lines.map((line) => make("p", "", line));
@@ -133,15 +136,23 @@ class Card {
   }
 
   /** Mark what belongs to a cell: the same place in all texts; or what a site became, in its own. */
-  point(pane, cell, isSite) {
+  point(pane, cell) {
     cell.classList.add("pointed");
-    if (isSite) {
-      pane.cells[pane.lattice.cellOf(Number(cell.dataset.site))]?.classList.add("pointed");
+    const { site, chip } = cell.dataset;
+    if (site !== undefined) {
+      pane.cells[pane.lattice.cellOf(Number(site))]?.classList.add("pointed");
+      return;
+    }
+    if (chip !== undefined) {
+      pane.graph.point(Number(chip));
+      pane.cells[Number(chip)]?.classList.add("pointed");
       return;
     }
     const n = Number(cell.dataset.cell);
     for (const other of this.panes()) {
       other.cells[n]?.classList.add("pointed");
+      other.graph?.chips.get(n)?.classList.add("pointed");
+      other.graph?.point(n);
       for (const site of other.lattice?.sitesOf(n) ?? []) site.classList.add("pointed");
     }
   }
@@ -158,6 +169,7 @@ class Card {
   hide() {
     if (!this.cell) return;
     for (const cell of document.querySelectorAll(".pointed")) cell.classList.remove("pointed");
+    for (const pane of this.panes()) pane.graph?.point(null);
     this.cell.removeAttribute("aria-describedby");
     this.cell = null;
     this.element.hidden = true;

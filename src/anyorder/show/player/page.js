@@ -1,6 +1,6 @@
 /* The page: reads its data, draws the table of results, opens the player, keeps the address.
 
-   The address' hash says what is shown: #dark&prompt=1&show=0,3&clock=calls&at=2.5 */
+   The address' hash says what is shown: #dark&prompt=1&show=0,3&clock=calls&below=graph&at=2.5 */
 
 /** What the hash asks for: flags are "". */
 function wishes() {
@@ -63,6 +63,7 @@ function openPage() {
   const prompt = Math.min(Number(wish.prompt) || 0, groups.length - 1);
   const pair = wish.show ? wish.show.split(",").map(Number) : firstPair(groups[prompt].runs);
   if (wish.clock === "calls") player.unit = "calls";
+  if (wish.below === "graph") player.below = "graph";
   player.open(prompt, pair, wish.at === undefined ? Infinity : Number(wish.at));
   let later = 0; // browsers refuse an address that changes with every move of a finger
   player.changed = () => {
@@ -76,7 +77,8 @@ function keepAddress(player) {
   const show = player.shown.map((run) => player.runs.indexOf(run)).join();
   const at = player.at < player.end ? `&at=${Number(player.at.toFixed(3))}` : "";
   const clock = player.unit === "calls" ? "&clock=calls" : "";
-  const hash = `#prompt=${player.prompt}&show=${show}${clock}${at}${theme ? `&${theme}` : ""}`;
+  const below = player.below === "graph" ? "&below=graph" : "";
+  const hash = `#prompt=${player.prompt}&show=${show}${clock}${below}${at}${theme ? `&${theme}` : ""}`;
   history.replaceState(null, "", hash);
 }
 

@@ -1,9 +1,11 @@
-/* One decoder's side of the player: its figures, its time strip, its text, its draft tree or its
-   lattice.
+/* One decoder's side of the player: its figures, its time strip, its text, and below it its draft
+   tree, its lattice or its dependency graph.
 
      const pane = new Pane(run)          run: {decoder, figures, row, trace}; trace of readTrace
      pane.scale(longest, unit)           the common clock: its length, in "seconds" or "calls"
      pane.show(at)                       the frame at this time
+     pane.showBelow("graph")             what stands below the text: "drafts" (or lattice), "graph"
+     pane.grow()                         the trace of the run has more steps than before
 
    Knows nothing of the other panes. It sets text by textContent alone: a trace is never markup. */
 
@@ -24,22 +26,29 @@ const SAID = {
   tentative: "tentative: it may still change",
   open: "open: not written yet",
 };
+const BEFELL = {
+  corrected: "corrected: in place of another word",
+  inserted: "inserted between others",
+  reopened: "reopened: it was written before",
+  moved: "moved past others by this step",
+};
 
 /** What one row of a trace needs to be replayed: frames, and running sums up to each frame. */
 function reel(trace, row) {
   const frames = story(trace, row);
   const sums = [{ seconds: 0, calls: 0, drafts: 0, tokens: 0 }];
-  trace.steps.forEach((step, n) => {
-    const targets = step.calls.filter((call) => call.role === "target").length;
-    const last = sums[n];
-    sums.push({
-      seconds: last.seconds + step.seconds,
-      calls: last.calls + targets,
-      drafts: last.drafts + step.calls.length - targets,
-      tokens: frames[n + 1].cells.filter((cell) => cell.step >= 0 && cell.status >= DRAFT).length,
-    });
-  });
+  trace.steps.forEach((step, n) => sums.push(sumAfter(sums[n], step, frames[n + 1])));
   return { frames, sums };
+}
+
+function sumAfter(last, step, frame) {
+  const targets = step.calls.filter((call) => call.role === "target").length;
+  return {
+    seconds: last.seconds + step.seconds,
+    calls: last.calls + targets,
+    drafts: last.drafts + step.calls.length - targets,
+    tokens: frame.cells.filter((cell) => cell.step >= 0 && cell.status >= DRAFT).length,
+  };
 }
 
 /** How many cells of a frame matter: room that was left over in the end is not drawn. */
@@ -70,14 +79,56 @@ class Pane {
     this.strip.setAttribute("aria-hidden", "true"); // the time line says the same
     this.element.append(this.head, this.ticks, this.strip, this.text, this.treeNote, this.tree);
     this.layText();
+    this.below = "drafts";
+    this.graph = null; // made when it is first asked for
+    this.lattice = null;
+    this.layTree();
+  }
+
+  /** What is known of drafts and lattices, which a trace may tell late. */
+  layTree() {
     const drafts = this.frames.map((frame) => frame.draft).filter((draft) => draft);
     this.branches = Math.max(0, ...drafts.map(branchCount)); // of the widest draft tree
-    if (drafts.length) this.element.classList.add("drafts");
-    this.lattice = this.ownLattice();
-    if (this.lattice) {
+    this.element.classList.toggle("drafts", drafts.length > 0);
+    this.lattice = this.lattice || this.ownLattice();
+    if (this.lattice && !this.lattice.element.parentElement) {
       this.element.classList.add("latticed");
       this.element.append(this.lattice.element);
     }
+  }
+
+  /** Take up the steps that the trace has more than there are frames. */
+  grow() {
+    const { trace, row } = this.run;
+    while (this.frames.length <= trace.steps.length) {
+      const n = this.frames.length - 1;
+      this.frames.push(nextFrame(trace, row, this.frames));
+      this.sums.push(sumAfter(this.sums[n], trace.steps[n], this.frames[n + 1]));
+    }
+    if (inUse(this.frames[this.last].cells, this.frames[this.last].cells) > this.cells.length) this.layText();
+    this.dropGraph();
+    this.layTree();
+  }
+
+  /** Put "drafts" (the draft tree, or the lattice) or the dependency "graph" below the text. */
+  showBelow(below) {
+    this.below = below;
+    this.element.classList.toggle("graphed", below === "graph");
+    this.paintGraph();
+  }
+
+  dropGraph() {
+    this.graph?.element.remove();
+    this.graph = null;
+  }
+
+  paintGraph() {
+    if (this.below !== "graph") return;
+    if (!this.graph) {
+      this.graph = new GraphView(this.run.trace, this.run.row, this.frames, (token) => this.piece(token));
+      this.element.append(this.graph.element);
+    }
+    this.graph.show(Math.max(0, this.number));
   }
 
   /** The view of the row's lattice, or null where the trace has none. */
@@ -194,6 +245,7 @@ class Pane {
       paintCell(element, cell, cell && cell.origin !== "open" ? this.piece(cell.token) : DOT, fresh);
     });
     this.paintTree(number);
+    this.paintGraph();
     this.element.classList.toggle("finished", number === this.last);
     this.element.classList.toggle("begun", number > 0);
   }
@@ -241,18 +293,35 @@ class Pane {
     return { ...draft, root: before.cells[before.frontier - 1].token, own };
   }
 
+  /** What is told of an element that was pointed at: a cell, a site or a chip. */
+  told(element) {
+    const { site, chip, cell } = element.dataset;
+    if (site !== undefined) return this.lattice.about(Number(site));
+    return chip === undefined ? this.about(Number(cell)) : this.graph.about(Number(chip));
+  }
+
   /** What is known of a cell as it is shown now: lines of text, the first one the token. */
   about(n) {
     const cell = this.frames[Math.max(0, this.number)].cells[n];
     if (!cell || cell.origin === "pad") return null;
     const lines = [SAID[cell.origin]];
+    if (cell.mark) lines.push(BEFELL[cell.mark]);
     if (cell.step >= 0 && cell.origin !== "open") {
       const sum = this.sums[cell.step + 1];
       if (cell.logprob !== null) lines.push(`probability ${percent(Math.exp(cell.logprob))}`);
       lines.push(`written by call ${sum.calls}, at ${sum.seconds.toFixed(3)} s`);
     }
     const token = cell.origin === "open" ? "" : this.piece(cell.token);
-    return { origin: cell.origin, token, id: `token ${cell.token}`, lines };
+    return { origin: cell.origin, token, id: `token ${cell.token}`, lines, choices: this.choices(cell) };
+  }
+
+  /** What the cell might have held, the likeliest first; undefined where it is not told. */
+  choices(cell) {
+    return cell.others?.map(([token, logprob]) => ({
+      words: spelled(this.piece(token)),
+      p: Math.exp(logprob),
+      chosen: token === cell.token,
+    }));
   }
 }
 
@@ -267,7 +336,7 @@ function percent(p) {
 
 /** One cell: its class says its origin, and a line end is seen before it is obeyed. */
 function paintCell(element, cell, piece, fresh) {
-  element.className = cell ? `cell ${cell.origin}${fresh ? " fresh" : ""}` : "cell pad";
+  element.className = cell ? `cell ${cell.origin} ${cell.mark}${fresh ? " fresh" : ""}` : "cell pad";
   element.replaceChildren();
   if (!cell || cell.origin === "pad") return;
   piece.replaceAll("\r\n", "\n").split("\n").forEach((line, n) => {

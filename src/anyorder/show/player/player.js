@@ -19,6 +19,7 @@ class Player {
     this.groups = groups;
     this.part = (name) => element.querySelector(`[data-part="${name}"]`);
     this.unit = "seconds";
+    this.below = "drafts"; // what stands below each text
     this.at = 0;
     this.speed = 1;
     this.hasSpeed = false; // whether someone chose it
@@ -76,8 +77,18 @@ class Player {
     this.panes.forEach((pane) => layStrip(pane, (share) => this.seek(share * this.end)));
     this.setClock(this.unit);
     this.panes.forEach((pane) => pane.settle());
+    this.showBelow(this.below);
     const tallest = Math.max(...this.panes.map((pane) => pane.branches));
     this.part("panes").style.setProperty("--branches", `${Math.min(MOST_BRANCHES, tallest)}`);
+  }
+
+  /** Below each text its "drafts" (or lattice), or its dependency "graph". */
+  showBelow(below) {
+    this.below = below;
+    this.panes.forEach((pane) => pane.showBelow(below));
+    for (const button of this.part("below").children) {
+      button.setAttribute("aria-pressed", `${button.value === below}`);
+    }
   }
 
   paneHead(pane, place) {
