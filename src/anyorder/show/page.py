@@ -23,7 +23,7 @@ from anyorder.trace import Trace
 
 SCRIPTS: Final = (
     *("trace.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
-    *("controls.js", "player.js", "results.js"),
+    *("controls.js", "player.js", "results.js", "theme.js"),
 )
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
 

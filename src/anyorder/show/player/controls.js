@@ -28,12 +28,25 @@ function layControls(player) {
     player.speed = Number(event.target.value);
     player.hasSpeed = true; // the reader's own choice stays
   });
-  player.groups.forEach((group, n) => {
+  part("panes").addEventListener("click", (event) => press(player, event.target.closest(".cell")));
+  layPrompts(player);
+}
+
+/** A button for each prompt. */
+function layPrompts(player) {
+  const buttons = player.groups.map((group, n) => {
     const button = make("button", "", group.name);
     button.type = "button";
     button.addEventListener("click", () => player.open(n, player.shown.map((run) => run.decoder)));
-    part("prompts").append(button);
+    return button;
   });
+  player.part("prompts").replaceChildren(...buttons);
+}
+
+/** Whoever uses the player may have something to do with a written cell. */
+function press(player, cell) {
+  const pane = cell && player.panes.find((one) => one.element.contains(cell));
+  if (pane && cell.dataset.cell) player.pressed(pane, Number(cell.dataset.cell));
 }
 
 /** Space and arrows, unless the focus stands in something that has its own use for them. */
@@ -47,7 +60,9 @@ function layKeys(player) {
   };
   document.addEventListener("keydown", (event) => {
     const { target } = event;
+    if (target.matches(".cell") && event.key === "Enter") press(player, target);
     if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
+    if (player.element.closest("[hidden]")) return;
     if (target.matches(".cell, .site") && event.key !== " ") {
       moveFocus(target, event);
       return;

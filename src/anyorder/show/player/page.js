@@ -2,26 +2,6 @@
 
    The address' hash says what is shown: #dark&prompt=1&show=0,3&clock=calls&below=graph&at=2.5 */
 
-/** What the hash asks for: flags are "". */
-function wishes() {
-  return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-}
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-}
-
-function layTheme() {
-  const wish = wishes();
-  if ("dark" in wish) setTheme("dark");
-  if ("light" in wish) setTheme("light");
-  document.getElementById("theme").addEventListener("click", () => {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
-    setTheme(now === "dark" ? "light" : "dark");
-  });
-}
-
 /** The groups of the page, their traces read; a trace that can't be read is left out, and named. */
 function readGroups(data) {
   const broken = [];

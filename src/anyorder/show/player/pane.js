@@ -60,6 +60,7 @@ function inUse(cells, end) {
 class Pane {
   constructor(run) {
     this.run = run;
+    this.trace = run.trace; // a run in the making gets its own when it begins
     Object.assign(this, reel(run.trace, run.row));
     this.number = -1; // of the frame that is shown
     this.expanded = false; // whether a long prompt's cells are shown
@@ -71,14 +72,19 @@ class Pane {
     this.text = make("div", "text");
     this.tree = make("div", "tree");
     this.treeNote = make("p", "tree-note");
+    this.notice = make("p", "notice");
+    this.notice.setAttribute("role", "status");
     this.text.setAttribute("role", "group");
     this.text.setAttribute("aria-label", `Text written by ${run.decoder}`);
     this.tree.setAttribute("role", "group");
     this.tree.setAttribute("aria-label", "Draft tree of this call");
     this.tree.tabIndex = 0; // it may scroll
     this.strip.setAttribute("aria-hidden", "true"); // the time line says the same
-    this.element.append(this.head, this.ticks, this.strip, this.text, this.treeNote, this.tree);
+    this.element.append(this.head, this.notice, this.ticks, this.strip, this.text, this.treeNote, this.tree);
+    this.locked = new Set(); // cells that the reader holds fast
+    this.begin = leading(this.frames[0].cells, (cell) => cell.status > DONE); // where the text begins
     this.layText();
+    this.tell();
     this.below = "drafts";
     this.graph = null; // made when it is first asked for
     this.lattice = null;
@@ -131,6 +137,19 @@ class Pane {
     this.graph.show(Math.max(0, this.number));
   }
 
+  /** How it stands with the run, where there is something to say. */
+  tell() {
+    const { kind, words } = this.run.notice || { kind: "", words: "" };
+    this.notice.className = `notice ${kind}`;
+    this.notice.textContent = words;
+  }
+
+  /** Hold these cells fast, as far as one sees. */
+  lock(cells) {
+    this.locked = cells;
+    this.cells.forEach((element, n) => element.classList.toggle("locked", cells.has(n)));
+  }
+
   /** The view of the row's lattice, or null where the trace has none. */
   ownLattice() {
     const { trace, row } = this.run;
@@ -158,7 +177,7 @@ class Pane {
   layText() {
     const end = this.frames[this.last].cells;
     const width = Math.max(...this.frames.map(({ cells }) => inUse(cells, end)));
-    const given = leading(end, (cell) => cell.origin === "given");
+    const given = this.begin;
     this.hidden = !this.expanded && given > 16 ? given - 8 : 0;
     this.cells = Array.from({ length: width }, (_, n) => {
       const cell = make("span", "cell");
@@ -243,6 +262,8 @@ class Pane {
       if (before && before.cell === cell && before.fresh === fresh) return;
       this.painted[n] = { cell, fresh };
       paintCell(element, cell, cell && cell.origin !== "open" ? this.piece(cell.token) : DOT, fresh);
+      element.classList.toggle("held", n >= this.begin && cell?.origin === "given");
+      element.classList.toggle("locked", this.locked.has(n));
     });
     this.paintTree(number);
     this.paintGraph();
