@@ -159,9 +159,11 @@ def _after(before: Frame, step: Step, number: int, row: int, prompts: Sequence[l
     written = [cell.token for cell in cells[before.frontier : Frame(tuple(cells)).frontier]]
     draft = replace(draft, accepted=_walk(draft, written))
     for n in range(before.frontier, before.frontier + len(draft.accepted)):
-        cells[n] = replace(cells[n], origin="drafted")
+        if cells[n].status != GIVEN:  # a forced cell stood there before
+            cells[n] = replace(cells[n], origin="drafted")
     own = before.frontier + len(draft.accepted)
-    if len(written) > len(draft.accepted) and _tip(draft) in draft.parents:
+    guessed = len(written) > len(draft.accepted) and _tip(draft) in draft.parents
+    if guessed and cells[own].status != GIVEN:
         cells[own] = replace(cells[own], mark="corrected")  # a guess hung here, and was refused
     return Frame(tuple(cells), draft)
 

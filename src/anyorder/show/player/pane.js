@@ -74,6 +74,7 @@ class Pane {
     this.treeNote = make("p", "tree-note");
     this.notice = make("p", "notice");
     this.notice.setAttribute("role", "status");
+    this.status = make("span", "status");
     this.text.setAttribute("role", "group");
     this.text.setAttribute("aria-label", `Text written by ${run.decoder}`);
     this.tree.setAttribute("role", "group");
@@ -141,7 +142,9 @@ class Pane {
   tell() {
     const { kind, words } = this.run.notice || { kind: "", words: "" };
     this.notice.className = `notice ${kind}`;
-    this.notice.textContent = words;
+    this.notice.textContent = kind === "failed" ? words : "";
+    this.status.className = `status ${kind}`;
+    this.status.textContent = kind === "failed" ? "" : words;
   }
 
   /** Hold these cells fast, as far as one sees. */

@@ -110,7 +110,7 @@ class Player {
     this.runs.forEach((run, n) => select.append(new Option(run.decoder, n, false, run === pane.run)));
     select.addEventListener("change", () => this.replace(place, [this.runs[select.value]]));
     pane.sameSign = sameText(pane.run.figures.same_text);
-    const parts = [select, pane.sameSign];
+    const parts = [select, pane.status, pane.sameSign];
     if (this.shown.length > 1) {
       const close = make("button", "close", "×");
       close.type = "button";
@@ -133,6 +133,13 @@ class Player {
   addPane() {
     const next = this.runs.find((run) => !this.shown.includes(run)) || this.runs[0];
     this.replace(this.shown.length, [next]);
+  }
+
+  /** Lay the panes anew: a run has got a trace of its own. */
+  relay() {
+    const { at } = this, follows = at >= this.end;
+    this.layPanes();
+    this.seek(follows ? this.end : at);
   }
 
   /** Take up what the runs have got since; who looks at the end goes on looking at it. */

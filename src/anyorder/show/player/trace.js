@@ -70,11 +70,12 @@ function frameAfter(before, step, number, row, prompts) {
     const written = cells.slice(before.frontier, end).map((cell) => cell.token);
     draft.accepted = walk(draft, written);
     for (let n = before.frontier; n < before.frontier + draft.accepted.length; n++) {
-      cells[n] = { ...cells[n], origin: "drafted" };
+      if (cells[n].origin !== "given") cells[n] = { ...cells[n], origin: "drafted" };
     }
     const own = before.frontier + draft.accepted.length;
     const tip = draft.accepted.length ? draft.accepted.at(-1) : -1;
-    if (written.length > draft.accepted.length && draft.parents.includes(tip)) {
+    const guessed = written.length > draft.accepted.length && draft.parents.includes(tip);
+    if (guessed && cells[own].origin !== "given") {
       cells[own] = { ...cells[own], mark: "corrected" }; // a guess hung here, and was refused
     }
   }
