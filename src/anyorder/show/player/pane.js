@@ -234,7 +234,7 @@ class Pane {
     this.veil = make("i", "veil");
     this.strip.replaceChildren(...bars, this.veil);
     this.longest = longest;
-    if (this.at[this.last] < 0.8 * longest) this.strip.append(this.ending());
+    if (this.last > 0 && this.at[this.last] < 0.8 * longest) this.strip.append(this.ending());
   }
 
   /** A word in the strip where a shorter run ends. */

@@ -161,7 +161,7 @@ const drawn = {};
 async function showView() {
   const wish = wishes();
   const view = "system" in wish ? "systems" : VIEWS.find((one) => one in wish) || "write";
-  for (const one of VIEWS) byId(one).hidden = one !== view;
+  for (const one of VIEWS) byId(`view-${one}`).hidden = one !== view;
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -169,8 +169,8 @@ async function showView() {
   byId("errors").replaceChildren();
   try {
     if (view !== "write") drawn.evidence ??= await data("page/evidence.json");
-    if (view === "frontier") await showFrontier(byId("frontier"), drawn.evidence, wish.frontier);
-    if (view === "systems") showSystems(byId("systems"), drawn.evidence, wish.system);
+    if (view === "frontier") await showFrontier(byId("view-frontier"), drawn.evidence, wish.frontier);
+    if (view === "systems") showSystems(byId("view-systems"), drawn.evidence, wish.system);
     if (view !== "write") scrollTo(0, 0);
   } catch (error) {
     byId("errors").append(make("p", "", `This could not be loaded: ${error.message}`));

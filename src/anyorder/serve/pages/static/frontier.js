@@ -143,7 +143,7 @@ function labelPlaces(points, x, y) {
   const boxOf = (left, right, at, half) => ({ left, right, top: at - half, bottom: at + half });
   const taken = points.map((p) => boxOf(x(p.milliseconds) - 6, x(p.milliseconds) + 6, y(p.quality), 6));
   const free = (box) =>
-    box.left > 0 && box.right < CHART.width && box.bottom < CHART.height - CHART.bottom + 6 &&
+    box.left > CHART.left - 6 && box.right < CHART.width && box.bottom < CHART.height - CHART.bottom + 6 &&
     !taken.some((one) => one.left < box.right && one.right > box.left && one.top < box.bottom && one.bottom > box.top);
   const places = new Map();
   for (const point of [...points].sort((a, b) => y(a.quality) - y(b.quality))) {
