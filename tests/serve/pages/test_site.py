@@ -21,7 +21,8 @@ from tests.show.node import run_text
 def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     path = folder(tmp_path_factory.mktemp("model"), "llama", max_position_embeddings=64)
     app = FastAPI()
-    app.include_router(router(about(load(path, native=True))))
+    lm = load(path, native=True)
+    app.include_router(router(lambda: about(lm)))
     return TestClient(app)
 
 
@@ -71,6 +72,14 @@ def test_what_fits_the_model_is_told_and_why_the_others_do_not(client: TestClien
     assert "draft_model" in lacks["speculative"]
     assert all(one["does"].endswith(".") for one in told["decoders"])
     assert {"story", "code"} <= {one["name"] for one in told["examples"]}
+
+
+def test_while_the_model_is_loaded_the_page_is_told_so() -> None:
+    app = FastAPI()
+    app.include_router(router(lambda: None))
+    answer = TestClient(app).get("/page/about.json")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "being loaded" in answer.json()["error"]["message"]
 
 
 def test_systems_are_told_as_their_files_and_results_have_them(client: TestClient) -> None:

@@ -1,12 +1,12 @@
 """The page's files, as a server hands them out.
 
-    app.include_router(router(about(lm)))     # GET / and what it loads, all below /page/
+    app.include_router(router(lambda: about(lm)))    # GET / and what it loads, below /page/
 
 It is a static page over the API: nothing on it is made from a request. The player is the one that
 `show.page` puts into `compare.html`. Its policy lets it load from, and talk to, this server alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -33,6 +33,8 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",  # a newer version is seen at once; what is the same is not sent
 }
+
+LOADING: Final = {"error": {"message": "the model is being loaded; ask again in a moment"}}
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ def assets() -> Mapping[str, Asset]:
     }
 
 
-def router(about: Mapping[str, Any]) -> APIRouter:
-    """The routes of the page. `about` is what it is told of the model (see `pages.about`)."""
+def router(about: Callable[[], Mapping[str, Any] | None]) -> APIRouter:
+    """The routes of the page. `about` says what it is told of the model (see `pages.about`), or
+    None while that is being loaded.
+    """
     routes = APIRouter(include_in_schema=False)
 
     def serve(path: str, asset: Asset) -> None:
@@ -85,7 +89,10 @@ def router(about: Mapping[str, Any]) -> APIRouter:
 
     @routes.get("/page/about.json")
     def _about() -> JSONResponse:
-        return JSONResponse(about, headers=HEADERS)
+        told = about()
+        if told is None:
+            return JSONResponse(LOADING, status_code=503, headers=HEADERS | {"Retry-After": "1"})
+        return JSONResponse(told, headers=HEADERS)
 
     @routes.get("/page/evidence.json")
     def _evidence() -> JSONResponse:

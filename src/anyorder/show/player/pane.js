@@ -17,6 +17,7 @@ function make(tag, className = "", ...children) {
   return element;
 }
 
+const ENDING = 110; // pixels that the word at a strip's end takes
 const DOT = "\u200b·"; // an open cell; a line may end before it
 
 const SAID = {
@@ -234,7 +235,8 @@ class Pane {
     this.veil = make("i", "veil");
     this.strip.replaceChildren(...bars, this.veil);
     this.longest = longest;
-    if (this.last > 0 && this.at[this.last] < 0.8 * longest) this.strip.append(this.ending());
+    const room = (1 - this.at[this.last] / longest) * (this.strip.clientWidth || 400);
+    if (this.last > 0 && room > ENDING) this.strip.append(this.ending());
   }
 
   /** A word in the strip where a shorter run ends. */

@@ -181,6 +181,11 @@ async function data(path) {
   const answer = await fetch(path).catch(() => {
     throw new Error("The server does not answer. Is it still running?");
   });
+  if (answer.status === 503) {
+    byId("model").textContent = "The model is being loaded …";
+    await new Promise((done) => setTimeout(done, 1000));
+    return data(path);
+  }
   if (!answer.ok) throw new Error(await sentenceOf(answer));
   return answer.json();
 }
