@@ -8,7 +8,6 @@ compared, even of one task. Nothing is typed in: a row is a point if it has both
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean
 
 from anyorder.measure.results import Measured, Result, spread
@@ -72,20 +71,21 @@ def charts() -> list[Chart]:
     >>> {chart.task for chart in charts()} <= set(TASKS)
     True
     """
+    working = {line.slug: line.title for line in listed() if works(line)}
     found = [
-        chart for line in listed() if works(line) for chart in _of_system(line.slug, line.title)
+        chart for slug, title in working.items() for chart in _of_system(slug, title, set(working))
     ]
     order = list(TASKS)
     return sorted(found, key=lambda chart: (order.index(chart.task), chart.title))
 
 
-def _of_system(slug: str, title: str) -> list[Chart]:
+def _of_system(slug: str, title: str, working: set[str]) -> list[Chart]:
     measured = result(slug)
     assert measured is not None, "a system that works was measured"
     tasks = _tasks(slug)
     found: dict[tuple[str, Quality], list[Point]] = {}
     for row in measured.rows:
-        point = _point(row, measured)
+        point = _point(row, measured, working)
         if point is not None and not row.system.endswith(")"):  # a kind of prompts: a part of all
             quality, made = point
             found.setdefault((tasks.get(row.system, PROMPTS), quality), []).append(made)
@@ -112,7 +112,7 @@ def _tasks(slug: str) -> dict[str, str]:
     return found
 
 
-def _point(row: Measured, measured: Result) -> tuple[Quality, Point] | None:
+def _point(row: Measured, measured: Result, working: set[str]) -> tuple[Quality, Point] | None:
     took = row.metric.get("latency_ms")
     if took is None and "tokens_per_s" in row.metric:
         took = [1000 / rate for rate in row.metric["tokens_per_s"]]
@@ -120,22 +120,17 @@ def _point(row: Measured, measured: Result) -> tuple[Quality, Point] | None:
     if took is None or quality is None:
         return None
     good = row.metric[quality.metric]
-    slug, own = _whose(row.system, measured.slug)
+    slug, own = _whose(row.system, measured.slug, working)
     numbers = (fmean(good), spread(good), fmean(took), spread(took))
     return quality, Point(row.system, slug, own, *numbers)
 
 
-def _whose(row: str, slug: str) -> tuple[str, bool]:
+def _whose(row: str, slug: str, working: set[str]) -> tuple[str, bool]:
     """The system that a row is named after, if one is there, and whether the row is all of it.
 
-    >>> _whose("en-de, distilled: ctc-nat, 6-1", "deep-shallow")
+    >>> _whose("en-de, distilled: ctc-nat, 6-1", "deep-shallow", {"ctc-nat"})
     ('ctc-nat', False)
     """
     name = row.rsplit(": ", 1)[-1]
     base = name.split(" (")[0].split(",")[0]
-    return (base, base == slug) if base in _working() else (slug, False)
-
-
-@cache
-def _working() -> frozenset[str]:
-    return frozenset(line.slug for line in listed() if works(line))
+    return (base, base == slug) if base in working else (slug, False)

@@ -12,8 +12,9 @@ from typing import Any
 
 from anyorder.measure.results import Result, brief, mean_and_spread
 from anyorder.systems.catalogue import Listed, listed, result, system, works
+from anyorder.systems.families import FAMILIES
 from anyorder.systems.frontier import TASKS, charts
-from anyorder.systems.page import FAMILIES, provenance
+from anyorder.systems.page import provenance
 
 
 @cache

@@ -34,7 +34,9 @@ function openPage() {
   if (!groups.length) return;
   const wish = wishes();
   const player = new Player(document.getElementById("player"), groups);
-  drawResults(document.getElementById("results"), groups, (prompt, decoder) => {
+  const table = document.getElementById("results");
+  if (!table) player.unit = "calls"; // to look at, not to compare
+  if (table) drawResults(table, groups, (prompt, decoder) => {
     const first = groups[prompt].runs[0].decoder;
     player.open(prompt, first === decoder ? [first] : [first, decoder], 0);
     document.getElementById("player").scrollIntoView();
@@ -42,7 +44,7 @@ function openPage() {
   });
   const prompt = Math.min(Number(wish.prompt) || 0, groups.length - 1);
   const pair = wish.show ? wish.show.split(",").map(Number) : firstPair(groups[prompt].runs);
-  if (wish.clock === "calls") player.unit = "calls";
+  if (wish.clock) player.unit = wish.clock === "calls" ? "calls" : "seconds";
   if (wish.below === "graph") player.below = "graph";
   player.open(prompt, pair, wish.at === undefined ? Infinity : Number(wish.at));
   let later = 0; // browsers refuse an address that changes with every move of a finger

@@ -71,7 +71,7 @@ class Player {
   /** What is over in a blink is played slower, until someone chooses a speed. */
   paceOut() {
     if (this.hasSpeed) return;
-    const longest = Math.max(0, ...this.panes.map((pane) => pane.sums[pane.last].seconds));
+    const longest = this.unit === "seconds" ? this.end : this.end / STEPS_PER_SECOND;
     const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? SPEEDS[0];
     this.speed = longest ? slow : 1;
     this.part("speed").value = `${this.speed}`;
@@ -168,6 +168,7 @@ class Player {
     this.unit = unit;
     this.measure();
     this.part("clock").value = unit;
+    this.paceOut();
     this.seek(share * this.end);
   }
 

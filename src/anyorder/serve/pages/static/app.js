@@ -98,6 +98,7 @@ class Writing {
   paint() {
     byId("stop").hidden = !this.busy;
     byId("go").textContent = this.busy ? "Write anew" : "Write";
+    if (!this.busy && this.player.panes.length) this.player.paceOut(); // how long it took is known now
     if (this.busy) this.say(byId("order").value === "together" ? "Writing at the same time." : "Writing, one after another.");
     else if (this.player.groups.length) this.say(this.closing());
   }
