@@ -11,7 +11,7 @@ The meter knows nothing of decoders. Shapes: B rows, T cells.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -58,10 +58,22 @@ class Cost:
         return self.tokens / self.seconds if self.seconds else 0.0
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """Whoever wants to know what a causal network said, in the moment that it says it."""
+
+    def hear(
+        self, tokens_BT: Any, cache: Any, tree: Any, score_BS: Any, logits_BSV: Any, /
+    ) -> None:
+        """A call of the target: `extend`, and what came of it; nothing of it is committed yet."""
+        ...
+
+
 @dataclass
 class Meter:
-    """Collects the calls of all models that it watches."""
+    """Collects the calls of all models that it watches; `listener` hears the target's `extend`."""
 
+    listener: Listener | None = None
     calls: list[Call] = field(default_factory=list)
 
     def watch(self, model: Any, role: Role = "target") -> "Metered":
@@ -146,6 +158,10 @@ class Metered:
         seconds = time.perf_counter() - begun
         parents, probes = (None, 0) if tree is None else (tree.parents_BT.tolist(), tree.probes)
         self.meter.calls.append(Call(self.role, seconds, tokens_BT.tolist(), parents, probes))
+        if self.meter.listener is not None and self.role == "target":
+            logits_BSV = found[0] if isinstance(found, tuple) else found
+            score_BS = options.get("score_BS")
+            self.meter.listener.hear(tokens_BT, cache, tree, score_BS, logits_BSV)
         return found
 
     def _seeing(self, canvas: Any, ask: Callable[[Any], Tensor]) -> Tensor:

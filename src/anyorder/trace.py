@@ -35,10 +35,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Likeliest:
+    """The likeliest tokens of a cell that a step wrote, each with its log-probability."""
+
+    row: int
+    cell: int
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a decoder: its calls, the cells that changed, where the cells came from.
 
-    `note`: what went wrong in it, in a sentence.
+    `note`: what went wrong in it, in a sentence. `likeliest`: what else might stand in the cells,
+    if that was asked for (see `decode.alternatives`).
     """
 
     calls: tuple[Call, ...]
@@ -46,6 +56,7 @@ class Step:
     origin: tuple[tuple[int, ...], ...] | None = None
     seconds: float = 0.0
     note: str = ""
+    likeliest: tuple[Likeliest, ...] = ()
 
     @property
     def written(self) -> dict[int, int]:
@@ -64,6 +75,9 @@ class Step:
             "seconds": self.seconds,
             **({"note": self.note} if self.note else {}),
         }
+        if self.likeliest:
+            told = [[a.row, a.cell, [[t, finite(p)] for t, p in a.top]] for a in self.likeliest]
+            noted["alternatives"] = told
         return json.dumps(noted)
 
     @staticmethod
@@ -205,7 +219,11 @@ def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace
     calls = tuple(Call(**call) for call in line["calls"])
     changes = tuple(Change(*change) for change in line["changes"])
     origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
-    steps.append(Step(calls, changes, origin, line["seconds"], line.get("note", "")))
+    likeliest = tuple(
+        Likeliest(row, cell, tuple((token, logprob) for token, logprob in top))
+        for row, cell, top in line.get("alternatives", ())
+    )
+    steps.append(Step(calls, changes, origin, line["seconds"], line.get("note", ""), likeliest))
     return trace
 
 

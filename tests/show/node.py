@@ -30,9 +30,13 @@ def program() -> str:
 
 def run(*scripts: str, ask: str, input: Any) -> Any:
     """The value of the expression `ask`, which may speak of `input`, after these scripts."""
+    return run_text("\n".join(['"use strict";', *map(part, scripts)]), ask=ask, input=input)
+
+
+def run_text(code: str, *, ask: str, input: Any) -> Any:
+    """The same after any code."""
     read = 'const input = JSON.parse(require("fs").readFileSync(0, "utf-8"));'
-    code = "\n".join(['"use strict";', *map(part, scripts), read])
-    code += f"\nprocess.stdout.write(JSON.stringify({ask}));"
+    code += f"\n{read}\nprocess.stdout.write(JSON.stringify({ask}));"
     done = subprocess.run(
         [program(), "-e", code],
         input=json.dumps(input),

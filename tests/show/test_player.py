@@ -53,7 +53,17 @@ def odd_traces() -> list[Trace]:
             Step((), (Change(0, 2, 0, PAD, 0.0),)),
         ),
     )
-    return [ragged, masked, moves, Trace(Canvas.of_prompts([[]], new_cells=[1]))]
+    words = [Change(0, n, n, DRAFT, -1.0) for n in range(1, 6)]
+    permuted = Trace(
+        Canvas.of_prompts([[5]], new_cells=[5]),
+        (
+            Step((), tuple(words)),
+            Step((), (), origin=((0, 4, 2, 2, -1, 1),)),
+            Step((), (Change(0, 4, 9, DRAFT, 0.0), Change(0, 2, 0, OPEN, 0.0))),
+            Step((), (Change(0, 2, 3, DRAFT, 0.0),), origin=((0, 1, 2, 3, 4, 5),)),
+        ),
+    )
+    return [ragged, masked, moves, permuted, Trace(Canvas.of_prompts([[]], new_cells=[1]))]
 
 
 def made_traces() -> list[Trace]:
@@ -83,6 +93,25 @@ def test_the_scripts_tell_the_same_story_as_python():
     for (trace, row), frames in zip(rows, told, strict=True):
         mine = [asdict(frame) | {"frontier": frame.frontier} for frame in story(trace, row)]
         assert frames == json.loads(json.dumps(mine))
+
+
+def test_a_cell_has_the_alternatives_that_its_step_tells_and_keeps_them():
+    lines = parsed(written([1, 2], [3, 4], alone))
+    lines[1]["alternatives"] = [[0, 2, [[3, -0.1], [7, -2.0]]], [1, 0, []], [0, 99, []]]
+    told = run("trace.js", ask="story(readTrace(input)).map((f) => f.cells[2].others)", input=lines)
+    assert told == [None, [[3, -0.1], [7, -2.0]], [[3, -0.1], [7, -2.0]]]
+
+
+def test_a_trace_that_grows_tells_the_same_story():
+    ask = """(() => {
+      const trace = readTrace(input.slice(0, 1)), frames = story(trace);
+      for (const step of input.slice(1, -1)) {
+        trace.steps.push(step);
+        frames.push(nextFrame(trace, 0, frames));
+      }
+      return JSON.stringify(frames) === JSON.stringify(story(readTrace(input)));
+    })()"""
+    assert run("trace.js", ask=ask, input=parsed(written([1, 2], [3, 4, 5], alone))) is True
 
 
 def test_cells_that_did_not_change_are_the_same_object():

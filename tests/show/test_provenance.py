@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.canvas import DRAFT, OPEN, PAD, Canvas
+from anyorder.canvas import DONE, DRAFT, OPEN, PAD, Canvas
 from anyorder.meter import Call
 from anyorder.show.provenance import Draft, acceptance, story
 from anyorder.trace import Change, Step, Trace, frames
@@ -219,3 +219,42 @@ def test_acceptance_counts_by_depth():
         "accepted_at_depth": [],
         "acceptance_length": 0.0,
     }
+
+
+def edited(*steps: Step) -> list[list[str]]:
+    """The marks after each step of a row that begins with three written cells and an open one."""
+    start = Canvas.of_prompts([[5, 6, 7]], new_cells=[1])
+    return [[cell.mark for cell in frame.cells] for frame in story(Trace(start, steps))]
+
+
+def changed(cell: int, token: int, status: int) -> Step:
+    return Step((), (Change(0, cell, token, status, 0.0),))
+
+
+def test_a_word_that_was_put_past_others_is_moved_for_one_step_and_what_it_passed_is_not():
+    moved = Step((), (), origin=((2, 0, 1, 3),))
+    assert edited(moved, Step((), ())) == [[""] * 4, ["moved", "", "", ""], [""] * 4]
+
+
+def test_what_an_insertion_pushes_aside_is_not_moved():
+    inserted = Step((), (Change(0, 1, 0, OPEN, 0.0),), origin=((0, -1, 1, 2),))
+    filled = changed(1, 9, DRAFT)
+    assert edited(inserted, filled)[1:] == [["", "inserted", "", ""]] * 2
+
+
+def test_what_was_written_and_is_open_again_is_reopened_and_then_corrected():
+    steps = changed(3, 8, DRAFT), changed(3, 0, OPEN), changed(3, 9, DRAFT), changed(3, 9, DONE)
+    marks = [row[3] for row in edited(*steps)]
+    assert marks == ["", "", "reopened", "corrected", "corrected"]
+
+
+def test_a_tentative_word_that_becomes_another_is_corrected_and_one_that_stays_is_not():
+    assert edited(changed(3, 8, DRAFT), changed(3, 9, DONE))[2][3] == "corrected"
+    assert edited(changed(3, 8, DRAFT), changed(3, 8, DONE))[2][3] == ""
+
+
+def test_where_a_guess_was_refused_the_models_own_word_is_a_correction():
+    refused = after_prompt([1, 2, 7], target([9, 1, 2, 3]))
+    taken = after_prompt([1, 2, 7], target([9, 1, 2]))  # a word more than was guessed
+    assert [cell.mark for cell in story(refused)[-1].cells][5] == "corrected"
+    assert not any(cell.mark for cell in story(taken)[-1].cells)

@@ -2,24 +2,47 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 import anyorder
-from anyorder.measure.results import Measured, Verdict, write
+from anyorder.measure.results import Measured, Verdict, brief, write
 from anyorder.systems import catalogue
 from anyorder.systems import page as module
-from anyorder.systems.catalogue import Row, listed
-from anyorder.systems.page import main, measurements, open_ones, overview, page, provenance
+from anyorder.systems.catalogue import Row, listed, result, table
+from anyorder.systems.families import pages
+from anyorder.systems.page import files, main, measurements, open_ones, overview, page, provenance
 from anyorder.systems.reproduce import reproduce
 from tests.systems.test_catalogue import some_result
 
 ROOT = Path(anyorder.__file__).parents[2]
 
 
-def test_the_page_is_up_to_date() -> None:
-    written = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
-    assert written == page(), "run `python -m anyorder.systems.page`"
+def test_all_pages_are_up_to_date() -> None:
+    for name, text in files().items():
+        written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert written == text, "run `python -m anyorder.systems.page`"
+    there = {path.name for path in (ROOT / "docs" / "families").iterdir()}
+    assert {f"families/{name}" for name in there} == set(files()) - {"systems.md"}
+
+
+def test_every_family_of_which_something_works_has_a_page_that_the_docs_lead_to() -> None:
+    made, nav = pages(), (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for row in table():
+        shown = made.get(row.family, "")
+        assert (f"## {row.title}\n" in shown) == (row.status == "works"), row.slug
+    for name in made:
+        assert f"families/{name}.md" in nav, f"add families/{name}.md to mkdocs.yml"
+
+
+def test_what_a_family_shows_stands_in_the_results() -> None:
+    shown = pages()["nat"]
+    measured = result("ctc-nat")
+    assert measured is not None
+    (row,) = (row for row in measured.rows if row.system == "ctc-nat")
+    numbers = [brief(fmean(row.metric[name])) for name in ("phoneme_error_rate", "latency_ms")]
+    assert f"| ctc-nat | {numbers[0]} | {numbers[1]} |" in shown
 
 
 def test_every_system_is_on_the_page_once() -> None:
@@ -53,7 +76,8 @@ def test_it_can_be_checked_and_written(
     monkeypatch.setattr(module, "root", lambda: None)
     assert main([]) == 1
     said = capsys.readouterr().out.splitlines()
-    assert said[:3] == ["systems.md is out of date", "wrote systems.md", "systems.md is up to date"]
+    names = ", ".join(files())
+    assert said[:3] == [f"out of date: {names}", f"wrote {names}", "all pages are up to date"]
 
 
 def test_rows_with_the_same_metrics_share_a_table() -> None:

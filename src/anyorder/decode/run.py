@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import torch
 
 from anyorder.canvas import Canvas
+from anyorder.decode.alternatives import Alternatives
 from anyorder.decode.sampling import Sampler
 from anyorder.decode.stops import Check, Stops
 from anyorder.meter import Meter
@@ -63,8 +64,10 @@ def steps(
     canvas: Canvas,
     sampler: Sampler,
     watch: Check | None = None,
+    alternatives: Alternatives | None = None,
 ) -> Iterator[tuple[Step, Canvas]]:
-    """Yield each step and the canvas after it, until every row is written or stopped.
+    """Yield each step and the canvas after it, until every row is written or stopped; if wanted,
+    with the alternatives to what it wrote.
 
     Raises ValueError if the model lacks a capability that the decoder needs.
     """
@@ -76,7 +79,7 @@ def steps(
             "`anyorder decoders` says which decoder needs what"
         )
     watch = watch or Stops().start(canvas)
-    meter = Meter()
+    meter = Meter(alternatives)
     metered = meter.watch(model)
     left, noted = decoder.most_calls(canvas), ""
     begun = time.perf_counter()
@@ -91,6 +94,8 @@ def steps(
             calls = meter.take()
             now = time.perf_counter()
             step = Step.between(canvas, after, calls, now - begun)
+            if alternatives is not None:
+                step = alternatives.noted(step, after)
             if getattr(state, "note", "") != noted:  # what went wrong is told once
                 noted = getattr(state, "note", "")
                 step = replace(step, note=noted)

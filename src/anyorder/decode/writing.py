@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyorder.canvas import GIVEN, Canvas
+from anyorder.decode.alternatives import Alternatives
 from anyorder.decode.run import Decoder, steps
 from anyorder.decode.sampling import Sampler
 from anyorder.decode.stops import Reason, Stops, Watch
@@ -66,7 +67,8 @@ class Progress:
 class Writing:
     """All rows of a run. It can be left at any step: `output` tells what there is so far.
 
-    `strings` end a text; `speaks`: whether anybody listens to what is said.
+    `strings` end a text; `speaks`: whether anybody listens to what is said; `top`: so many of the
+    likeliest tokens are told of each cell (of one row, and where the network is causal).
     """
 
     begun: Begun
@@ -74,6 +76,7 @@ class Writing:
     sampler: Sampler
     strings: tuple[str, ...] = ()
     speaks: bool = True
+    top: int = 0
     made: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,7 +93,8 @@ class Writing:
         return replace(self.begun.trace, steps=tuple(self.made))
 
     def __iter__(self) -> Iterator[Progress]:
-        run = steps(self.decoder, self.begun.model, self.canvas, self.sampler, self.watch)
+        model, alternatives = self.begun.model, Alternatives(self.top) if self.top else None
+        run = steps(self.decoder, model, self.canvas, self.sampler, self.watch, alternatives)
         for step, self.canvas in run:
             self.made.append(step)
             yield Progress(step, self._said(speaker.hear(self.canvas) for speaker in self.speakers))

@@ -94,6 +94,7 @@ class Choice:
     lm: Writer
     error: Exception | None = None
     shown: set[int] = field(default_factory=set)
+    top: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)  # by cell
     said: int = 0  # characters that are certain
     at: int = 0  # cells that were told, the prompt's included
 
@@ -135,6 +136,7 @@ class Choice:
         extra, before = None, self.at
         if event.step is not None:
             self.row.after(event.step)
+            self.top = {each.cell: each.top for each in event.step.likeliest} | self.top
             if self.asked.body.trace:
                 seen = Trace(_nothing(), (event.step,))
                 extra = {"trace": [event.step.line], "pieces": self._pieces(seen)}
@@ -168,7 +170,8 @@ class Choice:
         offset, given = self.said, self.row.status[cell] == GIVEN
         self.said += len(self.stream.push(token))
         logprob = None if given else self.row.logprobs[cell]
-        return Told(token, units.piece(token), units.bytes_of(token), offset, logprob)
+        top = self.top.pop(cell, ())
+        return Told(token, units.piece(token), units.bytes_of(token), offset, logprob, top)
 
     def _pieces(self, trace: Trace) -> dict[int, str]:
         """The texts of tokens that were not told before."""

@@ -150,7 +150,11 @@ class Desk:
             ticket.hear(Begin(begun.trace))
             with self._network(begun.model) as model:
                 writing = Writing(
-                    replace(begun, model=model), ticket.job.decoder, sampler, ticket.job.stop
+                    replace(begun, model=model),
+                    ticket.job.decoder,
+                    sampler,
+                    ticket.job.stop,
+                    top=ticket.job.alternatives,
                 )
                 for progress in self._steps(writing):
                     ticket.hear(Written(progress.said.get(0, ""), progress.step))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -22,6 +23,8 @@ from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
 from anyorder.serve.logs import LOG, configure
 from anyorder.serve.metrics import Metrics
+from anyorder.serve.pages.about import about
+from anyorder.serve.pages.site import router
 from anyorder.serve.service import Service
 from anyorder.serve.settings import Settings
 from anyorder.serve.wire import Wire
@@ -64,7 +67,7 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
     keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
     configure()
     service = Service(settings, Metrics())
-    app = app_of(service, keys=keys)
+    app = app_of(service, keys=keys, pages=router(lambda: _about(service)).routes)
     listener = bound(settings.host, settings.port)
     config = uvicorn.Config(
         app,
@@ -104,6 +107,14 @@ def bound(host: str, port: int) -> socket.socket:
         why = (error.strerror or str(error)).lower()
         raise OSError(f"{host}:{port} can't be listened at: {why}") from error
     return listener
+
+
+def _about(service: Service) -> dict[str, Any] | None:
+    """What the page is told, once the model is there."""
+    settings, opened = service.settings, service.opened
+    if opened is None:
+        return None
+    return about(opened.lm, most_tokens=settings.most_tokens, name=settings.name)
 
 
 def _load(server: Server, load: Callable[[], Writer]) -> None:

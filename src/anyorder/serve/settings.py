@@ -16,7 +16,7 @@ PREFIX: Final = "ANYORDER_SERVE_"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
-def _said(default: Any, help: str, least: float | None = None) -> Any:
+def _said(default: Any, help: str, least: int | float | None = None) -> Any:
     """A setting with the sentence that explains it, and the least that it may be."""
     return field(default=default, metadata={"help": help, "least": least})
 

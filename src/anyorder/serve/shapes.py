@@ -8,7 +8,7 @@ Knows nothing of how texts are written.
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from anyorder.serve.choices import Part
 
@@ -39,6 +39,7 @@ class Frame:
         }
 
 
+@runtime_checkable
 class Shape(Protocol):
     """How one of the APIs says what is written."""
 

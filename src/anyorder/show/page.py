@@ -22,8 +22,8 @@ from anyorder.meter import Cost
 from anyorder.trace import Trace
 
 SCRIPTS: Final = (
-    *("trace.js", "tree.js", "lattice.js", "pane.js"),
-    *("controls.js", "player.js", "results.js"),
+    *("trace.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
+    *("controls.js", "player.js", "results.js", "theme.js"),
 )
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
 
@@ -92,6 +92,20 @@ def compare_page(
     """
     if not groups or not all(group.runs for group in groups):
         raise ValueError("a page needs a prompt, and each prompt at least one run")
+    return assembled(data_of(groups), facts, title=title, asked=asked, results=part("results.html"))
+
+
+def assembled(
+    data: Mapping[str, Any],
+    facts: Mapping[str, object],
+    *,
+    title: str,
+    asked: str = "prompt",
+    results: str = "",
+) -> str:
+    """The file of `data_of` some groups. `results`: Markup that stands before the player, with a
+    table for the results; without it the player stands alone, on a clock that counts steps.
+    """
     css = part("player.css")
     script = '"use strict";\n' + "".join(part(name) for name in (*SCRIPTS, "page.js"))
     return Template(part("page.html")).substitute(
@@ -99,13 +113,24 @@ def compare_page(
         asked=escape(asked),
         policy=_policy(script, css),
         css=css,
+        results=Template(results).substitute(asked=escape(asked)),
+        player=player_html(asked),
         facts="".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(str(fact))}</dd></div>"
             for name, fact in facts.items()
         ),
-        data=embedded(_data(groups)),
+        data=embedded(data),
         script=script,
     )
+
+
+def player_html(asked: str = "prompt") -> str:
+    """The elements that a `Player` of the scripts takes hold of, to stand in a section.
+
+    >>> 'data-part="line"' in player_html()
+    True
+    """
+    return Template(part("player.html")).substitute(asked=escape(asked))
 
 
 def part(name: str) -> str:
@@ -134,7 +159,8 @@ def _digest(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _data(groups: Sequence[Group]) -> dict[str, Any]:
+def data_of(groups: Sequence[Group]) -> dict[str, Any]:
+    """What the scripts read: pieces that all share, and the groups with their traces."""
     pieces: dict[int, str] = {}
     for run in _runs(groups):
         pieces = run.trace.pieces | pieces

@@ -18,6 +18,7 @@ from anyorder.meter import Call
 from anyorder.trace import Step, Trace
 
 Origin = Literal["pad", "open", "tentative", "drafted", "own", "given"]
+Mark = Literal["", "corrected", "inserted", "reopened", "moved"]
 
 _ORIGIN: dict[int, Origin] = {
     PAD: "pad",
@@ -33,7 +34,9 @@ class Cell:
     """One cell of a frame. `step` wrote it (-1: it stood there at the start).
 
     `origin` is "given", "drafted" (accepted from a draft), "own" (the model's own next token),
-    "tentative" (written, may still change), "open" or "pad".
+    "tentative" (written, may still change), "open" or "pad". `mark` is what befell it: "inserted"
+    between others, "reopened" after it was written, "corrected" (written anew, or where a guess was
+    refused), "moved" by this very step past others.
     """
 
     token: int
@@ -41,6 +44,7 @@ class Cell:
     logprob: float
     origin: Origin
     step: int
+    mark: Mark = ""
 
 
 @dataclass(frozen=True)
@@ -142,21 +146,72 @@ def acceptance(trace: Trace) -> Acceptance:
 
 
 def _after(before: Frame, step: Step, number: int, row: int, prompts: Sequence[list[int]]) -> Frame:
-    cells = list(before.cells)
+    cells = [replace(cell, mark="") if cell.mark == "moved" else cell for cell in before.cells]
     if step.origin is not None:
-        empty = Cell(0, PAD, 0.0, "pad", number)
-        cells = [cells[n] if n >= 0 else empty for n in step.origin[row]]
+        cells = _rearranged(cells, step.origin[row], number)
     for c in step.changes:
         if c.row == row:
-            cells[c.cell] = Cell(c.token, c.status, c.logprob, _ORIGIN[c.status], number)
+            mark = _mark(cells[c.cell], c.token, c.status)
+            cells[c.cell] = Cell(c.token, c.status, c.logprob, _ORIGIN[c.status], number, mark)
     draft = None if step.origin is not None else _checked(before, step, row, prompts)
     if draft is None:
         return Frame(tuple(cells))
     written = [cell.token for cell in cells[before.frontier : Frame(tuple(cells)).frontier]]
     draft = replace(draft, accepted=_walk(draft, written))
     for n in range(before.frontier, before.frontier + len(draft.accepted)):
-        cells[n] = replace(cells[n], origin="drafted")
+        if cells[n].status != GIVEN:  # a forced cell stood there before
+            cells[n] = replace(cells[n], origin="drafted")
+    own = before.frontier + len(draft.accepted)
+    guessed = len(written) > len(draft.accepted) and _tip(draft) in draft.parents
+    if guessed and cells[own].status != GIVEN:
+        cells[own] = replace(cells[own], mark="corrected")  # a guess hung here, and was refused
     return Frame(tuple(cells), draft)
+
+
+def _tip(draft: Draft) -> int:
+    return draft.accepted[-1] if draft.accepted else -1
+
+
+def _rearranged(cells: Sequence[Cell], origin: Sequence[int], number: int) -> list[Cell]:
+    """The cells where `origin` puts them; those that it puts past others are marked."""
+    empty = Cell(0, PAD, 0.0, "pad", number, "inserted")
+    stay = in_order(origin)
+    placed = enumerate(origin)
+    kept = {
+        n: cells[o] if n in stay else replace(cells[o], mark="moved") for n, o in placed if o >= 0
+    }
+    return [kept.get(n, empty) for n in range(len(origin))]
+
+
+def in_order(origin: Sequence[int]) -> set[int]:
+    """The most places that keep the order in which their cells stood (the first, of several).
+
+    >>> in_order([2, 0, -1, 1]), in_order([0, -1, 1])
+    ({1, 3}, {0, 2})
+    """
+    places = [n for n, o in enumerate(origin) if o >= 0]
+    length: dict[int, int] = {}  # of the longest run that ends here
+    above: dict[int, int] = {}
+    for n in places:
+        before = [m for m in places if m < n and origin[m] <= origin[n]]
+        above[n] = max(before, key=lambda m: length[m], default=-1)
+        length[n] = 1 + length.get(above[n], 0)
+    n, kept = max(places, key=lambda m: length[m], default=-1), set[int]()
+    while n >= 0:
+        kept.add(n)
+        n = above[n]
+    return kept
+
+
+def _mark(old: Cell, token: int, status: int) -> Mark:
+    """What a change makes of a cell."""
+    if status < DRAFT:
+        if status == OPEN and old.status >= DRAFT:
+            return "reopened"
+        return "inserted" if status == OPEN and old.mark == "inserted" else ""
+    if (old.status >= DRAFT and old.token != token) or old.mark == "reopened":
+        return "corrected"
+    return old.mark
 
 
 def _checked(before: Frame, step: Step, row: int, prompts: Sequence[list[int]]) -> Draft | None:

@@ -1,7 +1,8 @@
-"""The page of systems, `docs/systems.md`: written from the catalogue, the files and the results.
+"""The pages of systems, `docs/systems.md` and `docs/families/`: written from the catalogue, the
+files and the results.
 
-    python -m anyorder.systems.page            # writes the page
-    python -m anyorder.systems.page --check    # says whether it is up to date
+    python -m anyorder.systems.page            # writes the pages
+    python -m anyorder.systems.page --check    # says whether they are up to date
 
 A number on the page stands in a result; nothing is typed in.
 """
@@ -9,27 +10,12 @@ A number on the page stands in a result; nothing is typed in.
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from anyorder.measure.machine import root
 from anyorder.measure.results import Finding, Result, brief, mean_and_spread
 from anyorder.systems.catalogue import Row, result, system, table
+from anyorder.systems.families import FAMILIES, pages
 
-FAMILIES = {
-    "draft": "Draft and verify",
-    "nat": "Parallel translation and text generation",
-    "order": "Any order and insertion",
-    "edit": "Editing",
-    "diffusion": "Text diffusion and denoising",
-    "lm": "Language models: training, sampling, prompting",
-    "seq2seq": "Sequence-to-sequence models and losses",
-    "units": "Units: bytes, subwords, phrases, vectors",
-    "stream": "Streaming and simultaneous generation",
-    "speech": "Speech and audio",
-    "vision": "Images, video, scene text",
-    "series": "Numbers, time series, molecules, peptides",
-    "survey": "Surveys",
-}
 HEAD = """<!-- Written by `python -m anyorder.systems.page`; edit that, not this. -->
 # Systems
 
@@ -138,19 +124,31 @@ def open_ones(rows: Sequence[Row]) -> str:
     return "\n".join(parts)
 
 
+def files() -> dict[str, str]:
+    """All pages by their paths below `docs/`."""
+    made = {f"families/{name}.md": text for name, text in pages().items()}
+    return {"systems.md": page(), **made}
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Write the page, or check it; the exit status."""
+    """Write the pages, or check them; the exit status."""
     repository = root()
     if repository is None:
-        print("the page is part of the repository, and this is an installed package")
+        print("the pages are part of the repository, and this is an installed package")
         return 1
-    path = repository / "docs" / "systems.md"
+    late = []
+    for name, text in files().items():
+        path = repository / "docs" / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        late.append(name)
+        if "--check" not in arguments:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     if "--check" in arguments:
-        fresh = path.is_file() and path.read_text(encoding="utf-8") == page()
-        print(f"{path.name} is {'up to date' if fresh else 'out of date'}")
-        return 0 if fresh else 1
-    Path(path).write_text(page(), encoding="utf-8")
-    print(f"wrote {path.name}")
+        print(f"out of date: {', '.join(late)}" if late else "all pages are up to date")
+        return 1 if late else 0
+    print(f"wrote {', '.join(late) or 'nothing: all is up to date'}")
     return 0
 
 

@@ -14,6 +14,10 @@ function layControls(player) {
   part("first").addEventListener("click", () => player.jump(0));
   part("last").addEventListener("click", () => player.jump(Infinity));
   part("add").addEventListener("click", () => player.addPane());
+  part("below").addEventListener("click", (event) => {
+    if (event.target.value) player.showBelow(event.target.value);
+    player.changed();
+  });
   part("line").addEventListener("input", (event) => player.jump(Number(event.target.value)));
   part("clock").addEventListener("change", (event) => {
     player.setClock(event.target.value);
@@ -24,12 +28,25 @@ function layControls(player) {
     player.speed = Number(event.target.value);
     player.hasSpeed = true; // the reader's own choice stays
   });
-  player.groups.forEach((group, n) => {
+  part("panes").addEventListener("click", (event) => press(player, event.target.closest(".cell")));
+  layPrompts(player);
+}
+
+/** A button for each prompt. */
+function layPrompts(player) {
+  const buttons = player.groups.map((group, n) => {
     const button = make("button", "", group.name);
     button.type = "button";
     button.addEventListener("click", () => player.open(n, player.shown.map((run) => run.decoder)));
-    part("prompts").append(button);
+    return button;
   });
+  player.part("prompts").replaceChildren(...buttons);
+}
+
+/** Whoever uses the player may have something to do with a written cell. */
+function press(player, cell) {
+  const pane = cell && player.panes.find((one) => one.element.contains(cell));
+  if (pane && cell.dataset.cell) player.pressed(pane, Number(cell.dataset.cell));
 }
 
 /** Space and arrows, unless the focus stands in something that has its own use for them. */
@@ -43,7 +60,9 @@ function layKeys(player) {
   };
   document.addEventListener("keydown", (event) => {
     const { target } = event;
+    if (target.matches(".cell") && event.key === "Enter") press(player, target);
     if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
+    if (player.element.closest("[hidden]")) return;
     if (target.matches(".cell, .site") && event.key !== " ") {
       moveFocus(target, event);
       return;
@@ -116,12 +135,11 @@ class Card {
   show(cell) {
     this.hide();
     const pane = this.panes().find((one) => one.element.contains(cell));
-    const isSite = cell.classList.contains("site");
-    const told = pane && (isSite ? pane.lattice.about(Number(cell.dataset.site)) : pane.about(Number(cell.dataset.cell)));
+    const told = pane && pane.told(cell);
     if (!told) return;
     this.cell = cell;
     cell.setAttribute("aria-describedby", "card");
-    this.point(pane, cell, isSite);
+    this.point(pane, cell);
     const token = told.token ? make("code", "", spelled(told.token)) : "";
     const id = told.token ? make("span", "id", told.id) : "";
     const lines = told.lines.map((line) => make("p", "", line));
@@ -133,15 +151,23 @@ class Card {
   }
 
   /** Mark what belongs to a cell: the same place in all texts; or what a site became, in its own. */
-  point(pane, cell, isSite) {
+  point(pane, cell) {
     cell.classList.add("pointed");
-    if (isSite) {
-      pane.cells[pane.lattice.cellOf(Number(cell.dataset.site))]?.classList.add("pointed");
+    const { site, chip } = cell.dataset;
+    if (site !== undefined) {
+      pane.cells[pane.lattice.cellOf(Number(site))]?.classList.add("pointed");
+      return;
+    }
+    if (chip !== undefined) {
+      pane.graph.point(Number(chip));
+      pane.cells[Number(chip)]?.classList.add("pointed");
       return;
     }
     const n = Number(cell.dataset.cell);
     for (const other of this.panes()) {
       other.cells[n]?.classList.add("pointed");
+      other.graph?.chips.get(n)?.classList.add("pointed");
+      other.graph?.point(n);
       for (const site of other.lattice?.sitesOf(n) ?? []) site.classList.add("pointed");
     }
   }
@@ -158,6 +184,7 @@ class Card {
   hide() {
     if (!this.cell) return;
     for (const cell of document.querySelectorAll(".pointed")) cell.classList.remove("pointed");
+    for (const pane of this.panes()) pane.graph?.point(null);
     this.cell.removeAttribute("aria-describedby");
     this.cell = null;
     this.element.hidden = true;

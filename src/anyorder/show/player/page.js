@@ -1,26 +1,6 @@
 /* The page: reads its data, draws the table of results, opens the player, keeps the address.
 
-   The address' hash says what is shown: #dark&prompt=1&show=0,3&clock=calls&at=2.5 */
-
-/** What the hash asks for: flags are "". */
-function wishes() {
-  return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-}
-
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-}
-
-function layTheme() {
-  const wish = wishes();
-  if ("dark" in wish) setTheme("dark");
-  if ("light" in wish) setTheme("light");
-  document.getElementById("theme").addEventListener("click", () => {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
-    setTheme(now === "dark" ? "light" : "dark");
-  });
-}
+   The address' hash says what is shown: #dark&prompt=1&show=0,3&clock=calls&below=graph&at=2.5 */
 
 /** The groups of the page, their traces read; a trace that can't be read is left out, and named. */
 function readGroups(data) {
@@ -54,7 +34,9 @@ function openPage() {
   if (!groups.length) return;
   const wish = wishes();
   const player = new Player(document.getElementById("player"), groups);
-  drawResults(document.getElementById("results"), groups, (prompt, decoder) => {
+  const table = document.getElementById("results");
+  if (!table) player.unit = "calls"; // to look at, not to compare
+  if (table) drawResults(table, groups, (prompt, decoder) => {
     const first = groups[prompt].runs[0].decoder;
     player.open(prompt, first === decoder ? [first] : [first, decoder], 0);
     document.getElementById("player").scrollIntoView();
@@ -62,7 +44,8 @@ function openPage() {
   });
   const prompt = Math.min(Number(wish.prompt) || 0, groups.length - 1);
   const pair = wish.show ? wish.show.split(",").map(Number) : firstPair(groups[prompt].runs);
-  if (wish.clock === "calls") player.unit = "calls";
+  if (wish.clock) player.unit = wish.clock === "calls" ? "calls" : "seconds";
+  if (wish.below === "graph") player.below = "graph";
   player.open(prompt, pair, wish.at === undefined ? Infinity : Number(wish.at));
   let later = 0; // browsers refuse an address that changes with every move of a finger
   player.changed = () => {
@@ -76,7 +59,8 @@ function keepAddress(player) {
   const show = player.shown.map((run) => player.runs.indexOf(run)).join();
   const at = player.at < player.end ? `&at=${Number(player.at.toFixed(3))}` : "";
   const clock = player.unit === "calls" ? "&clock=calls" : "";
-  const hash = `#prompt=${player.prompt}&show=${show}${clock}${at}${theme ? `&${theme}` : ""}`;
+  const below = player.below === "graph" ? "&below=graph" : "";
+  const hash = `#prompt=${player.prompt}&show=${show}${clock}${below}${at}${theme ? `&${theme}` : ""}`;
   history.replaceState(null, "", hash);
 }
 

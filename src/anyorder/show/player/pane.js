@@ -1,9 +1,11 @@
-/* One decoder's side of the player: its figures, its time strip, its text, its draft tree or its
-   lattice.
+/* One decoder's side of the player: its figures, its time strip, its text, and below it its draft
+   tree, its lattice or its dependency graph.
 
      const pane = new Pane(run)          run: {decoder, figures, row, trace}; trace of readTrace
      pane.scale(longest, unit)           the common clock: its length, in "seconds" or "calls"
      pane.show(at)                       the frame at this time
+     pane.showBelow("graph")             what stands below the text: "drafts" (or lattice), "graph"
+     pane.grow()                         the trace of the run has more steps than before
 
    Knows nothing of the other panes. It sets text by textContent alone: a trace is never markup. */
 
@@ -15,6 +17,7 @@ function make(tag, className = "", ...children) {
   return element;
 }
 
+const ENDING = 110; // pixels that the word at a strip's end takes
 const DOT = "\u200b·"; // an open cell; a line may end before it
 
 const SAID = {
@@ -24,22 +27,29 @@ const SAID = {
   tentative: "tentative: it may still change",
   open: "open: not written yet",
 };
+const BEFELL = {
+  corrected: "corrected: in place of another word",
+  inserted: "inserted between others",
+  reopened: "reopened: it was written before",
+  moved: "moved past others by this step",
+};
 
 /** What one row of a trace needs to be replayed: frames, and running sums up to each frame. */
 function reel(trace, row) {
   const frames = story(trace, row);
   const sums = [{ seconds: 0, calls: 0, drafts: 0, tokens: 0 }];
-  trace.steps.forEach((step, n) => {
-    const targets = step.calls.filter((call) => call.role === "target").length;
-    const last = sums[n];
-    sums.push({
-      seconds: last.seconds + step.seconds,
-      calls: last.calls + targets,
-      drafts: last.drafts + step.calls.length - targets,
-      tokens: frames[n + 1].cells.filter((cell) => cell.step >= 0 && cell.status >= DRAFT).length,
-    });
-  });
+  trace.steps.forEach((step, n) => sums.push(sumAfter(sums[n], step, frames[n + 1])));
   return { frames, sums };
+}
+
+function sumAfter(last, step, frame) {
+  const targets = step.calls.filter((call) => call.role === "target").length;
+  return {
+    seconds: last.seconds + step.seconds,
+    calls: last.calls + targets,
+    drafts: last.drafts + step.calls.length - targets,
+    tokens: frame.cells.filter((cell) => cell.step >= 0 && cell.status >= DRAFT).length,
+  };
 }
 
 /** How many cells of a frame matter: room that was left over in the end is not drawn. */
@@ -51,6 +61,7 @@ function inUse(cells, end) {
 class Pane {
   constructor(run) {
     this.run = run;
+    this.trace = run.trace; // a run in the making gets its own when it begins
     Object.assign(this, reel(run.trace, run.row));
     this.number = -1; // of the frame that is shown
     this.expanded = false; // whether a long prompt's cells are shown
@@ -62,22 +73,85 @@ class Pane {
     this.text = make("div", "text");
     this.tree = make("div", "tree");
     this.treeNote = make("p", "tree-note");
+    this.notice = make("p", "notice");
+    this.notice.setAttribute("role", "status");
+    this.status = make("span", "status");
     this.text.setAttribute("role", "group");
     this.text.setAttribute("aria-label", `Text written by ${run.decoder}`);
     this.tree.setAttribute("role", "group");
     this.tree.setAttribute("aria-label", "Draft tree of this call");
     this.tree.tabIndex = 0; // it may scroll
     this.strip.setAttribute("aria-hidden", "true"); // the time line says the same
-    this.element.append(this.head, this.ticks, this.strip, this.text, this.treeNote, this.tree);
+    this.element.append(this.head, this.notice, this.ticks, this.strip, this.text, this.treeNote, this.tree);
+    this.locked = new Set(); // cells that the reader holds fast
+    this.begin = leading(this.frames[0].cells, (cell) => cell.status > DONE); // where the text begins
     this.layText();
+    this.tell();
+    this.below = "drafts";
+    this.graph = null; // made when it is first asked for
+    this.lattice = null;
+    this.layTree();
+  }
+
+  /** What is known of drafts and lattices, which a trace may tell late. */
+  layTree() {
     const drafts = this.frames.map((frame) => frame.draft).filter((draft) => draft);
     this.branches = Math.max(0, ...drafts.map(branchCount)); // of the widest draft tree
-    if (drafts.length) this.element.classList.add("drafts");
-    this.lattice = this.ownLattice();
-    if (this.lattice) {
+    this.element.classList.toggle("drafts", drafts.length > 0);
+    this.lattice = this.lattice || this.ownLattice();
+    if (this.lattice && !this.lattice.element.parentElement) {
       this.element.classList.add("latticed");
       this.element.append(this.lattice.element);
     }
+  }
+
+  /** Take up the steps that the trace has more than there are frames. */
+  grow() {
+    const { trace, row } = this.run;
+    while (this.frames.length <= trace.steps.length) {
+      const n = this.frames.length - 1;
+      this.frames.push(nextFrame(trace, row, this.frames));
+      this.sums.push(sumAfter(this.sums[n], trace.steps[n], this.frames[n + 1]));
+    }
+    if (inUse(this.frames[this.last].cells, this.frames[this.last].cells) > this.cells.length) this.layText();
+    this.dropGraph();
+    this.layTree();
+  }
+
+  /** Put "drafts" (the draft tree, or the lattice) or the dependency "graph" below the text. */
+  showBelow(below) {
+    this.below = below;
+    this.element.classList.toggle("graphed", below === "graph");
+    this.paintGraph();
+  }
+
+  dropGraph() {
+    this.graph?.element.remove();
+    this.graph = null;
+  }
+
+  paintGraph() {
+    if (this.below !== "graph") return;
+    if (!this.graph) {
+      this.graph = new GraphView(this.run.trace, this.run.row, this.frames, (token) => this.piece(token));
+      this.element.append(this.graph.element);
+    }
+    this.graph.show(Math.max(0, this.number));
+  }
+
+  /** How it stands with the run, where there is something to say. */
+  tell() {
+    const { kind, words } = this.run.notice || { kind: "", words: "" };
+    this.notice.className = `notice ${kind}`;
+    this.notice.textContent = kind === "failed" ? words : "";
+    this.status.className = `status ${kind}`;
+    this.status.textContent = kind === "failed" ? "" : words;
+  }
+
+  /** Hold these cells fast, as far as one sees. */
+  lock(cells) {
+    this.locked = cells;
+    this.cells.forEach((element, n) => element.classList.toggle("locked", cells.has(n)));
   }
 
   /** The view of the row's lattice, or null where the trace has none. */
@@ -107,7 +181,7 @@ class Pane {
   layText() {
     const end = this.frames[this.last].cells;
     const width = Math.max(...this.frames.map(({ cells }) => inUse(cells, end)));
-    const given = leading(end, (cell) => cell.origin === "given");
+    const given = this.begin;
     this.hidden = !this.expanded && given > 16 ? given - 8 : 0;
     this.cells = Array.from({ length: width }, (_, n) => {
       const cell = make("span", "cell");
@@ -161,7 +235,8 @@ class Pane {
     this.veil = make("i", "veil");
     this.strip.replaceChildren(...bars, this.veil);
     this.longest = longest;
-    if (this.at[this.last] < 0.8 * longest) this.strip.append(this.ending());
+    const room = (1 - this.at[this.last] / longest) * (this.strip.clientWidth || 400);
+    if (this.last > 0 && room > ENDING) this.strip.append(this.ending());
   }
 
   /** A word in the strip where a shorter run ends. */
@@ -192,8 +267,11 @@ class Pane {
       if (before && before.cell === cell && before.fresh === fresh) return;
       this.painted[n] = { cell, fresh };
       paintCell(element, cell, cell && cell.origin !== "open" ? this.piece(cell.token) : DOT, fresh);
+      element.classList.toggle("held", n >= this.begin && cell?.origin === "given");
+      element.classList.toggle("locked", this.locked.has(n));
     });
     this.paintTree(number);
+    this.paintGraph();
     this.element.classList.toggle("finished", number === this.last);
     this.element.classList.toggle("begun", number > 0);
   }
@@ -241,18 +319,35 @@ class Pane {
     return { ...draft, root: before.cells[before.frontier - 1].token, own };
   }
 
+  /** What is told of an element that was pointed at: a cell, a site or a chip. */
+  told(element) {
+    const { site, chip, cell } = element.dataset;
+    if (site !== undefined) return this.lattice.about(Number(site));
+    return chip === undefined ? this.about(Number(cell)) : this.graph.about(Number(chip));
+  }
+
   /** What is known of a cell as it is shown now: lines of text, the first one the token. */
   about(n) {
     const cell = this.frames[Math.max(0, this.number)].cells[n];
     if (!cell || cell.origin === "pad") return null;
     const lines = [SAID[cell.origin]];
+    if (cell.mark) lines.push(BEFELL[cell.mark]);
     if (cell.step >= 0 && cell.origin !== "open") {
       const sum = this.sums[cell.step + 1];
       if (cell.logprob !== null) lines.push(`probability ${percent(Math.exp(cell.logprob))}`);
       lines.push(`written by call ${sum.calls}, at ${sum.seconds.toFixed(3)} s`);
     }
     const token = cell.origin === "open" ? "" : this.piece(cell.token);
-    return { origin: cell.origin, token, id: `token ${cell.token}`, lines };
+    return { origin: cell.origin, token, id: `token ${cell.token}`, lines, choices: this.choices(cell) };
+  }
+
+  /** What the cell might have held, the likeliest first; undefined where it is not told. */
+  choices(cell) {
+    return cell.others?.map(([token, logprob]) => ({
+      words: spelled(this.piece(token)),
+      p: Math.exp(logprob),
+      chosen: token === cell.token,
+    }));
   }
 }
 
@@ -267,7 +362,7 @@ function percent(p) {
 
 /** One cell: its class says its origin, and a line end is seen before it is obeyed. */
 function paintCell(element, cell, piece, fresh) {
-  element.className = cell ? `cell ${cell.origin}${fresh ? " fresh" : ""}` : "cell pad";
+  element.className = cell ? `cell ${cell.origin} ${cell.mark}${fresh ? " fresh" : ""}` : "cell pad";
   element.replaceChildren();
   if (!cell || cell.origin === "pad") return;
   piece.replaceAll("\r\n", "\n").split("\n").forEach((line, n) => {

@@ -5,7 +5,10 @@
 
    The clock counts recorded seconds, or steps. A pane shows the last frame that the clock passed.
    Keys: space plays and pauses, arrows step, Home and End jump; inside a text, arrows move from
-   cell to cell. `player.changed` is called when other runs or another moment are shown. */
+   cell to cell. `player.changed` is called when other runs or another moment are shown,
+   `player.opened(run)` when a run gets a pane, `player.pressed(pane, cell)` for a cell that was
+   pressed. A run may be in the making: `player.grow()` after its trace has got more steps; a
+   `notice` of a run ({kind, words}) stands in its pane. */
 
 const MOST_PANES = 4;
 const SHORT_PROMPT = 240; // characters that are shown without being asked for
@@ -19,6 +22,7 @@ class Player {
     this.groups = groups;
     this.part = (name) => element.querySelector(`[data-part="${name}"]`);
     this.unit = "seconds";
+    this.below = "drafts"; // what stands below each text
     this.at = 0;
     this.speed = 1;
     this.hasSpeed = false; // whether someone chose it
@@ -27,6 +31,8 @@ class Player {
     this.shown = []; // runs, a pane each
     this.panes = [];
     this.changed = () => {};
+    this.opened = () => {};
+    this.pressed = () => {};
     this.card = new Card(element, () => this.panes);
     layControls(this);
     layKeys(this);
@@ -35,6 +41,12 @@ class Player {
 
   get runs() {
     return this.groups[this.prompt].runs;
+  }
+
+  /** A group more, which comes first; those of long ago go. */
+  addGroup(group, most = 8) {
+    this.groups = [group, ...this.groups].slice(0, most);
+    layPrompts(this);
   }
 
   /** Show these decoders (names, or places in the group) on a prompt, from the clock's end. */
@@ -59,7 +71,7 @@ class Player {
   /** What is over in a blink is played slower, until someone chooses a speed. */
   paceOut() {
     if (this.hasSpeed) return;
-    const longest = Math.max(0, ...this.panes.map((pane) => pane.sums[pane.last].seconds));
+    const longest = this.unit === "seconds" ? this.end : this.end / STEPS_PER_SECOND;
     const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? SPEEDS[0];
     this.speed = longest ? slow : 1;
     this.part("speed").value = `${this.speed}`;
@@ -67,6 +79,7 @@ class Player {
 
   /** One pane per shown run, on a clock as long as the longest. */
   layPanes() {
+    this.card.hide();
     this.panes = this.shown.map((run) => new Pane(run));
     this.panes.forEach((pane, place) => pane.head.append(...this.paneHead(pane, place)));
     const add = this.part("add");
@@ -76,8 +89,19 @@ class Player {
     this.panes.forEach((pane) => layStrip(pane, (share) => this.seek(share * this.end)));
     this.setClock(this.unit);
     this.panes.forEach((pane) => pane.settle());
+    this.shown.forEach((run) => this.opened(run));
+    this.showBelow(this.below);
     const tallest = Math.max(...this.panes.map((pane) => pane.branches));
     this.part("panes").style.setProperty("--branches", `${Math.min(MOST_BRANCHES, tallest)}`);
+  }
+
+  /** Below each text its "drafts" (or lattice), or its dependency "graph". */
+  showBelow(below) {
+    this.below = below;
+    this.panes.forEach((pane) => pane.showBelow(below));
+    for (const button of this.part("below").children) {
+      button.setAttribute("aria-pressed", `${button.value === below}`);
+    }
   }
 
   paneHead(pane, place) {
@@ -85,7 +109,8 @@ class Player {
     select.setAttribute("aria-label", `Decoder ${place + 1}`);
     this.runs.forEach((run, n) => select.append(new Option(run.decoder, n, false, run === pane.run)));
     select.addEventListener("change", () => this.replace(place, [this.runs[select.value]]));
-    const parts = [select, sameText(pane.run.figures.same_text)];
+    pane.sameSign = sameText(pane.run.figures.same_text);
+    const parts = [select, pane.status, pane.sameSign];
     if (this.shown.length > 1) {
       const close = make("button", "close", "×");
       close.type = "button";
@@ -110,16 +135,50 @@ class Player {
     this.replace(this.shown.length, [next]);
   }
 
+  /** Lay the panes anew: a run has got a trace of its own. */
+  relay() {
+    const { at } = this, follows = at >= this.end;
+    this.layPanes();
+    this.seek(follows ? this.end : at);
+  }
+
+  /** Take up what the runs have got since; who looks at the end goes on looking at it. */
+  grow() {
+    const { at } = this, follows = at >= this.end;
+    for (const pane of this.panes) {
+      if (pane.run.trace === pane.trace) pane.grow();
+    }
+    this.measure();
+    this.seek(follows ? this.end : at);
+  }
+
+  /** What was found out of a run, in its pane's head. */
+  tell(run) {
+    for (const pane of this.panes.filter((one) => one.run === run)) {
+      const sign = sameText(run.figures.same_text);
+      pane.sameSign.replaceWith(sign);
+      pane.sameSign = sign;
+      pane.tell();
+    }
+  }
+
   /** Count "seconds" or "calls"; the clock stays at the same share of its length. */
   setClock(unit) {
     const share = this.end ? this.at / this.end : 1;
     this.unit = unit;
+    this.measure();
+    this.part("clock").value = unit;
+    this.paceOut();
+    this.seek(share * this.end);
+  }
+
+  /** The clock's length and stops. */
+  measure() {
+    const { unit } = this;
     this.stops = [...new Set(this.panes.flatMap((pane) => pane.times(unit)))].sort((a, b) => a - b);
     this.end = this.stops.at(-1) || 0;
     this.panes.forEach((pane) => pane.scale(this.end || 1, unit));
     this.part("line").max = this.end;
-    this.part("clock").value = unit;
-    this.seek(share * this.end);
   }
 
   seek(at) {

@@ -3,8 +3,10 @@
      const trace = readTrace(lines, pieces)      lines: the parsed JSON lines of a trace
      const frames = story(trace, row)            frames of one row, before and after each step
 
-   A frame is {cells, draft, frontier}. A cell is {token, status, logprob, origin, step}; cells that
-   did not change are the same object in the next frame, so a view can tell what to redraw. */
+   A frame is {cells, draft, frontier}. A cell is {token, status, logprob, origin, step, mark}, and
+   has `others` where its alternatives are told; cells that did not change are the same object in
+   the next frame, so a view can tell what to redraw. A trace that is still being written grows:
+   push the step to trace.steps, then frames.push(nextFrame(trace, row, frames)). */
 
 const PAD = 0, OPEN = 1, DRAFT = 2, DONE = 3;
 const ORIGIN = ["pad", "open", "tentative", "own", "given"]; // by status
@@ -28,15 +30,20 @@ function story(trace, row = 0) {
   const { tokens, status, logprobs } = trace.start;
   const cells = tokens[row].map((token, n) => makeCell(token, status[row][n], logprobs[row][n], -1));
   const frames = [{ cells, draft: null, frontier: frontier(cells) }];
-  const prompts = tokens.map((line, b) => line.slice(0, leading(status[b], (s) => s >= DONE)));
-  trace.steps.forEach((step, number) => {
-    frames.push(frameAfter(frames[number], step, number, row, prompts));
-  });
+  while (frames.length <= trace.steps.length) frames.push(nextFrame(trace, row, frames));
   return frames;
 }
 
-function makeCell(token, status, logprob, step) {
-  return { token, status, logprob, origin: ORIGIN[status], step };
+/** The frame after the last of `frames`. */
+function nextFrame(trace, row, frames) {
+  const { tokens, status } = trace.start;
+  const prompts = tokens.map((line, b) => line.slice(0, leading(status[b], (s) => s >= DONE)));
+  const number = frames.length - 1;
+  return frameAfter(frames[number], trace.steps[number], number, row, prompts);
+}
+
+function makeCell(token, status, logprob, step, mark = "") {
+  return { token, status, logprob, origin: ORIGIN[status], step, mark };
 }
 
 function leading(items, holds) {
@@ -49,12 +56,13 @@ function frontier(cells) {
 }
 
 function frameAfter(before, step, number, row, prompts) {
-  let cells = before.cells.slice();
-  if (step.origin) {
-    cells = step.origin[row].map((n) => (n >= 0 ? cells[n] : makeCell(0, PAD, 0, number)));
-  }
+  let cells = before.cells.map((cell) => (cell.mark === "moved" ? { ...cell, mark: "" } : cell));
+  if (step.origin) cells = rearranged(cells, step.origin[row], number);
   for (const [b, n, token, status, logprob] of step.changes) {
-    if (b === row) cells[n] = makeCell(token, status, logprob, number);
+    if (b === row) cells[n] = makeCell(token, status, logprob, number, markOf(cells[n], token, status));
+  }
+  for (const [b, n, others] of step.alternatives || []) {
+    if (b === row && cells[n]) cells[n] = { ...cells[n], others };
   }
   const draft = step.origin ? null : checkedDraft(before, step, row, prompts);
   const end = frontier(cells);
@@ -62,10 +70,54 @@ function frameAfter(before, step, number, row, prompts) {
     const written = cells.slice(before.frontier, end).map((cell) => cell.token);
     draft.accepted = walk(draft, written);
     for (let n = before.frontier; n < before.frontier + draft.accepted.length; n++) {
-      cells[n] = { ...cells[n], origin: "drafted" };
+      if (cells[n].origin !== "given") cells[n] = { ...cells[n], origin: "drafted" };
+    }
+    const own = before.frontier + draft.accepted.length;
+    const tip = draft.accepted.length ? draft.accepted.at(-1) : -1;
+    const guessed = written.length > draft.accepted.length && draft.parents.includes(tip);
+    if (guessed && cells[own].origin !== "given") {
+      cells[own] = { ...cells[own], mark: "corrected" }; // a guess hung here, and was refused
     }
   }
   return { cells, draft, frontier: end };
+}
+
+/** The cells where `origin` puts them; those that it puts past others are marked. */
+function rearranged(cells, origin, number) {
+  const stay = inOrder(origin);
+  return origin.map((from, n) => {
+    if (from < 0) return makeCell(0, PAD, 0, number, "inserted");
+    return stay.has(n) ? cells[from] : { ...cells[from], mark: "moved" };
+  });
+}
+
+/** The most places that keep the order in which their cells stood (the first, of several). */
+function inOrder(origin) {
+  const length = new Map(), above = new Map();
+  let best = -1;
+  origin.forEach((from, n) => {
+    if (from < 0) return;
+    let tip = -1;
+    for (const m of length.keys()) {
+      if (origin[m] <= from && (tip < 0 || length.get(m) > length.get(tip))) tip = m;
+    }
+    above.set(n, tip);
+    length.set(n, 1 + (length.get(tip) || 0));
+    if (best < 0 || length.get(n) > length.get(best)) best = n;
+  });
+  const kept = new Set();
+  for (let n = best; n >= 0; n = above.get(n)) kept.add(n);
+  return kept;
+}
+
+/** What a change makes of a cell. */
+function markOf(old, token, status) {
+  if (status < DRAFT) {
+    if (status === OPEN && old.status >= DRAFT) return "reopened";
+    return status === OPEN && old.mark === "inserted" ? "inserted" : "";
+  }
+  if ((old.status >= DRAFT && old.token !== token) || old.mark === "reopened") return "corrected";
+  return old.mark;
 }
 
 /** The draft that the step's last call of the target checked in this row, or null. */

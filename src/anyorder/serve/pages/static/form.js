@@ -1,0 +1,147 @@
+/* The form: what to write, and with which decoders. It sets text by textContent alone.
+
+     const form = new Form(about, () => ...)      about: of page/about.json; called when one presses Write
+     form.wish()                                  {prompt, segments, decoders, options}, or throws a sentence */
+
+const FEWEST = 2;
+const FIRST_CHOICE = ["left-to-right", "auto", "prompt-copy", "token-recycling"];
+const MANY = 90; // characters of an example's name
+
+const byId = (id) => document.getElementById(id);
+
+class Form {
+  constructor(about, go) {
+    this.about = about;
+    this.mode = "go-on";
+    this.layDecoders();
+    this.layExamples();
+    byId("chat").value = about.chat ? "chat" : "text";
+    byId("chat").parentElement.hidden = !about.chat;
+    byId("model").textContent = about.model ? `The model is ${about.model}.` : "";
+    byId("max-tokens").max = about.most_tokens;
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      go();
+    });
+    byId("form").addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) go();
+    });
+    document.querySelector(".modes").addEventListener("click", ({ target }) => target.value && this.setMode(target.value));
+    byId("holes").addEventListener("input", () => this.preview());
+    byId("hole-size").addEventListener("input", () => this.preview());
+    byId("hole").addEventListener("click", () => this.putHole());
+    byId("go").disabled = false;
+  }
+
+  layDecoders() {
+    const place = ({ name }) => (FIRST_CHOICE.includes(name) ? FIRST_CHOICE.indexOf(name) : FIRST_CHOICE.length);
+    const fitting = this.about.decoders.filter((one) => !one.lacks).sort((a, b) => place(a) - place(b));
+    const names = fitting.map((one) => one.name);
+    const first = FIRST_CHOICE.filter((name) => names.includes(name)).slice(0, 3);
+    const chosen = new Set(first.length >= FEWEST ? first : names.slice(0, FEWEST));
+    const pills = fitting.map((one) => {
+      const box = make("input");
+      box.type = "checkbox";
+      box.value = one.name;
+      box.checked = chosen.has(one.name);
+      const pill = make("label", "pill", box, make("span", "", one.name));
+      if (one.exact) pill.append(make("span", "exact", "="));
+      pill.title = `${one.does}${one.exact ? " Exact: it writes the left-to-right text." : ""}`;
+      return pill;
+    });
+    byId("decoders").replaceChildren(...pills);
+    byId("decoders").addEventListener("change", () => this.count());
+    const unfit = this.about.decoders.filter((one) => one.lacks);
+    byId("unfit").hidden = !unfit.length;
+    byId("unfit").querySelector("summary").textContent = unfit.length === 1 ? "1 other does not fit this model" : `${unfit.length} others do not fit this model`;
+    const lines = unfit.map((one) => make("li", "", make("b", "", one.name), ` ${one.lacks}`));
+    byId("unfit").querySelector("ul").replaceChildren(...lines);
+    this.count();
+  }
+
+  get chosen() {
+    return [...byId("decoders").querySelectorAll("input:checked")].map((box) => box.value);
+  }
+
+  /** At most four; what the last one that was pressed does, in words. */
+  count() {
+    const { chosen } = this;
+    for (const box of byId("decoders").querySelectorAll("input")) {
+      box.disabled = !box.checked && chosen.length >= MOST_PANES;
+    }
+    const signs = "“=” marks those that write exactly the left-to-right text.";
+    byId("decoder-hint").textContent = chosen.length < FEWEST ? `Choose ${FEWEST - chosen.length} more. ${signs}` : signs;
+  }
+
+  layExamples() {
+    const buttons = this.about.examples.map(({ name, prompt }) => {
+      const button = make("button", "", name);
+      button.type = "button";
+      button.title = prompt.slice(0, MANY);
+      button.addEventListener("click", () => {
+        byId("prompt").value = prompt;
+        byId("prompt").focus();
+      });
+      return button;
+    });
+    byId("examples").replaceChildren(...(buttons.length ? [make("span", "", "examples"), ...buttons] : []));
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    for (const button of document.querySelector(".modes").children) {
+      button.setAttribute("aria-pressed", `${button.value === mode}`);
+    }
+    byId("fill").hidden = mode !== "fill";
+    byId("examples").hidden = mode === "fill";
+    byId("max-tokens").parentElement.hidden = mode === "fill";
+    byId("prompt-name").textContent = mode === "fill" ? "What is asked" : "Prompt";
+    if (mode === "fill" && !byId("holes").value) {
+      byId("prompt").value ||= "Write two sentences about the sea.";
+      byId("holes").value = "The sea is ___ and the waves ___. At night ___ the moon.";
+    }
+    this.preview();
+  }
+
+  /** ___ at the cursor, or in place of what is selected. */
+  putHole() {
+    const field = byId("holes");
+    field.setRangeText("___", field.selectionStart, field.selectionEnd, "end");
+    field.focus();
+    this.preview();
+  }
+
+  segments() {
+    return segmentsOf(byId("holes").value, Number(byId("hole-size").value) || 1);
+  }
+
+  /** What is held, and what is open. */
+  preview() {
+    const parts = this.segments().map(({ text, hole }) =>
+      hole ? make("span", "hole", "·".repeat(Math.min(hole, 24))) : make("span", "cell given held", text)
+    );
+    byId("preview").replaceChildren(...parts);
+  }
+
+  wish() {
+    const fill = this.mode === "fill";
+    const [prompt, decoders] = [byId("prompt").value, this.chosen];
+    const options = {
+      chat: byId("chat").value === "chat",
+      tokens: this.number("max-tokens", "tokens"),
+      temperature: this.number("temperature", "the temperature"),
+      seed: this.number("seed", "the seed"),
+    };
+    const segments = fill ? this.segments() : null;
+    if (!prompt.trim() && (options.chat || !segments || !leadOf(segments)[0])) throw new Error("Write a prompt first, or take an example.");
+    if (fill && !segments.some((one) => one.hole)) throw new Error("Put a hole into the text first: ___");
+    if (decoders.length < FEWEST) throw new Error("Choose two decoders, or more, to see them side by side.");
+    return { prompt, segments, decoders, options };
+  }
+
+  number(id, name) {
+    const field = byId(id);
+    if (!field.value || !field.checkValidity()) throw new Error(`For ${name}: a number from ${field.min} to ${field.max}.`);
+    return Number(field.value);
+  }
+}

@@ -1,0 +1,64 @@
+/* A text with holes, and what a request makes of it. Knows no page.
+
+     segmentsOf("A ___ cat", 6)      [{text: "A "}, {hole: 6}, {text: " cat"}]
+     around(cells, begin, locked)    the same of a written text of which some cells are held fast */
+
+const HOLE = /_{3,}(?::(\d+))?/; // ___ or, with its own number of tokens, ___:12
+
+function segmentsOf(text, size) {
+  const found = [];
+  let rest = text;
+  for (let hole = HOLE.exec(rest); hole; hole = HOLE.exec(rest)) {
+    if (hole.index) found.push({ text: rest.slice(0, hole.index) });
+    found.push({ hole: Math.max(1, Number(hole[1] || size)) });
+    rest = rest.slice(hole.index + hole[0].length);
+  }
+  if (rest) found.push({ text: rest });
+  return found;
+}
+
+/** What stands before the first hole, which a causal model reads like its prompt; and the rest. */
+function leadOf(segments) {
+  const leads = segments.length > 0 && segments[0].text !== undefined;
+  return leads ? [segments[0].text, segments.slice(1)] : ["", segments];
+}
+
+/** The cells from `begin` on: those that are locked (or were held before) as texts, others as holes. */
+function around(cells, begin, locked, piece) {
+  const found = [];
+  for (let n = begin; n < cells.length; n++) {
+    const held = locked.has(n) || cells[n].origin === "given";
+    const last = found.at(-1);
+    if (held && last?.text !== undefined) last.text += piece(cells[n].token);
+    else if (held) found.push({ text: piece(cells[n].token) });
+    else if (last?.hole) last.hole += 1;
+    else found.push({ hole: 1 });
+  }
+  return found;
+}
+
+/** The body of a request. */
+function bodyOf({ decoder, model, prompt, segments, options }) {
+  const { chat, tokens, temperature, seed } = options;
+  const holes = segments && segments.some((one) => one.hole);
+  const body = { decoder, temperature, seed, stream: true, trace: true };
+  if (model) body.model = model;
+  let asked = prompt;
+  if (holes) {
+    const [lead, rest] = leadOf(segments);
+    const begins = !chat && lead; // a text goes on from its beginning
+    asked = begins ? prompt + lead : prompt;
+    body.infill = begins ? rest : segments;
+  }
+  body.max_tokens = holes ? roomFor(body.infill) : tokens;
+  if (!chat) return { url: "v1/completions", body: { ...body, prompt: asked, logprobs: 5 } };
+  const messages = [{ role: "user", content: asked }];
+  return { url: "v1/chat/completions", body: { ...body, messages, logprobs: true, top_logprobs: 5 } };
+}
+
+/** No text has more tokens than bytes. */
+function roomFor(segments) {
+  const bytes = new TextEncoder();
+  const sizes = segments.map(({ text, hole }) => hole || bytes.encode(text).length);
+  return Math.min(1024, sizes.reduce((sum, size) => sum + size, 0));
+}
