@@ -76,7 +76,8 @@ def new_links(before: Translator, paradigm: Paradigm) -> Translator:
 def all_learnt(before: Translator, paradigm: Paradigm) -> Translator:
     """A guided model with the weights of a masked language model, which are trained, too."""
     found = _drawn(before, paradigm)
-    assert isinstance(found.net, SemanticGuided) and isinstance(before.net, MaskedLM)
+    assert isinstance(found.net, SemanticGuided)
+    assert isinstance(before.net, MaskedLM)
     found.net.adopt(before.net)
     return found  # whoever begins with it has weights of the same kind, and none is frozen
 
