@@ -109,7 +109,7 @@ def test_a_decoder_that_does_not_fit_is_named_and_the_others_run(
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert list(figures["left_out"]) == ["mine"]
     assert [row["decoder"] for row in figures["rows"]] == ["left-to-right", "jacobi"]
-    assert "Mine needs a Denoiser" in sentence(invoke(*asked))
+    assert "needs a Denoiser" in sentence(invoke(*asked))
 
 
 def test_ctrl_c_keeps_what_was_measured(

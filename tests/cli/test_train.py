@@ -1,6 +1,7 @@
 """`anyorder train` and `anyorder distill`, as a user with pairs of her own meets them."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) ->
     wrote = invoke("generate", "3 and 9", "--model", "pairs-ctc")
     assert wrote.code == 0, wrote.err
     wrong = invoke("generate", "3 and 9", "--model", "pairs-ctc", "--decoder", "beam")
-    assert "Beam needs a CausalLM" in sentence(wrong)
+    assert "beam needs a CausalLM" in sentence(wrong)
 
 
 def test_a_backward_teacher_writes_sources(invoke: Invoke, pairs: str) -> None:
@@ -282,3 +283,78 @@ def test_a_model_of_another_task_is_told(invoke: Invoke, pairs: str, parallel: s
     assert f"{parallel} was trained on {pairs}, and this is others.tsv" in told.err
     teach = invoke("distill", parallel, pairs, "--reverse", "--decoder", "ctc-greedy")
     assert f"{parallel} was trained on {pairs}, and this is {pairs} reversed" in teach.err
+
+
+def test_a_short_training_has_a_short_rise_and_says_so(invoke: Invoke, pairs: str) -> None:
+    few = ["--steps", "6", "--cells", "200", "--paradigm", "ctc"]
+    done = invoke("train", pairs, *few)
+    assert done.code == 0, done.err
+    assert "rises for 3 steps, not for 400: the training has no more than 6" in done.err
+    recipe = json.loads(Path("pairs-ctc/training/job.json").read_text())[3]
+    assert "warmup=3)" in recipe
+    told = invoke("train", pairs, *few, "--warmup", "3", "--out", "pairs-ctc")
+    assert told.code == 0, "the same recipe"
+    assert "rises" not in told.err
+
+
+def test_progress_is_told_where_there_is_no_terminal(
+    invoke: Invoke, pairs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = invoke("train", pairs, "--paradigm", "ctc", "--out", "first", *TINY)
+    assert "of 6" not in done.err, "a second is no time to wait"
+    monkeypatch.setattr("anyorder.cli.screen.EVERY", 0.01)
+    done = invoke("train", pairs, "--paradigm", "ctc", *TINY)
+    assert re.search(r"^\d of 6 · loss \d+\.\d+, [\d,]+ tokens/s", done.err, re.MULTILINE)
+
+
+def test_a_teacher_that_writes_nothing_is_told_what_to_do(
+    invoke: Invoke, pairs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke("train", pairs, "--paradigm", "ctc", *TINY).code == 0
+    nothing = lambda *args, **_: [""] * len(args[1])  # noqa: E731
+    monkeypatch.setattr("anyorder.train.distill.translate", nothing)
+    told = invoke("distill", "pairs-ctc", pairs, "--decoder", "ctc-greedy", "--out", "d.jsonl")
+    assert told.code == 0
+    assert "d.jsonl: 0 pairs written" in told.err
+    assert "Train it for longer" in told.err
+    assert "--train-on" not in told.err
+
+
+def test_long_lines_are_told_before_and_when_they_are_tested(
+    invoke: Invoke, pairs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path(pairs).open("a", encoding="utf-8") as file:
+        file.writelines(f"{n} and {'9 ' * 5000}\t{n}\n" for n in range(200, 240))
+    done = invoke("train", pairs, "--paradigm", "ctc", *TINY)
+    assert done.code == 0, done.err
+    told = done.err.splitlines()
+    assert told[0].startswith("40 pairs have a text of more than 4000 characters (the first: pairs")
+    assert any("36 of 107 pairs are left out: a side is empty" in line for line in told)
+    assert any("pairs-ctc can't read 4 of 7 test sources" in line for line in told), told
+    few = ["-m", "pairs-ctc", "--repeats", "1", "--decoder", "ctc-greedy"]
+    assert "can't read 4 of 7 test sources" in invoke("compare", "--task", pairs, *few).err
+
+
+def test_a_folder_of_traces_holds_those_of_the_last_comparison(
+    invoke: Invoke, pairs: str, parallel: str
+) -> None:
+    few = ["--task", pairs, "--model", parallel, "--pairs", "2", "--repeats", "1"]
+    assert invoke("compare", *few).code == 0
+    Path("traces/mine.jsonl").write_text("", encoding="utf-8")
+    before = {path.name for path in Path("traces").glob("*.jsonl")}
+    assert invoke("compare", *few, "--decoder", "ctc-greedy").code == 0
+    after = {path.name for path in Path("traces").glob("*.jsonl")}
+    assert after == {"mine.jsonl"} | {name for name in before if "greedy" in name}
+    assert len(after) < len(before)
+
+
+def test_no_error_names_a_class_that_a_user_never_met(invoke: Invoke, parallel: str) -> None:
+    ask = ["generate", "3 and 9", "--model", parallel]
+    for more, words in (
+        (["--decoder", "beam"], "beam needs a CausalLM, and this model is none"),
+        (["--temperature", "1"], "ctc-greedy finds the best text and draws none"),
+        (["--decoder", "mask-predict:iterations=0"], "1 iteration and 1 length or more"),
+    ):
+        told = sentence(invoke(*ask, *more))
+        assert words in told
+        assert not re.search(r"[A-Z][a-z]+[A-Z(]", told.replace("CausalLM", "")), told

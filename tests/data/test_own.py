@@ -1,6 +1,7 @@
 """One's own pairs are read as they are; what can't be is named with its file and line."""
 
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -188,3 +189,22 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="is no file, and no data set that can be read"):
         OwnPairs(str(tmp_path / "empty")).splits()
+
+
+def test_very_long_texts_are_counted_and_the_first_is_named(tmp_path):
+    place = written(tmp_path / "p.tsv", "a\tb\n" + "x " * 5000 + "\ty\nc\t" + "d" * 4001 + "\n")
+    (remark,) = OwnPairs(place).remarks
+    assert remark.startswith("2 pairs have a text of more than 4000 characters")
+    assert "p.tsv, line 2" in remark
+    assert "counts as not translated" in remark
+    assert len(OwnPairs(place).all()) == 3
+    assert OwnPairs(written(tmp_path / "q.tsv", "a\t" + "d" * 4000 + "\n")).remarks == ()
+
+
+def test_a_pair_keeps_its_part_when_the_file_is_shuffled_or_grows(tmp_path):
+    lines = [f"word {i}\tWort {i}\n" for i in range(400)]
+    before = OwnPairs(written(tmp_path / "p.tsv", "".join(lines[:300]))).splits()
+    random.Random(0).shuffle(lines)
+    after = OwnPairs(written(tmp_path / "q.tsv", "".join(lines))).splits()
+    for name in ("train", "valid", "test"):
+        assert set(getattr(before, name)) < set(getattr(after, name))

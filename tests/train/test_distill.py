@@ -1,6 +1,7 @@
 """Distillation: whole lines, in order, gone on with after a kill; and training on them."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_pairs_that_no_model_reads_are_left_out_and_told(own: OwnPairs) -> None:
     pairs = [Example("3 and 9", ("9 und 3",), "0"), Example("ab " * 5000, ("x",), "1")]
     rows = rows_of(pairs, *units, longest=1024, on_remark=told.append)
     assert len(rows.sources) == 1
-    assert told == ["1 of 2 pairs are left out: a side is empty, or longer than 1024 tokens"]
+    assert told == ["1 of 2 pairs is left out: a side is empty, or longer than 1024 tokens"]
 
 
 def test_a_source_that_is_too_long_has_no_target(teacher: Translator) -> None:
@@ -212,3 +213,27 @@ def test_a_backward_teacher_writes_sources_for_real_targets(own: OwnPairs, tmp_p
     kept = [json.loads(line) for line in (tmp_path / "n.jsonl").read_text().splitlines()]
     assert {line["source"] for line in kept} == {""}
     assert not never_learnt(own) & {example.source for example in own.splits().train}
+
+
+@pytest.mark.parametrize("name", ["source.json", "target.json", "model.safetensors"])
+def test_a_folder_that_lacks_a_file_says_which(
+    teacher: Translator, own: OwnPairs, tmp_path: Path, name: str
+) -> None:
+    teacher.save(tmp_path / "m")
+    (tmp_path / "m" / name).unlink()
+    with pytest.raises(ValueError, match=rf"m lacks {name}: a model is all of config\.json, "):
+        opened(tmp_path / "m")
+    with pytest.raises(ValueError, match=f"m lacks {name}"):
+        fit(own, small("ctc"), RECIPE, tmp_path / "next", begin_from=tmp_path / "m")
+    assert not (tmp_path / "next").exists()
+
+
+def test_what_is_written_may_be_read_by_whom_the_umask_lets(own: OwnPairs, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        fit(own, small("ctc"), replace(RECIPE, steps=4), tmp_path / "m")
+    finally:
+        os.umask(before)
+    written = list((tmp_path / "m").rglob("*.safetensors"))
+    assert len(written) == 3, "the model, a snapshot and the state"
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o640}

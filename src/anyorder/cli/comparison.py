@@ -7,10 +7,11 @@ be written does not cost the others.
 import json as jsons
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from rich.table import Table
@@ -25,6 +26,8 @@ from anyorder.trace import Trace
 
 if TYPE_CHECKING:
     from anyorder.cli.compare import Job
+
+LISTED: Final = ".compare"  # in the folder of traces: which of them a comparison wrote
 
 
 def write(
@@ -55,8 +58,11 @@ def write_page(text: str, path: Path) -> list[str]:
 
 
 def write_traces(named: Iterable[tuple[str, Trace]], folder: Path) -> list[str]:
-    """Write each trace into a file of that name, and say so; a sentence for each that was not."""
-    problems = attempt(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+    """Write each trace into a file of that name, and say so; a sentence for each that was not.
+
+    What an earlier comparison left there goes: its names stand in `LISTED`. Other files stay.
+    """
+    problems = attempt(folder, lambda: _emptied(folder))
     if problems:
         return problems
     taken: set[str] = set()
@@ -64,9 +70,22 @@ def write_traces(named: Iterable[tuple[str, Trace]], folder: Path) -> list[str]:
     for name, trace in named:
         path = folder / f"{file_name(name, taken)}.jsonl"
         problems += attempt(path, partial(trace.save, path))
+        with suppress(OSError), (folder / LISTED).open("a", encoding="utf-8") as listed:
+            listed.write(f"{path.name}\n")
     if not problems:
         remark(f"{folder}: a trace of every text, to watch with `anyorder replay {path}`")
     return problems
+
+
+def _emptied(folder: Path) -> None:
+    """The folder, without the traces of an earlier comparison."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = folder / LISTED
+    if listed.is_file():
+        for name in listed.read_text(encoding="utf-8").splitlines():
+            if name == Path(name).name and name.endswith(".jsonl"):  # nothing that lies elsewhere
+                (folder / name).unlink(missing_ok=True)
+        listed.unlink()
 
 
 def attempt(path: Path, act: Callable[[], object]) -> list[str]:

@@ -1,11 +1,14 @@
 """`anyorder distill`: what a teacher makes of the training sources, for pupils to learn."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anyorder.cli.screen import progress, remark, waiting
+
+if TYPE_CHECKING:
+    from anyorder.train.distill import Distilled
 
 Teacher = Annotated[Path, typer.Argument(help="The folder of a trained model.")]
 TaskName = Annotated[str, typer.Argument(help="The task, or file, that it was trained on.")]
@@ -63,7 +66,16 @@ def distill(
             never=never_learnt(own) if reverse else (),
             on_progress=lambda done, _: bar.update(line, completed=done),
         )
-    remark(
-        f"{out}: {found.pairs} pairs written, {found.empty} left empty; "
-        f"`anyorder train {task} --train-on {out}` learns from the former"
+    remark(_told(found, teacher, task, out))
+
+
+def _told(found: "Distilled", teacher: Path, task: str, out: Path) -> str:
+    """What the file holds, and what to do with it; or with a teacher that has nothing to teach."""
+    words = f"{out}: {found.pairs} pairs written, {found.empty} left empty"
+    if found.pairs:
+        return f"{words}; `anyorder train {task} --train-on {out}` learns from the former"
+    return (
+        f"{words}, so there is nothing to learn from: the teacher's texts are empty, or do not "
+        "end. Train it for longer, into another folder, or look at what it writes: "
+        f'`anyorder generate "..." --model {teacher}`'
     )

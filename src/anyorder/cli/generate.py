@@ -192,7 +192,7 @@ def figures(out: "Output", *, sampled: bool) -> str:
     cost = out.cost
     words = [
         f"{cost.tokens_per_second:.1f} tokens/s",
-        f"{cost.calls} calls",
+        f"{cost.calls} call{'s' * (cost.calls != 1)}",
         f"{cost.tokens_per_call:.2f} tokens per call",
         f"{cost.tokens} tokens in {cost.seconds:.1f} s",
         f"ended by {out.finish}",

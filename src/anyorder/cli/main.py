@@ -30,6 +30,7 @@ from anyorder.cli import (
     train,
     verify,
 )
+from anyorder.cli.plain import plain
 from anyorder.cli.screen import remark
 
 FAILED: Final = 1
@@ -131,7 +132,7 @@ def sentence(error: Exception) -> str:
         said = "there is not enough memory: a smaller model, precision or context may fit"
     else:
         said = f"{type(error).__name__}: {error} (unexpected: --debug shows where it came from)"
-    return " ".join(said.split())
+    return plain(" ".join(said.split()))
 
 
 def _debugged(args: list[str]) -> list[str]:

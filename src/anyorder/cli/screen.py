@@ -1,15 +1,17 @@
 """What a person sees in a terminal beside the result: all of it on stderr, none of it in a log."""
 
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
 
 WIDE = 250  # columns of what no terminal shows: a row of a table is one line
+EVERY = 30.0  # seconds between lines of progress where there is no terminal
 
 
 def out() -> "Console":
@@ -45,7 +47,9 @@ def waiting(words: str) -> Iterator[None]:
 
 @contextmanager
 def progress() -> "Iterator[Progress]":
-    """A bar with the time that is left; it goes when the work is done."""
+    """A bar with the time that is left; it goes when the work is done. Where there is no terminal
+    (a log, say), a line now and then.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -65,7 +69,37 @@ def progress() -> "Iterator[Progress]":
         refresh_per_second=2,  # what is measured meanwhile has the processor
         disable=not console.is_terminal,
     ) as bar:
-        yield bar
+        with _told(bar) if bar.disable else nullcontext():
+            yield bar
+
+
+@contextmanager
+def _told(bar: "Progress") -> Iterator[None]:
+    """A line for each of its tasks, every now and then."""
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(EVERY):
+            for task in bar.tasks:
+                remark(_line(task))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
+def _line(task: "Task") -> str:
+    """How far it is, and how long it will take."""
+    words = [task.description]
+    if task.total is not None:
+        words = [f"{task.completed:,.0f} of {task.total:,.0f}", *words]
+    if task.time_remaining:
+        words += [f"about {task.time_remaining / 60:.0f} minutes left"]
+    return " · ".join(words)
 
 
 def complain(*sentences: str) -> None:

@@ -157,6 +157,8 @@ def _measure(
     examples = task.splits().test[: done.wishes.pairs]
     done.pairs, most = len(examples), done.wishes.max_new_tokens
     models = [model for model, _ in readers]
+    for model in models:
+        too_long(model, examples)
     done.precision = ", ".join(dict.fromkeys(model.precision for model in models))
     todo = [(i, name) for i, (_, decoders) in enumerate(readers) for name in decoders]
     notes: dict[tuple[int, str], str] = {}
@@ -182,6 +184,15 @@ def _measure(
     tell(description="the page", advance=1)
     for group in replayed(runners, middling(examples, models), done.wishes):
         done.groups.append(group)
+
+
+def too_long(model: Translator, examples: "Sequence[Example]") -> None:
+    """Say how many of the sources the model can't read: their texts are empty, and count so."""
+    if left := sum(not model.reads(example.source) for example in examples):
+        remark(
+            f"{model.name} can't read {left} of {len(examples)} test sources (it reads "
+            f"{model.longest} tokens at most): they count as not translated"
+        )
 
 
 def _time(

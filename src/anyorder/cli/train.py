@@ -25,7 +25,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="The folder for the mode
 Steps = Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")]
 Cells = Annotated[int, typer.Option(min=1, help="Cells of a batch, padding included.")]
 Rate = Annotated[float, typer.Option(min=0.0, help="The highest learning rate.")]
-Warmup = Annotated[int, typer.Option(min=1, help="Steps until then.")]
+Warmup = Annotated[
+    int, typer.Option(min=1, help="Steps until then; of a short training, half of its steps.")
+]
 Patience = Annotated[
     int | None, typer.Option(min=1, help="Checks without a better loss after which to end.")
 ]
@@ -101,7 +103,7 @@ def train(
     recipe = Recipe(
         steps=steps,
         cells=cells,
-        schedule=InverseRoot(peak=rate, warmup=warmup),
+        schedule=InverseRoot(peak=rate, warmup=_rise(warmup, steps)),
         patience=patience,
         seed=seed,
         precision=precision,
@@ -110,6 +112,17 @@ def train(
     where = folder or Path(f"{Path(task).stem}{'-reversed' * reverse}-{paradigm}")
     chosen_task = _task(task, train_on or [], own=own, reverse=reverse)
     _trained(chosen_task, chosen, recipe, where, begin_from, device)
+
+
+def _rise(warmup: int, steps: int) -> int:
+    """Steps for which the learning rate rises: half of a short training at the most."""
+    most = max(1, steps // 2)
+    if most < warmup:
+        remark(
+            f"the learning rate rises for {most} steps, not for {warmup}: the training has no more "
+            f"than {steps}"
+        )
+    return min(warmup, most)
 
 
 def _list() -> None:
@@ -163,6 +176,8 @@ def _trained(
     from anyorder.train.fit import fit
 
     where = found(device)
+    for sentence in remarks_of(task):
+        remark(sentence)
     with progress() as bar:
         line = bar.add_task("reading the pairs", total=recipe.steps)
 
@@ -180,8 +195,6 @@ def _trained(
             on_step=show,
             on_remark=remark,
         )
-    for sentence in remarks_of(task):
-        remark(sentence)
     if not translator.writes or isinstance(chosen.objective, Infilling):  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return
@@ -191,10 +204,12 @@ def _trained(
 
 def _scored(task: "Task", translator: "Translator") -> None:
     """Score what it makes of test pairs."""
+    from anyorder.cli.tasks import too_long
     from anyorder.measure.translation import translate
 
     with waiting("Testing ..."):
         test = task.splits().test[:1000]
+        too_long(translator, test)
         scores = task.scores(translate(translator, [each.source for each in test]), test)
     for name, value in scores.items():
         out().print(f"{name:24} {value:.4g}", markup=False)

@@ -26,6 +26,7 @@ from anyorder.units.text import TextUnits
 from anyorder.units.training import subwords
 
 SUFFIXES: Final = (".jsonl", ".tsv", ".parquet")
+LONG: Final = 4000  # characters that have, in most languages, more tokens than a network reads
 _HALF: Final = re.compile("[\ud800-\udfff]")  # JSON may hold one; no text can be written with it
 _EXTRA: Final = "install what reads them with: pip install 'anyorder[train]'"
 _VALID: Final = ("validation", "valid", "dev")  # what the held-out part of a data set is called
@@ -50,6 +51,11 @@ class Pair:
     group: str | None
 
     @property
+    def longest(self) -> int:
+        """Characters of its longest text."""
+        return max(map(len, (self.source, *self.targets)))
+
+    @property
     def is_empty(self) -> bool:
         """Whether the source, a target or all targets are missing."""
         return not all(text.strip() for text in (self.source, *self.targets)) or not self.targets
@@ -57,8 +63,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class OwnPairs:
-    """Pairs of a file or a data set. `valid` and `test` are shares of the groups; `vocabulary` is
-    the size of each side's subwords.
+    """Pairs of a file or a data set. `valid` and `test` are shares of the groups (see
+    `data.pairs.split`); `vocabulary` is the size of each side's subwords.
     """
 
     place: str
@@ -74,12 +80,24 @@ class OwnPairs:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """A sentence on what could not be used, if there was something."""
-        empty = [pair.where for pair in chain(*self._parts.values()) if pair.is_empty]
-        if not empty:
-            return ()
-        left = "1 pair has" if len(empty) == 1 else f"{len(empty)} pairs have"
-        return (f"{left} an empty source or target and can't be used (the first: {empty[0]})",)
+        """A sentence each on what can't be used: empty sides, and very long ones."""
+        every = [pair for part in self._parts.values() for pair in part]
+        empty = [pair.where for pair in every if pair.is_empty]
+        long = [pair.where for pair in every if pair.longest > LONG]
+        told: list[str] = []
+        if empty:
+            left = "1 pair has" if len(empty) == 1 else f"{len(empty)} pairs have"
+            told.append(
+                f"{left} an empty source or target and can't be used (the first: {empty[0]})"
+            )
+        if long:
+            left = "1 pair has" if len(long) == 1 else f"{len(long)} pairs have"
+            told.append(
+                f"{left} a text of more than {LONG} characters (the first: {long[0]}): what is "
+                "more than 1024 tokens long is not learnt, and in a test it counts as not "
+                "translated; cut such texts into sentences"
+            )
+        return tuple(told)
 
     def splits(self) -> Splits:
         """The pairs, shared out. Raises ValueError, with file and line, for what are none."""

@@ -24,6 +24,8 @@ from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from anyorder.folders import as_usual
+
 FORMAT: Final = "1"  # of the file
 State = tuple[int, ...]  # the nodes of the last 0, 1, 2, ... tokens
 
@@ -112,7 +114,8 @@ class NGramModel:
         }
         facts = {"ngrams": FORMAT, "vocab_size": str(self.vocab_size), "order": str(self.order)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(arrays, path, metadata=facts)
+        with as_usual(path):
+            save_file(arrays, path, metadata=facts)
 
 
 def opened_ngrams(path: Path) -> NGramModel:

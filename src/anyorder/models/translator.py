@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from anyorder import __version__
 from anyorder.canvas import Canvas
+from anyorder.folders import as_usual
 from anyorder.models.bert import BertSizes
 from anyorder.models.compiled.choice import Reads, compiled
 from anyorder.models.kinds import KINDS, Net, built, kind_of
@@ -31,6 +32,7 @@ from anyorder.units.text import TextUnits
 from anyorder.units.training import load_units, save_units
 
 FORMAT = 1  # of the folder; another number is another way to write it
+FILES: Final = ("config.json", "model.safetensors", "source.json", "target.json")
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,9 @@ class Translator:
         save_units(self.source_units, folder / "source.json")
         save_units(self.units, folder / "target.json")
         weights = {name: shortest(x.contiguous()) for name, x in self.net.state_dict().items()}
-        save_file(weights, folder / "model.safetensors.part")
-        os.replace(folder / "model.safetensors.part", folder / "model.safetensors")
+        with as_usual(folder / "model.safetensors.part") as part:
+            save_file(weights, part)
+        os.replace(part, folder / "model.safetensors")
         config = {
             "anyorder": FORMAT,
             "made_with": __version__,
@@ -161,11 +164,20 @@ def is_ours(folder: Path) -> bool:
     return isinstance(config, dict) and "anyorder" in config
 
 
+def whole(folder: Path) -> None:
+    """Raises ValueError for a folder without all files of a model."""
+    if lacking := [name for name in FILES if not (folder / name).is_file()]:
+        raise ValueError(
+            f"{folder} lacks {' and '.join(lacking)}: a model is all of {', '.join(FILES)}; copy "
+            "the whole folder, or train it again"
+        )
+
+
 def opened(folder: Path, precision: str = "float32") -> Translator:
     """The translator of a folder, in this precision ("float32", "bfloat16", "int8").
 
-    Raises ValueError for one of another version, or damaged, and for a kind of network that there
-    is in float32 alone.
+    Raises ValueError for one of another version, incomplete or damaged, and for a kind of network
+    that there is in float32 alone.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["anyorder"] != FORMAT:
@@ -173,6 +185,7 @@ def opened(folder: Path, precision: str = "float32") -> Translator:
             f"{folder} has format {config['anyorder']!r}, and this version of anyorder reads "
             f"{FORMAT}: it was made with {config.get('made_with', 'another version')}"
         )
+    whole(folder)
     try:
         net = built(config["kind"], config["sizes"])
         weights = load_file(folder / "model.safetensors")

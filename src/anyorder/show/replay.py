@@ -87,7 +87,8 @@ class Reel:
         """What frame `number` had cost, and how many cells its step wrote."""
         cells = self.frames[number].cells
         wrote = sum(cell.step == number - 1 and cell.origin in _SIGN for cell in cells)
-        return f"{number:4} {self.calls[number]:4} calls {self.seconds[number]:8.3f} s  +{wrote:<3}"
+        calls = f"{self.calls[number]:4} {'call ' if self.calls[number] == 1 else 'calls'}"
+        return f"{number:4} {calls} {self.seconds[number]:8.3f} s  +{wrote:<3}"
 
     def line(self, number: int) -> Text:
         """Frame `number` in one line: what it cost, and the text with its line ends as signs."""

@@ -18,7 +18,7 @@ from anyorder.models.kinds import Net, Sizes, kind_of
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.translator import Translator, is_ours, opened
+from anyorder.models.translator import Translator, is_ours, opened, whole
 from anyorder.train.paradigm import Paradigm
 from anyorder.train.paradigms import paradigms
 from anyorder.units.text import TextUnits
@@ -28,7 +28,9 @@ UNITS: Final = ("source.json", "target.json")
 
 @dataclass(frozen=True)
 class Earlier:
-    """The folder of a model that was trained here. Raises ValueError if it is none."""
+    """The folder of a model that was trained here. Raises ValueError if it is none, or lacks a
+    file.
+    """
 
     folder: Path
 
@@ -38,6 +40,7 @@ class Earlier:
                 f"{self.folder} is no folder of a model that was trained here, and none of Hugging "
                 "Face, so there is nothing to begin from"
             )
+        whole(self.folder)
 
     @cached_property
     def translator(self) -> Translator:

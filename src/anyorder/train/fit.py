@@ -168,10 +168,11 @@ def rows_of(
         for pair in pairs
         if all(none < len(side) <= longest for none, side in zip(around, pair, strict=True))
     ]
-    if on_remark and len(fits) < len(pairs):
+    left = len(pairs) - len(fits)
+    if on_remark and left:
         on_remark(
-            f"{len(pairs) - len(fits)} of {len(pairs)} pairs are left out: a side is empty, or "
-            f"longer than {longest} tokens"
+            f"{left} of {len(pairs)} pairs {'is' if left == 1 else 'are'} left out: a side is "
+            f"empty, or longer than {longest} tokens"
         )
     return Rows(tuple(source for source, _ in fits), tuple(target for _, target in fits))
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from anyorder.folders import as_usual
 from anyorder.objectives.batch import Batch, Objective
 from anyorder.train.batches import Rows, epoch
 from anyorder.train.device import CPU, generator, on
@@ -170,7 +171,8 @@ class _Run:
         progress.best = min(loss, progress.best)
         self._log(step=progress.step, held_out=loss)
         weights = {name: x.detach().clone() for name, x in learnt(self.model).items()}
-        save_file(weights, self._snapshot(progress.step))
+        with as_usual(self._snapshot(progress.step)) as path:
+            save_file(weights, path)
         every = [*progress.snapshots, progress.step]
         progress.snapshots = every[-self.recipe.average :]
         save(self.folder / "state", self.model, self.optimizer, self.rng, progress)
@@ -236,7 +238,8 @@ class _Run:
     def _give_up(self, batch: Batch) -> None:
         path = self.folder / "bad-batch.safetensors"
         kept = {name: x.contiguous() for name, x in vars(batch).items() if x is not None}
-        save_file(kept, path)
+        with as_usual(path):
+            save_file(kept, path)
         raise ValueError(
             f"the loss, or its gradient, is no number at step {self.progress.step + 1}; the batch "
             f"is kept in {path}: try a lower learning rate, a longer warm-up, or float32"

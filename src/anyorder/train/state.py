@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from anyorder.folders import as_usual
 from anyorder.train.device import chance, set_chance
 
 
@@ -63,10 +64,8 @@ def save(
     tensors = {f"weight.{name}": x for name, x in learnt(module).items()}
     tensors |= {f"moment.{name}": x for name, x in _moments(module, optimizer).items()}
     tensors |= {"chance.objective": rng.get_state(), "chance.dropout": chance(rng.device)}
-    save_file(
-        {name: x.detach().clone().contiguous() for name, x in tensors.items()},
-        half / "state.safetensors",
-    )
+    with as_usual(half / "state.safetensors") as path:
+        save_file({name: x.detach().clone().contiguous() for name, x in tensors.items()}, path)
     facts = asdict(progress) | {"device": rng.device.type}
     (half / "state.json").write_text(json.dumps(facts))
     old = folder.with_name(folder.name + ".old")
