@@ -13,6 +13,7 @@ from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.left_to_right.beam import Beam
@@ -35,6 +36,7 @@ __all__ = [
     "RecursiveHead",
     "Space",
     "Speculative",
+    "ThroughText",
     "TokenRecycling",
     "TrigramSearch",
 ]

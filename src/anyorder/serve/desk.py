@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from anyorder.decode.draft_verify.cost import curve_of
+from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Progress, Writing
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.network import Compiled
@@ -148,10 +149,9 @@ class Desk:
             begun = ticket.job.begun(self.lm)
             sampler = ticket.job.sampler(self.lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
+            decoder = understood(self.lm, ticket.job.decoder)
             with self._network(begun.model) as model:
-                writing = Writing(
-                    replace(begun, model=model), ticket.job.decoder, sampler, ticket.job.stop
-                )
+                writing = Writing(replace(begun, model=model), decoder, sampler, ticket.job.stop)
                 for progress in self._steps(writing):
                     ticket.hear(Written(progress.said.get(0, ""), progress.step))
                     if ticket.given_up.is_set() and progress.step:
