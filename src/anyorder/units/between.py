@@ -10,6 +10,7 @@ word that is, though its token might go on, a sign that a vocabulary lacks. What
 be shorter; of what they said, as much is given as stands behind our tokens as they are.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,13 @@ from functools import cached_property
 from anyorder.units.text import BROKEN, TextUnits
 
 _WINDOW = 12  # last tokens that are looked at for a seam: a character has 4 bytes, a word few parts
+_LINES = re.compile(r"(?<=\S\n)(?=\S)")  # where no tokenizer has a token of both sides
+
+
+def _within(units: TextUnits, text: str) -> list[int]:
+    """The ids of a text in which another text stands before; many put a space before the first."""
+    first, after = units.plain("\n"), units.plain("\n" + text)
+    return after[len(first) :] if after[: len(first)] == first else units.plain(text)
 
 
 @dataclass(frozen=True)
@@ -86,11 +94,7 @@ class Between:
         for at, token in enumerate(both, 1):
             if tail and token == tail[-1]:
                 yield both[at:]
-        first = self.ours.plain("\n")  # tokenizers that begin a text with a space begin with this
-        after = self.ours.plain("\n" + new)
-        if after[: len(first)] == first:
-            yield self._known(after[len(first) :])
-        yield self._known(self.ours.plain(new))
+        yield self._known(_within(self.ours, new))
 
     def _known(self, tokens: list[int]) -> list[int]:
         """Up to the first sign that our vocabulary lacks."""
@@ -120,8 +124,21 @@ class Between:
         return last[special[-1] :] if special else last
 
     def _encoded(self, run: list[int]) -> list[int]:
+        """Line by line, so that the work for a long text does not begin anew with every token."""
         text = self.ours.decode(run).rstrip(BROKEN)
-        return self.theirs.plain(text) if text else []
+        if not text:
+            return []
+        first, *lines = _LINES.split(text)
+        found = self.theirs.plain(first)
+        for line in lines[:-1]:
+            if line not in self._lines:
+                self._lines[line] = _within(self.theirs, line)
+            found += self._lines[line]
+        return found + (_within(self.theirs, lines[-1]) if lines else [])
+
+    @cached_property
+    def _lines(self) -> dict[str, list[int]]:
+        return {}
 
     @cached_property
     def _front(self) -> list[int]:
