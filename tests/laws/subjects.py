@@ -10,6 +10,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -92,6 +93,8 @@ SUBJECTS: dict[str, Factory] = {
     "lenient, through text": lambda draft, V: Lenient(
         ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
     ),
+    "grouped": lambda draft, V: Grouped(Speculative(draft, width=3), reach=1),
+    "grouped, in one call": lambda draft, V: Grouped(ParallelDraft(draft, width=2), gap=1.0),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(
         size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), rate=0.0

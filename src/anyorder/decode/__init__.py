@@ -4,6 +4,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -25,6 +26,7 @@ __all__ = [
     "Beam",
     "Blockwise",
     "FixedTree",
+    "Grouped",
     "HeadTree",
     "Jacobi",
     "LeftToRight",
