@@ -40,13 +40,18 @@ def test_a_gguf_of_another_shape(invoke: Invoke, tmp_path: Path) -> None:
     assert "is cut short" in sentence(invoke("generate", "the cat", "-m", "m.gguf"))
 
 
-def test_a_draft_model_must_speak_the_same_vocabulary(
+def test_a_draft_model_of_another_vocabulary_drafts_through_text_or_not_at_all(
     invoke: Invoke, folder: Path, tmp_path: Path
 ) -> None:
     stranger = made.folder(tmp_path / "stranger", tokenizer=False)
     tokenizers.byte_fallback().save_pretrained(stranger)
     asked = ["generate", "the cat", "-m", folder, "-n", 8, "-d"]
-    said = sentence(invoke(*asked, f"speculative:draft_model={stranger}"))
+    plain = invoke(*asked, "left-to-right")
+    for name in ("speculative", "through-text"):
+        done = invoke(*asked, f"{name}:draft_model={stranger}")
+        assert done.code == 0, done.err
+        assert done.out == plain.out
+    said = sentence(invoke(*asked, f"parallel-draft:draft_model={stranger}"))
     assert "the draft model stranger has another vocabulary than tiny" in said
     missing = sentence(invoke(*asked, "speculative:draft_model=nowhere.gguf"))
     assert "nowhere.gguf" in missing

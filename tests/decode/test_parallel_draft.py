@@ -15,7 +15,7 @@ from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.decode.vocabulary import same_vocabulary
+from anyorder.decode.vocabulary import understood
 from anyorder.measure.translation import translate
 from anyorder.models.table import TableLM
 from anyorder.models.translator import Translator, opened
@@ -150,7 +150,7 @@ def test_one_draft_model_serves_a_family(family: dict[str, Translator]) -> None:
         for draft in (family["pard"], family["deep-shallow"]):
             assert draft.is_compiled == target.is_compiled
             for decoder in (ParallelDraft(draft), ParallelDraft(draft, 7), Speculative(draft, 3)):
-                same_vocabulary(target, decoder)
+                assert understood(target, decoder) is decoder
                 for batch in (1, 3):
                     options = {"decoder": decoder, "max_new_tokens": 9, "batch": batch}
                     assert translate(target, sources, **options) == wanted

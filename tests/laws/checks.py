@@ -184,6 +184,10 @@ class Counted:
     def max_length(self) -> int:
         return self.watched.max_length
 
+    @property
+    def units(self) -> Any:
+        return self.watched.units
+
     def new_cache(self, batch: int, room: int) -> Any:
         return self.watched.new_cache(batch, room)
 

@@ -10,6 +10,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -19,6 +20,7 @@ from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
@@ -26,6 +28,7 @@ from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.refine.set_block import SetBlock
 from anyorder.models.table import TableLM
+from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
 
 Factory = Callable[[Any, int], Any]
 
@@ -59,6 +62,10 @@ SUBJECTS: dict[str, Factory] = {
     "parallel draft": lambda draft, V: ParallelDraft(draft),
     "parallel draft, width one": lambda draft, V: ParallelDraft(draft, width=1),
     "parallel draft, other vocabulary": lambda draft, V: ParallelDraft(sized(V + 3), 3, mask=V + 1),
+    "through text": lambda draft, V: ThroughText(Speaking.of(sized(V)), 4, alphabet(V)),
+    "through text, pairs of letters": lambda draft, V: ThroughText(
+        Speaking.of(sized(9), WITH_PAIRS), width=2, units=alphabet(V)
+    ),
     "OPT-tree": lambda draft, V: OptTree(draft, size=6, threshold=0.0),
     "OPT-tree, shallow": lambda draft, V: OptTree(sized(V - 2), size=9, threshold=0.3, depth=2),
     "fixed tree": lambda draft, V: FixedTree(sized(V + 3), size=5),
@@ -83,6 +90,11 @@ SUBJECTS: dict[str, Factory] = {
     "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
+    "lenient, through text": lambda draft, V: Lenient(
+        ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
+    ),
+    "grouped": lambda draft, V: Grouped(Speculative(draft, width=3), reach=1),
+    "grouped, in one call": lambda draft, V: Grouped(ParallelDraft(draft, width=2), gap=1.0),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(
         size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), rate=0.0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
@@ -19,7 +20,7 @@ from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.models.table import TableLM
 from anyorder.trace import Trace, fold
-from tests.laws.cases import Case, Row, cases, examples, greedy, rows, seeds, tables
+from tests.laws.cases import Case, Row, cases, examples, greedy, rows, seeds, tables, warm
 from tests.laws.checks import same, texts, written
 
 NEVER = 1e9  # seconds of a call: no draft is worth that
@@ -68,6 +69,17 @@ def test_plain_jacobi_is_the_algorithm_of_the_paper(model: TableLM, row: Row) ->
     text, calls = jacobi_by_hand(model, list(row.prompt), row.new)
     assert texts(fold(trace))[0] == [*row.prompt, *text]
     assert trace.cost.calls <= calls
+
+
+@pytest.mark.parametrize("alone", [{"reach": 0}, {"gap": 0.0}], ids=str)
+@given(case=cases(sampling=warm | greedy))
+@examples(20)
+def test_a_guess_that_is_alone_in_its_group_is_judged_exactly(alone: Any, case: Case) -> None:
+    by = Speculative(case.draft, width=3)
+    one, other = (trace_of(decoder, case) for decoder in (Grouped(by, **alone), by))
+    assert texts(fold(one)) == texts(fold(other))
+    if not case.sampler().greedy:  # else the exact one drafts beside the prompt, too
+        assert one.cost.calls == other.cost.calls
 
 
 @given(case=cases(sampling=greedy))

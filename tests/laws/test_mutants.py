@@ -20,15 +20,17 @@ from anyorder import trace
 from anyorder.canvas import DONE, Canvas
 from anyorder.decode import run as loop_of_all
 from anyorder.decode import sampling, stops
-from anyorder.decode.draft_verify import decide, loop, selection, speculative
+from anyorder.decode.draft_verify import decide, loop, selection, speculative, through_text
 from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.left_to_right import plain
 from anyorder.decode.left_to_right.plain import LeftToRight, Reading
+from anyorder.decode.reading import Pending
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.models.table import TableCache, TableLM
@@ -37,6 +39,7 @@ from anyorder.nets.compiled import together
 from tests.laws import checks
 from tests.laws.cases import Case, Row, cases, compiled, greedy, networks, warm
 from tests.laws.test_6_bounded import Letters
+from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
 
 Check = Callable[[Any, Case], None]
 MANY_TRIES = settings(
@@ -289,6 +292,20 @@ def test_law_3_notices_coins_that_belong_to_a_place_in_the_batch(
     notices(checks.alone_or_in_company, LeftToRight(), cases(sampling=warm))
 
 
+def test_law_3_notices_a_draft_model_that_reads_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows have texts of other lengths in its tokens, too; its guesses matter where not exact."""
+    right = through_text.padded
+
+    def careless(rows: list[list[int]]) -> Pending:
+        read = right(rows)
+        return Pending(read.tokens_BT, torch.full_like(read.count_B, read.width))
+
+    monkeypatch.setattr(through_text, "padded", careless)
+    drafter = ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(6))
+    among = cases(sampling=greedy, least_rows=2)
+    notices(checks.alone_or_in_company, Lenient(drafter, top=3), among)
+
+
 def test_law_3_notices_a_mask_that_takes_ragged_rows_for_level(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -467,8 +484,8 @@ def test_law_7_notices_coins_that_depend_on_the_limit(monkeypatch: pytest.Monkey
     notices(partial(checks.a_longer_limit_goes_on, more=2), Speculative(sized()), among)
 
 
-def sized() -> TableLM:
-    return TableLM.random(seed=5, vocab_size=6, order=1)
+def sized(vocab_size: int = 6) -> TableLM:
+    return TableLM.random(seed=5, vocab_size=vocab_size, order=1)
 
 
 # Law 9: claims are measured

@@ -20,7 +20,7 @@ def decoders() -> None:
         table.add_column(column, no_wrap=column in ("decoder", "needs", "exact"))
     for name, kind in known().items():
         needs = ", ".join(need.__name__ for need in getattr(kind, "needs", ()))
-        options = "\n".join(option(field) for field in fields(kind))
+        options = "\n".join(option(field) for field in fields(kind) if field.repr)
         exact = "yes" if getattr(kind, "exact", False) else "no"
         table.add_row(name, needs, exact, describe(kind), options)
     out().print(table, markup=False)

@@ -4,6 +4,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
@@ -13,6 +14,7 @@ from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.left_to_right.beam import Beam
@@ -24,6 +26,7 @@ __all__ = [
     "Beam",
     "Blockwise",
     "FixedTree",
+    "Grouped",
     "HeadTree",
     "Jacobi",
     "LeftToRight",
@@ -35,6 +38,7 @@ __all__ = [
     "RecursiveHead",
     "Space",
     "Speculative",
+    "ThroughText",
     "TokenRecycling",
     "TrigramSearch",
 ]

@@ -77,7 +77,7 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
     Raises ValueError with the names that exist, or the options that the decoder has.
     """
     kind, options = _named(text)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.repr}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for option in filter(None, re.split(r",(?![^(]*\))", options)):
@@ -112,7 +112,7 @@ def label(decoder: Decoder) -> str:
     options = []
     for field in dataclasses.fields(decoder):  # type: ignore[arg-type]
         value = getattr(decoder, field.name)
-        if field.default is dataclasses.MISSING or value != field.default:
+        if field.repr and (field.default is dataclasses.MISSING or value != field.default):
             shown = f"({label(value)})" if is_way(type(value)) else getattr(value, "name", value)
             options.append(f"{field.name}={shown}")
     return ":".join([kebab(type(decoder).__name__), *filter(None, [",".join(options)])])

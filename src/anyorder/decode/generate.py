@@ -15,7 +15,7 @@ from typing import Any, SupportsIndex
 from anyorder.decode.catalogue import label, parse
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.decode.vocabulary import same_vocabulary
+from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Begun, Output, Writing
 from anyorder.models.writer import Writer
 from anyorder.trace import Trace
@@ -60,8 +60,7 @@ def generate(
         logit_bias=dict(logit_bias or {}),
     )
     prompts, strings = _texts(prompt, "a prompt"), tuple(_texts(stop, "a stop string"))
-    chosen = _chosen(lm, decoder)
-    same_vocabulary(lm, chosen)
+    chosen = understood(lm, _chosen(lm, decoder))
     seeds = _seeds(seed, len(prompts))
     model, canvas = lm.begin(prompts, max_new_tokens=max_new_tokens, chat=chat)
     facts = {"decoder": label(chosen), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}

@@ -1,40 +1,57 @@
 """Do two models mean the same by a token? A draft in another vocabulary would be nonsense.
 
-same_vocabulary(lm, Speculative(draft_model))          # ValueError if they don't
-same_vocabulary(translator, NoisyParallel(teacher=other))
+decoder = understood(lm, Speculative(draft_model))     # ThroughText(draft_model) if they don't
+understood(translator, NoisyParallel(teacher=other))   # ValueError if they don't
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.run import Decoder
 from anyorder.models.writer import Writer
 from anyorder.units.text import TextUnits
 
 
-def same_vocabulary(lm: Writer, decoder: Decoder) -> None:
-    """Check the models that a decoder holds (a draft model, a teacher) against the one it decodes.
+def understood(lm: Writer, decoder: Decoder) -> Decoder:
+    """The decoder for this model, having checked the models that it holds (a draft model, a
+    teacher) against the one it decodes.
 
     Ids that both know must name the same token. One of them may know more (padding, additions),
-    and special tokens may have other names: a template's, say. Raises ValueError.
+    and special tokens may have other names: a template's, say. A language model that writes chains
+    of drafts may have another tokenizer: it drafts through text. Raises ValueError for others.
     """
-    for field in fields(decoder):  # type: ignore[arg-type]
-        other = getattr(decoder, field.name)
-        if isinstance(other, Decoder):
-            same_vocabulary(lm, other)
-        if not isinstance(other, Writer):
+    if isinstance(decoder, ThroughText):
+        return replace(decoder, units=decoder.units or lm.units)
+    held = {field.name: getattr(decoder, field.name) for field in fields(decoder)}  # type: ignore[arg-type]
+    inner = {
+        name: understood(lm, other) for name, other in held.items() if isinstance(other, Decoder)
+    }
+    for name, other in held.items():
+        odd = _first_odd(lm, other) if isinstance(other, Writer) else None
+        if odd is None:
             continue
-        what = field.name.replace("_", " ")
-        units = [(lm.units, other.units)]
-        sources = [getattr(each, "source_units", None) for each in (lm, other)]
-        if sources[0] is not None and sources[1] is not None:
-            units.append((sources[0], sources[1]))
-        for ours, theirs in units:
-            odd = None if theirs is ours else first_difference(ours, theirs)
-            if odd is not None:
-                raise ValueError(
-                    f"the {what} {other.name} has another vocabulary than {lm.name} "
-                    f"(from token {odd} on): give a {what} of the same family"
-                )
+        what = name.replace("_", " ")
+        differs = (
+            f"the {what} {other.name} has another vocabulary than {lm.name} (from token {odd} on): "
+        )
+        if getattr(other, "source_units", None) is not None or not isinstance(decoder, Speculative):
+            through = " (of decoders, through-text alone reads another)" * (what == "draft model")
+            raise ValueError(f"{differs}give a {what} of the same family{through}")
+        if decoder.drafts > 1:
+            raise ValueError(f"{differs}it drafts through text, and one draft at a time")
+        return ThroughText(other, decoder.width, lm.units)
+    return replace(decoder, **inner) if inner else decoder  # type: ignore[type-var]
+
+
+def _first_odd(lm: Writer, other: Writer) -> int | None:
+    """The lowest id that two models do not mean the same by, in what they read or write."""
+    units = [(lm.units, other.units)]
+    sources = [getattr(each, "source_units", None) for each in (lm, other)]
+    if sources[0] is not None and sources[1] is not None:
+        units.append((sources[0], sources[1]))
+    differing = (first_difference(*pair) for pair in units if pair[0] is not pair[1])
+    return next((odd for odd in differing if odd is not None), None)
 
 
 def first_difference(one: TextUnits, other: TextUnits) -> int | None:

@@ -21,7 +21,7 @@ from anyorder.decode.catalogue import parse
 from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.decode.vocabulary import same_vocabulary
+from anyorder.decode.vocabulary import understood
 from anyorder.meter import Cost
 from anyorder.models.translator import Translator
 from anyorder.trace import Trace, fold
@@ -187,9 +187,7 @@ def _in_turns(
 
 def _decoder(translator: Translator, decoder: Decoder | str | None) -> Decoder:
     chosen = translator.decoder if decoder is None else decoder
-    made = parse(chosen) if isinstance(chosen, str) else chosen
-    same_vocabulary(translator, made)
-    return made
+    return understood(translator, parse(chosen) if isinstance(chosen, str) else chosen)
 
 
 def _run(

@@ -51,6 +51,11 @@ class HuggingFaceLM:
         return int(self._config.vocab_size)
 
     @property
+    def embedding_VC(self) -> Float[Tensor, "V C"]:
+        words: Any = self.model.get_input_embeddings()
+        return words.weight.detach()
+
+    @property
     def max_length(self) -> int:
         """The context; of positions that turn otherwise in a longer text, the shorter one.
 

@@ -101,6 +101,16 @@ class FeaturedLM(CausalLM, Protocol):
 
 
 @runtime_checkable
+class EmbeddedLM(CausalLM, Protocol):
+    """A causal model that shows as what each token is read."""
+
+    @property
+    def embedding_VC(self) -> Float[Tensor, "V C"]:
+        """A vector for each token."""
+        ...
+
+
+@runtime_checkable
 class HeadedLM(FeaturedLM, Protocol):
     """A causal model with more heads than one: they guess what stands behind the next token."""
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from anyorder.decode.draft_verify.cost import curve_of
+from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Progress, Writing
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.network import Compiled
@@ -148,10 +149,11 @@ class Desk:
             begun = ticket.job.begun(self.lm)
             sampler = ticket.job.sampler(self.lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
+            decoder = understood(self.lm, ticket.job.decoder)
             with self._network(begun.model) as model:
                 writing = Writing(
                     replace(begun, model=model),
-                    ticket.job.decoder,
+                    decoder,
                     sampler,
                     ticket.job.stop,
                     top=ticket.job.alternatives,

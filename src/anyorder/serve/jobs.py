@@ -13,7 +13,7 @@ from anyorder.canvas import GIVEN, OPEN, Canvas
 from anyorder.decode.catalogue import label
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Coins, Rule, Sampler, Sampling
-from anyorder.decode.vocabulary import same_vocabulary
+from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Begun, Output
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
@@ -43,12 +43,12 @@ class Job:
 
     def begun(self, lm: Writer) -> Begun:
         """The canvas and the network. Raises ValueError, with a sentence, for what can't be."""
-        same_vocabulary(lm, self.decoder)
+        decoder = understood(lm, self.decoder)
         model, canvas = self._begin(lm)
         if self.locked:
             canvas = self._with_locks(canvas)
         facts = {
-            "decoder": label(self.decoder),
+            "decoder": label(decoder),
             "model": lm.name,
             "prompts": [lm.units.decode(list(self.prompt))]
             if isinstance(self.prompt, tuple)

@@ -88,6 +88,10 @@ class TextUnits:
         # A template writes the special tokens itself.
         return list(self.tokenizer.encode(rendered, add_special_tokens=False))
 
+    def plain(self, text: str) -> list[int]:
+        """The ids of `text`, and nothing around them."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`, as it was: special tokens are left out, spaces are not tidied."""
         return self._text(ids, special=False)

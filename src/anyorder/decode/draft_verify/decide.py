@@ -8,7 +8,9 @@ Shapes: B rows, T cells of a call (cell 0 is the root), P cells of a path, J cha
 V vocabulary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -20,6 +22,10 @@ from anyorder.decode.draft_verify.draft import Drawn
 from anyorder.decode.draft_verify.selection import kept_or_redrawn
 from anyorder.decode.reading import history
 from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
+
+# another way to judge guesses: (what is exact, sampler, what was told, the chains that the guesses
+# are from if they were drawn, the drafter's memory) -> what to do instead
+Judge = Callable[[Decide, Sampler, "Told", Drawn | None, Any], Decide]
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import GIVEN, Canvas
-from anyorder.decode.draft_verify.accept import Allows
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.accept import Decide
+from anyorder.decode.draft_verify.decide import Judge, Told, lenient
+from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.sampling import Sampler
 
@@ -55,7 +56,7 @@ class Lenient(DraftVerify):
             )
         if not isinstance(self.by, DraftVerify):
             raise ValueError(f"{type(self.by).__name__} makes no guesses that could be accepted")
-        if self.by.allows is not None:
+        if self.by.judge is not None:
             raise ValueError("the drafter is lenient already; give its options to this one")
         if not self.by.of_the_row:
             raise ValueError(
@@ -78,12 +79,18 @@ class Lenient(DraftVerify):
         return self.by.reads_features
 
     @property
-    def allows(self) -> Allows:
-        return self._right
+    def judge(self) -> Judge:
+        return self._judge
 
-    def _right(
+    def _judge(
+        self, decide: Decide, sampler: Sampler, told: Told, drawn: Drawn | None, memory: Any
+    ) -> Decide:
+        return lenient(decide, sampler, told, self.allows)
+
+    def allows(
         self, logits_BV: Float[Tensor, "B V"], guess_B: Int[Tensor, " B"], written: int
     ) -> Bool[Tensor, " B"]:
+        """Whether a guess is nearly right, behind so many tokens of its call."""
         guess_B1 = guess_B.to(logits_BV.device)[:, None]
         said_B1, best_B1 = logits_BV.gather(1, guess_B1), logits_BV.max(-1, keepdim=True)
         before_BV = torch.arange(logits_BV.shape[-1], device=logits_BV.device) < guess_B1

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.accept import Allows, Written, agreed, walk
+from anyorder.decode.draft_verify.accept import Written, agreed, walk
 from anyorder.decode.draft_verify.below import below
-from anyorder.decode.draft_verify.decide import Told, decider, lenient
+from anyorder.decode.draft_verify.decide import Judge, Told, decider
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.guard import (
     Fault,
@@ -80,8 +80,8 @@ class DraftVerify(ABC):
         return False
 
     @property
-    def allows(self) -> Allows | None:
-        """Which guesses are right beside those that the target itself writes; None is exact."""
+    def judge(self) -> Judge | None:
+        """How guesses are judged, where that is not as the target itself writes; None is exact."""
         return None
 
     @abstractmethod
@@ -182,7 +182,7 @@ class DraftVerify(ABC):
 
     def _guesses_matter(self, greedy: bool) -> bool:
         """Whether what is written depends on what was guessed, or on whether anything was."""
-        return (self.draws and not greedy) or self.allows is not None
+        return (self.draws and not greedy) or self.judge is not None
 
     def _read_on(self, model: CausalLM, state: Drafting, read: Pending, *, leave: int) -> Drafting:
         """Read all but each row's last `leave` tokens, and write none.
@@ -265,13 +265,13 @@ class DraftVerify(ABC):
         told = asked.without(draft.probes)
         tokens_BT, parents_BT, logits_BTV = told.tokens_BT, told.parents_BT, told.logits_BTV
         live_B = read.count_B > 0
-        if sampler.greedy and not sampler.wants_history and self.allows is None:
+        if sampler.greedy and not sampler.wants_history and self.judge is None:
             at_BT = canvas.frontier_B[:, None].expand(tokens_BT.shape)
             written = agreed(tokens_BT, parents_BT, sampler.pick(logits_BTV, at_BT).cpu())
         else:
             decide = decider(sampler, told, draft.drawn)
-            if self.allows is not None:
-                decide = lenient(decide, sampler, told, self.allows)
+            if self.judge is not None:
+                decide = self.judge(decide, sampler, told, draft.drawn, state.memory)
             written = walk(tokens_BT, parents_BT, decide, sampler.eos_ids)
         written = written.capped(open_run(canvas) * live_B)
         if read.width > 1:  # nothing but probes hangs below

@@ -37,13 +37,7 @@ class Small:
         loaded language model, or a translator, which reads the sources that the target has read.
         Raises ValueError for what is no causal model.
         """
-        if not isinstance(network, CausalLM):
-            network = _inside(network, target)
-        if not isinstance(network, CausalLM):
-            raise ValueError(
-                f"the draft model must be a CausalLM; {type(network).__name__} is none"
-            )
-        small = beside(target, network)
+        small = beside(target, network_of(network, target))
         cache = small.new_cache(len(canvas.tokens_BN), room(canvas) + more)
         return Small(small, cache, target.vocab_size)
 
@@ -87,6 +81,16 @@ class Small:
         written_BN = (seen.canvas.status_BN == DONE) * torch.arange(seen.canvas.tokens_BN.shape[1])
         self.cache.trim(written_BN.amax(-1))
         return self
+
+
+def network_of(model: Any, target: Any) -> CausalLM:
+    """A network, or the one that a loaded model holds. Raises ValueError for what is no causal
+    model.
+    """
+    network = model if isinstance(model, CausalLM) else _inside(model, target)
+    if not isinstance(network, CausalLM):
+        raise ValueError(f"the draft model must be a CausalLM; {type(network).__name__} is none")
+    return network
 
 
 def _inside(network: Any, target: Any) -> Any:
