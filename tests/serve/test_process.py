@@ -1,4 +1,4 @@
-"""A server of its own: OpenAI's client, clients that leave or are slow, signals, kill and restart."""
+"""A server of its own: OpenAI's client, clients that leave or dawdle, signals, kill, restart."""
 
 import json
 import re
@@ -41,7 +41,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "serve.md"
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     log = tmp_path_factory.mktemp("serve") / "log"
-    with running(log, "--seats", "2", "--waiting", "2", "--slow-client", "2") as there:
+    with running(log, "--seats", "2", "--waiting", "2", "--slow-client", "1") as there:
         yield there
 
 
@@ -114,15 +114,12 @@ def test_openai_s_own_client_and_what_is_ours(client: openai.OpenAI) -> None:
     out = [generate(chatty(), "the cat", seed=seed, **options) for seed in (3, 4)]  # type: ignore[arg-type]
     found = client.completions.create(model="tiny", prompt="the cat", n=2, seed=3, max_tokens=8)
     assert [choice.text for choice in found.choices] == [one.text for one in out]
+    holes = {"infill": [{"hole": 3}, {"text": "!"}]}
     traced = client.completions.create(
         model="tiny",
         prompt="the cat",
         max_tokens=9,
-        extra_body={
-            "decoder": "jacobi:block=4",
-            "trace": True,
-            "infill": [{"hole": 3}, {"text": "!"}],
-        },
+        extra_body={"decoder": "jacobi:block=4", "trace": True} | holes,
     )
     assert traced.choices[0].text.endswith("!")
     assert traced.model_extra is not None
@@ -226,13 +223,13 @@ def test_no_bytes_break_it(process: Process) -> None:
 
 
 def test_nobody_waits_for_those_who_dawdle(process: Process) -> None:
-    """Half a head, half a body, a body that comes byte by byte: two seconds, then it is over."""
+    """Half a head, half a body, a body that comes byte by byte: a second, then it is over."""
     whole = posted(COMPLETIONS, {"prompt": "the cat", "max_tokens": 1})
     begun_at = time.monotonic()
     assert process.ask(whole[:30]) == b"", "no head, no answer"
     late = process.ask(whole[:-5])
     assert status(late) == 408
-    assert "2 seconds" in error(late)["message"]
+    assert "1 seconds" in error(late)["message"]
     assert time.monotonic() - begun_at < 8
     with socket.create_connection(("127.0.0.1", process.port), timeout=10) as line:
         line.sendall(whole.replace(b"Connection: close\r\n", b""))

@@ -98,15 +98,17 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
 
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises OSError with a sentence if the address can't be had."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise OSError(f"{host}:{port} can't be listened at: {why}") from error
-    return listener
+    with contextlib.ExitStack() as stack:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise OSError(f"{host}:{port} can't be listened at: {why}") from error
+        stack.pop_all()  # it stays open
+        return listener
 
 
 def _about(service: Service) -> dict[str, Any] | None:

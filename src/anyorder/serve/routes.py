@@ -6,7 +6,7 @@ app.include_router(router_of(service))
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from anyorder.decode.catalogue import decoders, describe
 from anyorder.models.capability import missing
@@ -33,6 +33,9 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "The model is being loaded, or the server is going down."},
     504: {"description": "It took too long."},
 }
+STREAMED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The answer, whole or in events.", "content": {"text/event-stream": {}}}
+}
 
 
 def router_of(service: Service) -> APIRouter:
@@ -45,12 +48,12 @@ def router_of(service: Service) -> APIRouter:
 
 
 def _texts(router: APIRouter, service: Service) -> None:
-    @router.post("/v1/completions", responses=ERRORS)
+    @router.post("/v1/completions", responses=STREAMED | ERRORS)
     async def completions(request: Request, body: CompletionRequest) -> Response:
         """Write after a prompt."""
         return await service.answer(request, body, COMPLETION)
 
-    @router.post("/v1/chat/completions", responses=ERRORS)
+    @router.post("/v1/chat/completions", responses=STREAMED | ERRORS)
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         """Write the next turn of a conversation."""
         return await service.answer(request, body, CHAT)
@@ -89,7 +92,7 @@ def _operations(router: APIRouter, service: Service) -> None:
         status = "draining" if service.drains else "loading"
         return JSONResponse({"status": status}, 503, {"Retry-After": "2"})
 
-    @router.get("/metrics", responses={401: ERRORS[401]})
+    @router.get("/metrics", responses={401: ERRORS[401]}, response_class=PlainTextResponse)
     async def metrics() -> Response:
         """What Prometheus reads."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
