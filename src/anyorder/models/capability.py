@@ -274,5 +274,10 @@ class MarkovModel(Protocol):
 
 
 def missing(model: object, needs: tuple[type, ...]) -> list[str]:
-    """The names of the capabilities in `needs` that `model` lacks."""
+    """The names of the capabilities in `needs` that `model` lacks.
+
+    Whoever stands before a network says for which, `speaks_for`: what he only passes on is not seen
+    by a protocol (from Python 3.12 on).
+    """
+    model = getattr(model, "speaks_for", model)
     return [need.__name__ for need in needs if not isinstance(model, need)]

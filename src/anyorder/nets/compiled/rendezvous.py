@@ -116,6 +116,11 @@ class Seat:
         return getattr(self.net, name)
 
     @property
+    def speaks_for(self) -> Any:
+        """The network whose capabilities it has."""
+        return self.net
+
+    @property
     def crowd(self) -> int:
         """How many texts are written now, this one included."""
         return max(1, self.rendezvous.present)
