@@ -141,3 +141,12 @@ def test_it_has_the_capability() -> None:
     assert isinstance(lm, CausalLM)
     assert isinstance(cache, Cache)
     assert missing(lm, (CausalLM, Cache)) == ["Cache"]
+
+
+def test_who_stands_before_a_network_can_do_what_it_can() -> None:
+    """Whatever Python's protocols see of it: from 3.12 on they don't see what is passed on."""
+
+    class Before:
+        speaks_for = TableLM.random(seed=0, vocab_size=3)
+
+    assert missing(Before(), (CausalLM, Cache)) == ["Cache"]

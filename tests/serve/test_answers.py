@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from anyorder.decode.generate import generate
+from anyorder.models.language_model import LanguageModel
+from anyorder.models.table import TableLM
 from anyorder.systems.tiny import tiny
+from anyorder.units.text import TextUnits
 from tests.serve.clients import CHAT, COMPLETIONS, HI, Served, chatty, served
+from tests.units import tokenizers_made_here as tokenizers
 
 SAMPLED = {"temperature": 0.9, "top_p": 0.95, "top_k": 40, "min_p": 0.01, "seed": 7}
 SETTINGS: list[dict[str, Any]] = [
@@ -127,6 +132,24 @@ def test_echo_repeats_the_prompt(server: Served) -> None:
     plain = server.post(COMPLETIONS, **body)["choices"][0]["text"]
     assert server.post(COMPLETIONS, echo=True, **body)["choices"][0]["text"] == "the cat" + plain
     assert joined(server.events(COMPLETIONS, echo=True, **body)) == "the cat" + plain
+
+
+@pytest.mark.parametrize(
+    "body", [{"echo": True, "max_tokens": 6}, {"infill": [{"text": " the"}, {"hole": 6}]}]
+)
+def test_no_space_is_lost_between_what_is_given_and_what_is_written(body: dict[str, Any]) -> None:
+    """This tokenizer, of the kind of Llama 2's, leaves out the space that a text begins with."""
+    units = TextUnits(tokenizers.byte_fallback())
+    table = TableLM.random(seed=1, vocab_size=units.vocab_size, order=1, dtype=torch.float32)
+    spaced = units.tokenizer.convert_tokens_to_ids("▁t")
+    lm = LanguageModel(table, units, "table", units.eos_ids, "float32")
+    loud = {"logit_bias": {str(spaced): 100}, "temperature": 0}
+    with served(lm) as server:
+        said = server.post(COMPLETIONS, prompt="the cat", **body, **loud)["choices"][0]["text"]
+        streamed = server.events(COMPLETIONS, prompt="the cat", **body, **loud)
+    given = "the cat" if "echo" in body else "the"
+    assert said == given + " t" * 6
+    assert joined(streamed) == said
 
 
 def test_logprobs_of_completions(server: Served) -> None:

@@ -100,6 +100,15 @@ def test_counts_of_no_stream(server: Served) -> None:
     assert wrong["param"] == "stream_options"
 
 
+def test_more_than_may_ever_be_in_flight_is_no_matter_of_time() -> None:
+    with served(most_tokens_in_flight=40) as server:
+        body = {"prompt": "the cat", "max_tokens": 12}
+        server.post(COMPLETIONS, **body)
+        assert "40 is the most" in server.refused(COMPLETIONS, n=4, **body)["message"]
+        beam = {"decoder": "beam:width=3", "temperature": 0}
+        assert "40 is the most" in server.refused(COMPLETIONS, **body, **beam)["message"]
+
+
 def test_what_changes_nothing_may_be_said(server: Served) -> None:
     harmless = {"tools": [], "response_format": {"type": "text"}, "functions": None, "n": 1}
     server.post(CHAT, messages=HI, max_tokens=2, tool_choice="none", user="x", **harmless)

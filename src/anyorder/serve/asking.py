@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from anyorder.decode.catalogue import label
+from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Rule, Sampling
 from anyorder.models.language_model import LanguageModel
@@ -40,9 +41,11 @@ class Asked:
 
     @property
     def tokens(self) -> int:
-        """All that may stand at once: prompts and texts."""
+        """All that may stand at once: prompts and texts, and for a beam those beside them."""
         n = len(self.jobs) // len(self.prompts)
-        return sum(job.max_new_tokens for job in self.jobs) + n * sum(self.prompts)
+        tokens = sum(job.max_new_tokens for job in self.jobs) + n * sum(self.prompts)
+        decoder = self.jobs[0].decoder
+        return tokens * decoder.width if isinstance(decoder, Beam) else tokens
 
     @property
     def decoder(self) -> str:
@@ -124,7 +127,10 @@ class Reader:
             )
             job = self._after(body, job, prompts[-1])
             jobs += [replace(job, seed=seed + len(jobs) + k) for k in range(body.n or 1)]
-        return Asked(body, tuple(jobs), tuple(prompts), told is not None)
+        asked = Asked(body, tuple(jobs), tuple(prompts), told is not None)
+        if asked.tokens > (most := self.settings.most_tokens_in_flight):
+            raise RefusalError(f"this may come to {asked.tokens} tokens; {most} is the most")
+        return asked
 
     def _after(self, body: Shared, job: Job, prompt: int) -> Job:
         """The job with its locked words and its rules, which need to know the prompt."""

@@ -97,6 +97,8 @@ class Choice:
     top: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)  # by cell
     said: int = 0  # characters that are certain
     at: int = 0  # cells that were told, the prompt's included
+    first: int = 0  # the first cell that the model itself writes
+    joins: bool = False  # whether what it writes first follows a text that was told
 
     def __post_init__(self) -> None:
         self.stream = self.lm.units.stream()
@@ -115,10 +117,12 @@ class Choice:
         self.said = len(echo)
         lead = self.row.tokens[self.at : self.row.frontier(self.at)]  # locked: it stands already
         told = self._tell()
+        self.first = self.at
         extra = None
         if self.asked.body.trace:
             extra = {"trace": [start.header], "pieces": self._pieces(start)}
         text = echo + self.lm.units.decode(lead)
+        self.joins = bool(text)
         return Part(self.index, text, told, None, extra, len(lead)) if text or extra else None
 
     def _prompt(self) -> int:
@@ -140,10 +144,18 @@ class Choice:
             if self.asked.body.trace:
                 seen = Trace(_nothing(), (event.step,))
                 extra = {"trace": [event.step.line], "pieces": self._pieces(seen)}
-        told = self._tell()
-        if not event.said and extra is None and self.at == before:
+        told, said = self._tell(), event.said
+        if said and self.joins:
+            said, self.joins = self._gap() + said, False
+        if not said and extra is None and self.at == before:
             return None
-        return Part(self.index, event.said, told, None, extra, self.at - before)
+        return Part(self.index, said, told, None, extra, self.at - before)
+
+    def _gap(self) -> str:
+        """The space that many tokenizers leave out before a text's first token."""
+        decode, tokens = self.lm.units.decode, self.row.tokens[self.first - 1 : self.first + 1]
+        apart = decode(tokens[:1]), decode(tokens[1:])
+        return " " if decode(tokens) == " ".join(apart) else ""
 
     def _ended(self, event: Ended) -> Part | None:
         self.error = event.error

@@ -6,6 +6,7 @@ Whoever stops listening frees the seats. Knows nothing of HTTP.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
 
@@ -33,8 +34,8 @@ async def heard(
     tickets: list[Ticket] = []
 
     def hear(index: int, event: Event) -> None:
-        """Called by the thread that writes; the loop is closed if nobody will listen any more."""
-        if not loop.is_closed():
+        """Called by the thread that writes; a loop that is closed listens to nobody any more."""
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(events.put_nowait, (index, event))
 
     try:
