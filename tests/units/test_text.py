@@ -154,3 +154,31 @@ def test_a_real_vocabulary_streams_all_ids_as_they_are_decoded(ids):
 @cache
 def smollm2() -> TextUnits:
     return units_of(read(fetch("smollm2")))
+
+
+@lossless
+@given(text=texts)
+def test_the_bytes_of_tokens_are_those_of_the_text(family, text):
+    units = made_by(family)
+    told = [units.bytes_of(token) for token in units.encode(text) if token in units.shown_ids]
+    assert None not in told
+    spelt = b"".join(piece for piece in told if piece is not None).decode()
+    assert spelt in (text, " " + text), "some write a space before a text"
+
+
+def test_a_token_that_is_no_bytes_says_so():
+    units = made_by(made.byte_fallback)
+    odd = units.tokenizer.convert_tokens_to_ids(BROKEN)
+    assert units.bytes_of(odd) is None
+
+
+def test_a_conversation_is_rendered_as_a_whole():
+    units = made_by(made.byte_level)
+    turns = [{"role": "user", "content": "the cat"}]
+    assert units.encode_messages(turns) == units.encode("the cat", chat=True)
+    longer = [*turns, {"role": "assistant", "content": "sat"}, {"role": "user", "content": "on"}]
+    assert units.encode_messages(longer)[: len(units.encode_messages(turns))] == (
+        units.encode_messages(turns)
+    )
+    with pytest.raises(ValueError, match="no chat template"):
+        made_by(made.byte_fallback).encode_messages(turns)

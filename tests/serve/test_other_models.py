@@ -1,0 +1,75 @@
+"""Models that do not write left to right are served, too: what they can't do is said."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from anyorder.canvas import DONE, GIVEN, OPEN, PAD
+from anyorder.decode.generate import generate
+from anyorder.models.load import load
+from anyorder.models.writer import Writer
+from anyorder.serve.choices import Row
+from anyorder.trace import Change, Step
+from tests.serve.clients import CHAT, COMPLETIONS, HI, Served, served
+from tests.serve.test_answers import joined
+
+WORD = "language"
+
+
+@pytest.fixture(scope="module")
+def speaker() -> Writer:
+    return load("pronounce-ctc")
+
+
+@pytest.fixture(scope="module")
+def server(speaker: Writer) -> Iterator[Served]:
+    with served(speaker) as there:
+        yield there
+
+
+@pytest.mark.parametrize("decoder", [None, "ctc-greedy", "ctc-beam:width=4"])
+def test_a_parallel_model_answers(server: Served, speaker: Writer, decoder: str | None) -> None:
+    body = {"prompt": WORD, "max_tokens": 30, "temperature": 0} | (
+        {"decoder": decoder} if decoder else {}
+    )
+    out = generate(speaker, WORD, decoder=decoder, max_new_tokens=30)
+    assert out.text
+    answer = server.post(COMPLETIONS, logprobs=3, **body)
+    (choice,) = answer["choices"]
+    assert choice["text"] == out.text
+    told = choice["logprobs"]
+    assert len(told["tokens"]) == answer["usage"]["completion_tokens"]
+    tops = zip(told["top_logprobs"], told["tokens"], strict=True)
+    assert all(list(top) == [token] for top, token in tops)
+    assert joined(server.events(COMPLETIONS, **body)) == out.text
+    assert answer["usage"]["prompt_tokens"] > 0
+
+
+def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:
+    name = speaker.name
+    assert "no language model" in server.refused(CHAT, messages=HI)["message"]
+    holes = [{"hole": 3}]
+    for body in ({"infill": holes}, {"constraints": [{"text": "a", "at": 1}]}):
+        refused = server.refused(COMPLETIONS, prompt=WORD, **body)
+        assert f"{name} is no language model" in refused["message"]
+    fined = server.refused(COMPLETIONS, prompt=WORD, presence_penalty=1.0)
+    assert "it has no penalties" in fined["message"]
+    assert "give the prompt as text" in server.refused(COMPLETIONS, prompt=[1, 2])["message"]
+    lacking = server.refused(COMPLETIONS, prompt=WORD, decoder="jacobi")
+    assert "needs a CausalLM" in lacking["message"]
+    (model,) = server.client.get("/v1/models").json()["data"]
+    assert model["anyorder"]["chat"] is False
+
+
+def test_a_row_follows_cells_that_move() -> None:
+    row = Row([5, 6, 7, 0], [GIVEN, DONE, OPEN, PAD], [0.0, -1.0, 0.0, 0.0])
+    assert row.frontier(1) == 2
+    step = Step((), (Change(0, 1, 9, DONE, -0.5),), origin=((0, -1, 1, 2),))
+    row.after(step)
+    assert row.tokens == [5, 9, 6, 7]
+    assert row.status == [GIVEN, DONE, DONE, OPEN]
+    assert row.logprobs == [0.0, -0.5, -1.0, 0.0]
+    assert row.frontier(1) == 3
+    row.after(replace(step, changes=(Change(0, 3, 0, PAD, 0.0),), origin=None))
+    assert row.frontier(1) == 3
