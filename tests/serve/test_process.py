@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,6 +131,7 @@ def test_openai_s_own_client_and_what_is_ours(client: openai.OpenAI) -> None:
         client.completions.create(model="gpt", prompt="a")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_the_docs_lines_of_curl_work(process: Process) -> None:
     text = DOCS.read_text(encoding="utf-8")
     block = "".join(re.findall(r"```console\n(.*?)```", text, re.S))
