@@ -32,6 +32,7 @@ TEXT = " The old clock struck nine, and the letter fell out. It said: come home,
 ABOUT: dict[str, Any] = {
     "model": "stand-in",
     "chat": True,
+    "fills": True,
     "most_tokens": 256,
     "decoders": [
         {"name": name, "exact": name != "beam", "does": f"{name} writes.", "lacks": lacks}
