@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from anyorder.canvas import DONE, Canvas
 from anyorder.decode import Jacobi, LeftToRight
 from anyorder.decode.generate import _chosen, _seeds, _texts, generate
 from anyorder.decode.writing import pieces_of
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.tiny import tiny
-from anyorder.trace import Trace, fold
+from anyorder.trace import Change, Likeliest, Step, Trace, fold
 from anyorder.units.text import TextUnits
 from tests.units import tokenizers_made_here as made
 
@@ -108,6 +109,14 @@ def test_a_token_is_spelt_once_however_many_traces_show_it() -> None:
     kept = dict(lm.units._pieces)
     lm.units._pieces.update(dict.fromkeys(kept, "known"))
     assert set(pieces_of(lm, trace).values()) == {"known"}
+
+
+def test_alternatives_are_spelt_too() -> None:
+    told = Step(
+        (), (Change(0, 1, 5, DONE, 0.0),), likeliest=(Likeliest(0, 1, ((5, 0.0), (9, -1.0))),)
+    )
+    trace = Trace(Canvas.of_prompts([[3]], new_cells=[1]), (told,))
+    assert pieces_of(LM, trace) == {token: LM.units.piece(token) for token in (0, 3, 5, 9)}
 
 
 @pytest.mark.parametrize(

@@ -178,3 +178,18 @@ def test_where_the_baseline_is_missing_there_is_no_speed_up():
 
 def test_all_scripts_of_the_page_are_strict_javascript():
     assert run(*SCRIPTS, ask="typeof Player + typeof Pane", input=0)
+
+
+def test_what_was_chosen_stands_among_the_alternatives_even_where_it_was_unlikely():
+    ask = """(() => {
+      const pane = Object.create(Pane.prototype);
+      pane.run = { trace: { pieces: { 1: "a", 2: "b" } } };
+      return input.map((cell) => pane.choices(cell) ?? null);
+    })()"""
+    cell = {"token": 2, "logprob": -3, "others": [[1, -0.1]]}
+    told = run(*SCRIPTS, ask=ask, input=[cell, cell | {"token": 1}, {"token": 1}])
+    assert [[(one["words"], one["chosen"]) for one in each or []] for each in told] == [
+        [("a", False), ("b", True)],
+        [("a", True)],
+        [],
+    ]

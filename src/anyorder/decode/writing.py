@@ -163,14 +163,15 @@ def before_stop(text: str, strings: tuple[str, ...]) -> str:
 
 
 def pieces_of(lm: Writer, trace: Trace) -> dict[int, str]:
-    """The text of every token that the trace shows, drafted ones included; not of what draft models
-    read, which may have units of their own.
+    """The text of every token that the trace shows, drafts and alternatives included; not of what
+    draft models read, which may have units of their own.
     """
     tokens = {token for row in trace.start.tokens_BN.tolist() for token in row}
     for step in trace.steps:
         tokens.update(change.token for change in step.changes)
         read = [call for call in step.calls if call.role == "target"]
         tokens.update(t for call in read for row in call.tokens_BT for t in row)
+        tokens.update(t for each in step.likeliest for t, _ in each.top)
     return {token: lm.units.piece(token) for token in sorted(tokens)}
 
 

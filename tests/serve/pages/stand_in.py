@@ -2,7 +2,8 @@
 
 with serving(delay=0.0) as (address, heard): ...      `heard`: the bodies that were posted
 
-A prompt that says so is refused: "busy" (429), "wrong" (400), "gone" (the stream breaks off).
+A prompt that says so is refused: "busy" (429), "wrong" (400), "key" (401, unless a key
+is given), "gone" (the stream breaks off), "fail" (an error within the stream).
 """
 
 import asyncio
@@ -31,6 +32,7 @@ TEXT = " The old clock struck nine, and the letter fell out. It said: come home,
 ABOUT: dict[str, Any] = {
     "model": "stand-in",
     "chat": True,
+    "fills": True,
     "most_tokens": 256,
     "decoders": [
         {"name": name, "exact": name != "beam", "does": f"{name} writes.", "lacks": lacks}
@@ -86,12 +88,15 @@ def told(line: dict[str, Any], pieces: dict[int, str]) -> dict[str, Any]:
     return line | {"alternatives": others}
 
 
-async def events(trace: Trace, delay: float, *, breaks: bool) -> AsyncIterator[str]:
+async def events(trace: Trace, delay: float, prompt: str) -> AsyncIterator[str]:
     lines = [json.loads(line) for line in trace.lines()]
     pieces = {str(token): piece for token, piece in trace.pieces.items()}
     for number, line in enumerate(lines):
         await asyncio.sleep(delay)
-        if breaks and number > 3:
+        if "gone" in prompt and number > 3:
+            return
+        if "fail" in prompt and number > 3:
+            yield f"data: {json.dumps({'error': {'message': 'the model failed'}})}\n\n"
             return
         if "calls" in line:
             line = told(line, trace.pieces)
@@ -117,10 +122,12 @@ def application(delay: float, heard: list[dict[str, Any]]) -> FastAPI:
         if "wrong" in prompt:
             error = {"error": {"message": "temperature is 9, and 5 is the most"}}
             return JSONResponse(error, status_code=400)
+        if "key" in prompt and request.headers.get("authorization") != "Bearer secret":
+            return JSONResponse({"error": {"message": "an API key is needed"}}, status_code=401)
         trace = recorded(prompt, body["decoder"])
         if "infill" in body:
             trace = with_locks(trace, body["infill"])
-        stream = events(trace, delay, breaks="gone" in prompt)
+        stream = events(trace, delay, prompt)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     return app

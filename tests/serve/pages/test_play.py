@@ -168,6 +168,7 @@ def test_holes_are_filled_around_what_stands(browser: Any, address: str, heard: 
         ("be busy", "The server is busy: try again in 3 s. 64 requests wait already"),
         ("be wrong", "temperature is 9, and 5 is the most"),
         ("be gone", "went away in the middle"),
+        ("be failing", "the model failed"),
     ],
 )
 def test_what_goes_wrong_is_said_in_words(
@@ -177,7 +178,7 @@ def test_what_goes_wrong_is_said_in_words(
         write(page, prompt, done="Not all could be written")
         assert page.locator(".notice.failed", has_text=said).count() == 3
         assert page.input_value("#prompt") == prompt
-        assert (figure(page, "calls") > 0) == (prompt == "be gone")
+        assert (figure(page, "calls") > 0) == (prompt in ("be gone", "be failing"))
         shoot(page, prompt.replace(" ", "-"))
         write(page)  # and then it goes on
         assert page.locator(".notice.failed:visible").count() == 0
@@ -191,6 +192,16 @@ def test_a_server_that_is_gone_takes_nothing_with_it(browser: Any) -> None:
         assert "does not answer" in page.locator(".notice.failed").first.inner_text()
         assert page.locator(".prompts button").count() == 2
         page.locator(".prompts button").nth(1).click()
+        assert text_of(page).endswith(TEXT)
+
+
+def test_a_key_is_asked_for_where_one_is_needed(browser: Any, address: str) -> None:
+    with opened(browser, address) as page:
+        assert not page.locator("#key").is_visible()
+        write(page, "with a key", done="Not all could be written")
+        assert "an API key is needed" in page.locator(".notice.failed").first.inner_text()
+        page.fill("#key", "secret")
+        write(page, "with a key")
         assert text_of(page).endswith(TEXT)
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from anyorder.models.load import load
+from anyorder.models.shipped import shipped
 from anyorder.serve.pages.about import about
 from anyorder.serve.pages.evidence import evidence
 from anyorder.serve.pages.site import OWN, assets, router
@@ -72,6 +73,14 @@ def test_what_fits_the_model_is_told_and_why_the_others_do_not(client: TestClien
     assert "draft_model" in lacks["speculative"]
     assert all(one["does"].endswith(".") for one in told["decoders"])
     assert {"story", "code"} <= {one["name"] for one in told["examples"]}
+
+
+def test_a_model_that_is_no_language_model_gets_its_own_decoders_and_no_prompts() -> None:
+    told = about(load(shipped()["pronounce-dag"]))
+    fits = {one["name"] for one in told["decoders"] if not one["lacks"]}
+    assert {"dag-greedy", "dag-lookahead"} <= fits
+    assert "left-to-right" not in fits
+    assert (told["fills"], told["examples"]) == (False, [])
 
 
 def test_while_the_model_is_loaded_the_page_is_told_so() -> None:

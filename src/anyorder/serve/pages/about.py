@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from anyorder.decode.catalogue import decoders, describe
 from anyorder.models.capability import missing
+from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
 from anyorder.systems.prompts import kinds, prompts
 
@@ -17,14 +18,19 @@ PROBE: Final = "a"  # what a model reads to show what it can do
 
 
 def about(lm: Writer, *, most_tokens: int = 1024, name: str | None = None) -> dict[str, Any]:
-    """The model, its decoders and some prompts to begin with. `name`: what requests call it."""
+    """The model, its decoders and some prompts to begin with. `name`: what requests call it.
+
+    Prompts, and holes in a text, are for language models; others get sources.
+    """
+    speaks = isinstance(lm, LanguageModel)
     model, _ = lm.begin([PROBE], max_new_tokens=1)
     return {
         "model": name or lm.name,
         "chat": bool(getattr(lm.units, "has_chat", False)),
         "most_tokens": most_tokens,
         "decoders": [_told(each, kind, model) for each, kind in decoders().items()],
-        "examples": examples(),
+        "fills": speaks,
+        "examples": examples() if speaks else [],
     }
 
 

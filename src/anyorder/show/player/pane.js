@@ -343,7 +343,10 @@ class Pane {
 
   /** What the cell might have held, the likeliest first; undefined where it is not told. */
   choices(cell) {
-    return cell.others?.map(([token, logprob]) => ({
+    if (!cell.others) return undefined;
+    const known = cell.others.some(([token]) => token === cell.token);
+    const all = known ? cell.others : [...cell.others, [cell.token, cell.logprob]];
+    return all.map(([token, logprob]) => ({
       words: spelled(this.piece(token)),
       p: Math.exp(logprob),
       chosen: token === cell.token,

@@ -169,13 +169,22 @@ async function showView() {
   }
   byId("errors").replaceChildren();
   try {
-    if (view !== "write") drawn.evidence ??= await data("page/evidence.json");
-    if (view === "frontier") await showFrontier(byId("view-frontier"), drawn.evidence, wish.frontier);
-    if (view === "systems") showSystems(byId("view-systems"), drawn.evidence, wish.system);
+    const evidence = view === "write" ? null : await told();
+    if (view === "frontier") await showFrontier(byId("view-frontier"), evidence, wish.frontier);
+    if (view === "systems") showSystems(byId("view-systems"), evidence, wish.system);
     if (view !== "write") scrollTo(0, 0);
   } catch (error) {
     byId("errors").append(make("p", "", `This could not be loaded: ${error.message}`));
   }
+}
+
+/** What was measured; asked for once. */
+function told() {
+  drawn.evidence ??= data("page/evidence.json").catch((error) => {
+    drawn.evidence = undefined;
+    throw error;
+  });
+  return drawn.evidence;
 }
 
 async function data(path) {
@@ -197,6 +206,7 @@ async function openApp() {
   showView();
   try {
     drawn.writing = new Writing(await data("page/about.json"));
+    told().catch(() => {}); // so that it is there when it is wanted; if not, its view says so
   } catch (error) {
     byId("errors").append(make("p", "", error.message));
   }

@@ -3,7 +3,7 @@
      const form = new Form(about, () => ...)      about: of page/about.json; called when one presses Write
      form.wish()                                  {prompt, segments, decoders, options}, or throws a sentence */
 
-const FEWEST = 2;
+const FEWEST = 2; // if so many fit
 const FIRST_CHOICE = ["left-to-right", "auto", "prompt-copy", "token-recycling"];
 const MANY = 90; // characters of an example's name
 
@@ -15,6 +15,8 @@ class Form {
     this.mode = "go-on";
     this.layDecoders();
     this.layExamples();
+    document.querySelector(".modes").hidden = !about.fills;
+    if (!about.fills) byId("prompt").placeholder = "A source, as the model learnt to read it.";
     byId("chat").value = about.chat ? "chat" : "text";
     byId("chat").parentElement.hidden = !about.chat;
     byId("model").textContent = about.model ? `The model is ${about.model}.` : "";
@@ -39,6 +41,8 @@ class Form {
     const names = fitting.map((one) => one.name);
     const first = FIRST_CHOICE.filter((name) => names.includes(name)).slice(0, 3);
     const chosen = new Set(first.length >= FEWEST ? first : names.slice(0, FEWEST));
+    this.fewest = Math.min(FEWEST, names.length);
+    this.signs = fitting.some((one) => one.exact) ? "“=” marks those that write exactly the left-to-right text." : "";
     const pills = fitting.map((one) => {
       const box = make("input");
       box.type = "checkbox";
@@ -69,8 +73,8 @@ class Form {
     for (const box of byId("decoders").querySelectorAll("input")) {
       box.disabled = !box.checked && chosen.length >= MOST_PANES;
     }
-    const signs = "“=” marks those that write exactly the left-to-right text.";
-    byId("decoder-hint").textContent = chosen.length < FEWEST ? `Choose ${FEWEST - chosen.length} more. ${signs}` : signs;
+    const more = this.fewest - chosen.length;
+    byId("decoder-hint").textContent = more > 0 ? `Choose ${more} more. ${this.signs}` : this.signs;
   }
 
   layExamples() {
@@ -135,7 +139,7 @@ class Form {
     const segments = fill ? this.segments() : null;
     if (!prompt.trim() && (options.chat || !segments || !leadOf(segments)[0])) throw new Error("Write a prompt first, or take an example.");
     if (fill && !segments.some((one) => one.hole)) throw new Error("Put a hole into the text first: ___");
-    if (decoders.length < FEWEST) throw new Error("Choose two decoders, or more, to see them side by side.");
+    if (decoders.length < this.fewest) throw new Error("Choose two decoders, or more, to see them side by side.");
     return { prompt, segments, decoders, options };
   }
 

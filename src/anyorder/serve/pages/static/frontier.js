@@ -133,7 +133,8 @@ function drawPoints(svg, chart, x, y) {
 /** A row's name without the task, which stands above. */
 function shortName(row) {
   const name = row.replace(/^en-de(, |: )/, "");
-  return name.length > 40 ? `${name.slice(0, 39)}…` : name;
+  const most = CHART.width < 420 ? 24 : 40;
+  return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 }
 
 const SIDES = [[9, 4], [-9, 4], [9, -9], [9, 17], [-9, -9], [-9, 17], [9, 30], [-9, 30], [9, -22], [-9, -22], [9, 43]];
