@@ -178,3 +178,19 @@ def test_where_the_baseline_is_missing_there_is_no_speed_up():
 
 def test_all_scripts_of_the_page_are_strict_javascript():
     assert run(*SCRIPTS, ask="typeof Player + typeof Pane", input=0)
+
+
+def test_one_call_is_no_calls():
+    ask = """(() => {
+      globalThis.make = (tag, kind, ...inside) => ({ textContent: "", inside });
+      const pane = Object.create(Pane.prototype);
+      Object.assign(pane, { ticking: {}, ticks: { append() {} } });
+      Object.assign(pane, { frames: [0, 1], at: [0, 0], unit: "calls" });
+      pane.sums = input.sums;
+      return [0, 1].map((number) => {
+        pane.paintTicks(number, 0);
+        return pane.ticking.calls.label.textContent;
+      });
+    })()"""
+    sums = [{"calls": n, "tokens": 3, "drafts": 0, "seconds": 1.0} for n in (1, 2)]
+    assert run("pane.js", ask=ask, input={"sums": sums}) == ["call", "calls"]

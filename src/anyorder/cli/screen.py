@@ -98,7 +98,8 @@ def _line(task: "Task") -> str:
     if task.total is not None:
         words = [f"{task.completed:,.0f} of {task.total:,.0f}", *words]
     if task.time_remaining:
-        words += [f"about {task.time_remaining / 60:.0f} minutes left"]
+        minutes = max(1, round(task.time_remaining / 60))
+        words += [f"about {minutes} minute{'s' * (minutes > 1)} left"]
     return " · ".join(words)
 
 
