@@ -100,7 +100,7 @@ def _line(task: "Task") -> str:
         words = [f"{task.completed:,.0f} of {task.total:,.0f}", *words]
     many = task.total is not None and task.total >= MANY
     if many and task.time_remaining:
-        words += [f"about {_minutes(task.time_remaining)} left"]
+        words += [f"about {_minutes(float(task.time_remaining))} left"]
     elif not many and task.elapsed:
         words += [f"{_minutes(task.elapsed)} so far"]
     return " · ".join(words)
@@ -108,7 +108,7 @@ def _line(task: "Task") -> str:
 
 def _minutes(seconds: float) -> str:
     """
-    >>> _minutes(20), _minutes(100)
+    >>> _minutes(20.0), _minutes(100.0)
     ('1 minute', '2 minutes')
     """
     minutes = max(1, round(seconds / 60))
