@@ -1,13 +1,13 @@
 """Two claims that failed, tried in other ways: does pre-training help a graph, and a guided model?
 
-    python -m benchmarks.second_ways                  # an hour and a half for each seed, one thread
+    python -m benchmarks.second_ways                  # two hours for each seed, on one thread
     python -m benchmarks.second_ways --seeds 0 1      # what is there is not made again
 
-`predat`: a graph that filled gaps first learnt to leap to their ends. So: longer gaps, and links
-or a whole decoder that are drawn anew before the fine-tuning. `semantic-guided-alignment-denoising`: prompts around a
-frozen masked language model wrote nothing. So: all weights are trained, and a language model that
-was trained longer. Short sentences, few steps, the same for all that are compared; each model
-begins with random weights, or with those of another one that is trained here.
+`predat`: a graph that filled gaps first learnt to leap to their ends. So: longer gaps, and links or
+a whole decoder that are drawn anew before the fine-tuning. `semantic-guided-alignment-denoising`:
+prompts around a frozen masked language model wrote nothing. So: all weights are trained, and a
+language model that was trained longer. Short sentences, few steps, the same for all that are
+compared; each model begins with random weights, or with those of another one that is trained here.
 The result, `results/second-ways.json`, grows with every model; a run that was stopped goes on.
 """
 
