@@ -1,13 +1,13 @@
 """Two claims that failed, tried in other ways: does pre-training help a graph, and a guided model?
 
-    python -m benchmarks.second_ways                  # an hour and a half for each seed, one thread
+    python -m benchmarks.second_ways                  # two hours for each seed, on one thread
     python -m benchmarks.second_ways --seeds 0 1      # what is there is not made again
 
-`predat`: a graph that filled gaps first learnt to leap to their ends. So: longer gaps, and links
-that are drawn anew before the fine-tuning. `semantic-guided-alignment-denoising`: prompts around a
-frozen masked language model wrote nothing. So: all weights are trained, and a language model that
-was trained longer. Short sentences, few steps, the same for all that are compared; each model
-begins with random weights, or with those of another one that is trained here.
+`predat`: a graph that filled gaps first learnt to leap to their ends. So: longer gaps, and links or
+a whole decoder that are drawn anew before the fine-tuning. `semantic-guided-alignment-denoising`:
+prompts around a frozen masked language model wrote nothing. So: all weights are trained, and a
+language model that was trained longer. Short sentences, few steps, the same for all that are
+compared; each model begins with random weights, or with those of another one that is trained here.
 The result, `results/second-ways.json`, grows with every model; a run that was stopped goes on.
 """
 
@@ -65,11 +65,23 @@ class Training:
     system: str | None = None  # whose claim it is about; None: it only lends its weights
 
 
+LINKS: Final = ("query", "key", "gate")
+
+
 def new_links(before: Translator, paradigm: Paradigm) -> Translator:
     """Its weights, but for what says where a path goes: that is drawn anew."""
-    lent = before.net.state_dict()
-    own = {k: x for k, x in _drawn(before, paradigm).net.state_dict().items() if _of_links(k)}
-    before.net.load_state_dict({**lent, **own})
+    return _with_new(before, paradigm, LINKS)
+
+
+def new_decoder(before: Translator, paradigm: Paradigm) -> Translator:
+    """Its embeddings and its encoder; all that comes behind is drawn anew."""
+    return _with_new(before, paradigm, (*LINKS, "split", "decoder"))
+
+
+def _with_new(before: Translator, paradigm: Paradigm, parts: Sequence[str]) -> Translator:
+    drawn = _drawn(before, paradigm).net.state_dict()
+    own = {name: x for name, x in drawn.items() if name.split(".")[0] in parts}
+    before.net.load_state_dict({**before.net.state_dict(), **own})
     return before
 
 
@@ -91,10 +103,6 @@ def _drawn(before: Translator, paradigm: Paradigm) -> Translator:
     return replace(before, net=paradigm.net(**vocabs), suits=paradigm.decoder, fast=False)
 
 
-def _of_links(name: str) -> bool:
-    return name.split(".")[0] in ("query", "key", "gate")
-
-
 def trainings() -> dict[str, Training]:
     """All of them, in the order in which they are made: whoever lends comes first."""
     every = paradigms()
@@ -109,6 +117,7 @@ def trainings() -> dict[str, Training]:
         "graph": Training(graph, **of_8),
         "long gaps": Training(long_gaps),
         "graph after long gaps": Training(graph, "long gaps", **of_8),
+        "new decoder after long gaps": Training(graph, "long gaps", new_decoder, **of_8),
         "short gaps": Training(every["dag-infilling"]),
         "graph after short gaps": Training(graph, "short gaps", **of_8),
         "new links after long gaps": Training(graph, "long gaps", new_links, **of_8),

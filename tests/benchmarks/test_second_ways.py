@@ -1,6 +1,7 @@
 """Second ways to two claims: each begins with what it says, and a run goes on where it was."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,18 @@ import torch
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.joint import Joint
 from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
+from anyorder.train.paradigm import Paradigm
 from benchmarks import second_ways
-from benchmarks.second_ways import Bench, all_learnt, main, new_links, trainings
+from benchmarks.second_ways import (
+    Bench,
+    all_learnt,
+    main,
+    new_decoder,
+    new_links,
+    trainings,
+)
 
 WIDTH = Width(channels=16, heads=2, middle=32)
 
@@ -22,12 +32,21 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(Joint(CopyOrReverse(length=3, alphabet=5, pairs=50)), WIDTH, 1, tmp_path, 0)
 
 
-def test_new_links_are_all_that_is_new(bench: Bench) -> None:
-    paradigm = replace(trainings()["new links after long gaps"].paradigm, width=WIDTH)
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (new_links, {"query", "key", "gate"}),
+        (new_decoder, {"query", "key", "gate", "split", "decoder"}),
+    ],
+)
+def test_nothing_is_new_but_what_is_to_be(
+    bench: Bench, change: Callable[[Translator, Paradigm], Translator], parts: set[str]
+) -> None:
+    paradigm = replace(trainings()["graph"].paradigm, width=WIDTH)
     before = {k: x.clone() for k, x in bench.translator("long gaps").net.state_dict().items()}
-    after = new_links(bench.translator("long gaps"), paradigm).net.state_dict()
+    after = change(bench.translator("long gaps"), paradigm).net.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert changed == {"query", "key", "gate"}
+    assert changed == parts
 
 
 def test_a_guided_model_has_the_texts_weights_and_learns_them(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import pytest
 from anyorder import __version__
 from anyorder.cli import doctor, fetch, main
 from anyorder.cli.options import may_write, may_write_into
+from anyorder.cli.screen import _line
 from anyorder.decode.catalogue import decoders
 from anyorder.systems.catalogue import listed
 from tests.cli.conftest import Invoke, sentence
@@ -135,3 +136,19 @@ def test_what_nobody_thought_of_is_still_one_sentence() -> None:
     assert (
         main.sentence(ModuleNotFoundError(name="ray")) == "ray is not installed, and this needs it"
     )
+
+
+def test_a_line_of_progress_says_what_is_left_of_many_parts_and_no_more() -> None:
+    from rich.progress import Progress
+
+    now = [0.0]
+    bar = Progress(disable=True, get_time=lambda: now[0])
+    many, few = bar.add_task("steps", total=100), bar.add_task("models", total=5)
+    for done in (10, 20):
+        now[0] += 20.0
+        bar.update(many, completed=done)
+        bar.update(few, advance=1)
+    assert [_line(task) for task in bar.tasks] == [
+        "20 of 100 · steps · about 3 minutes left",
+        "2 of 5 · models · 1 minute so far",
+    ]

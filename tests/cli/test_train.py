@@ -40,6 +40,7 @@ def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) ->
     assert f"{empty} pairs have an empty source or target" in learn.err
     wrote = invoke("generate", "3 and 9", "--model", "pairs-ctc")
     assert wrote.code == 0, wrote.err
+    assert "· 1 call ·" in wrote.err
     wrong = invoke("generate", "3 and 9", "--model", "pairs-ctc", "--decoder", "beam")
     assert "beam needs a CausalLM" in sentence(wrong)
 

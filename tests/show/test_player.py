@@ -193,3 +193,19 @@ def test_what_was_chosen_stands_among_the_alternatives_even_where_it_was_unlikel
         [("a", True)],
         [],
     ]
+
+
+def test_one_call_is_no_calls():
+    ask = """(() => {
+      globalThis.make = (tag, kind, ...inside) => ({ textContent: "", inside });
+      const pane = Object.create(Pane.prototype);
+      Object.assign(pane, { ticking: {}, ticks: { append() {} } });
+      Object.assign(pane, { frames: [0, 1], at: [0, 0], unit: "calls" });
+      pane.sums = input.sums;
+      return [0, 1].map((number) => {
+        pane.paintTicks(number, 0);
+        return pane.ticking.calls.label.textContent;
+      });
+    })()"""
+    sums = [{"calls": n, "tokens": 3, "drafts": 0, "seconds": 1.0} for n in (1, 2)]
+    assert run("pane.js", ask=ask, input={"sums": sums}) == ["call", "calls"]

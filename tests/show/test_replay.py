@@ -134,3 +134,13 @@ def test_bad_options_are_named(trace, options, what):
 def test_a_frame_that_is_not_there_is_named(trace, number):
     with pytest.raises(ValueError, match="no frame"):
         render_step(trace, number)
+
+
+def test_one_call_is_no_calls(trace):
+    heads = [Reel.of(trace).head(number) for number in (0, 1, 2)]
+    assert [re.search(r"\d calls?(?= )", head)[0] for head in heads] == [  # type: ignore[index]
+        "0 calls",
+        "1 call",
+        "2 calls",
+    ]
+    assert len({head.index(" s  +") for head in heads}) == 1, "columns stand where they stood"

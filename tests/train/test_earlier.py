@@ -77,7 +77,10 @@ def test_it_goes_on_with_the_same_call_alone(own: OwnPairs, folder: Path, tmp_pa
     [
         (replace(paradigms()["dag"], encoder_layers=1, decoder_layers=1, width=WIDTH), "'dag'"),
         (replace(SMALL, decoder_layers=2), "decoder_layers 1, not 2"),
-        (replace(SMALL, width=Width(channels=8, heads=2, middle=16)), "other sizes: width"),
+        (
+            replace(SMALL, width=Width(channels=8, heads=2, middle=16)),
+            r"other sizes: channels 16, not 8; middle 32, not 16$",
+        ),
     ],
 )
 def test_another_kind_or_size_is_refused(

@@ -19,6 +19,7 @@ def plain(sentence: str) -> str:
 
     >>> plain("spans have 1 token or more: Spans(share=0.5, most=0)")
     'spans have 1 token or more'
+    >>> import anyorder.decode.catalogue
     >>> plain("Beam needs a CausalLM, and this model (dict) is none: see there")
     'beam needs a CausalLM, and this model is none: see there'
     """

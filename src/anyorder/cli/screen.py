@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WIDE = 250  # columns of what no terminal shows: a row of a table is one line
 EVERY = 30.0  # seconds between lines of progress where there is no terminal
+MANY = 20  # parts of a work, from which on they are like enough to say how long the others take
 
 
 def out() -> "Console":
@@ -93,13 +94,25 @@ def _told(bar: "Progress") -> Iterator[None]:
 
 
 def _line(task: "Task") -> str:
-    """How far it is, and how long it will take."""
+    """How far it is, and how long it will take; of few parts, how long it has taken."""
     words = [task.description]
     if task.total is not None:
         words = [f"{task.completed:,.0f} of {task.total:,.0f}", *words]
-    if task.time_remaining:
-        words += [f"about {task.time_remaining / 60:.0f} minutes left"]
+    many = task.total is not None and task.total >= MANY
+    if many and task.time_remaining:
+        words += [f"about {_minutes(float(task.time_remaining))} left"]
+    elif not many and task.elapsed:
+        words += [f"{_minutes(task.elapsed)} so far"]
     return " · ".join(words)
+
+
+def _minutes(seconds: float) -> str:
+    """
+    >>> _minutes(20.0), _minutes(100.0)
+    ('1 minute', '2 minutes')
+    """
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' * (minutes > 1)}"
 
 
 def complain(*sentences: str) -> None:

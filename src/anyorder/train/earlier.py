@@ -104,14 +104,24 @@ class Earlier:
 
     def _same_sizes(self, own: Sizes, sizes: Mapping[str, Any]) -> None:
         """Raises ValueError where the earlier model has others."""
-        others = asdict(own)
+        others, wanted = _flat(asdict(own)), _flat(sizes)
         odd = [
-            f"{name} {others[name]}, not {sizes[name]}"
+            f"{name} {others[name]}, not {wanted[name]}"
             for name in others
-            if sizes[name] != others[name]
+            if wanted[name] != others[name]
         ]
         if odd:
             raise ValueError(f"{self.folder} holds a network of other sizes: {'; '.join(odd)}")
+
+
+def _flat(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes by name, those of the width among them.
+
+    >>> _flat({"spread": 3, "width": {"channels": 64}})
+    {'spread': 3, 'channels': 64}
+    """
+    rest = {name: size for name, size in sizes.items() if name != "width"}
+    return {**rest, **sizes.get("width", {})}
 
 
 def shaped_elsewhere(paradigm: Paradigm, name: str) -> None:

@@ -280,19 +280,20 @@ class Pane {
     const sum = this.sums[number];
     const per = sum.calls ? sum.tokens / sum.calls : 0;
     const seconds = this.unit === "seconds" ? Math.min(at, this.at[this.last]) : sum.seconds;
-    this.tick("calls", sum.calls);
+    this.tick("calls", sum.calls, sum.calls === 1 ? "call" : "calls");
     if (this.sums[this.last].drafts) this.tick("draft calls", sum.drafts);
     this.tick("seconds", seconds.toFixed(digitsOf(this.sums[this.last].seconds)));
     this.tick("tokens", sum.tokens);
     this.tick("per call", per.toFixed(2));
   }
 
-  tick(name, value) {
+  tick(name, value, label = name) {
     if (!this.ticking[name]) {
-      this.ticking[name] = make("dd");
-      this.ticks.append(make("div", "", make("dt", "", name), this.ticking[name]));
+      this.ticking[name] = { label: make("dt"), value: make("dd") };
+      this.ticks.append(make("div", "", this.ticking[name].label, this.ticking[name].value));
     }
-    this.ticking[name].textContent = value;
+    this.ticking[name].label.textContent = label;
+    this.ticking[name].value.textContent = value;
   }
 
   paintTree(number) {
