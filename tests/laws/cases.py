@@ -131,6 +131,10 @@ class Headed:
         return self.net.max_length
 
     @property
+    def embedding_VC(self) -> torch.Tensor:
+        return self.net.embedding_VC
+
+    @property
     def mask(self) -> int:
         return 3
 

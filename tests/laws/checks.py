@@ -175,6 +175,10 @@ class Counted:
         return self.watched.extend(tokens_BT, cache, **options)
 
     @property
+    def embedding_VC(self) -> Any:
+        return self.watched.embedding_VC
+
+    @property
     def heads(self) -> int:
         return self.watched.heads
 

@@ -94,6 +94,7 @@ SUBJECTS: dict[str, Factory] = {
         ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
     ),
     "grouped": lambda draft, V: Grouped(Speculative(draft, width=3), reach=1),
+    "grouped, near": lambda draft, V: Grouped(Speculative(draft, width=2), distance=9.0),
     "grouped, in one call": lambda draft, V: Grouped(ParallelDraft(draft, width=2), gap=1.0),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(

@@ -130,6 +130,11 @@ class TableLM:
         return self.logits_HV[fresh_BS]
 
     @property
+    def embedding_VC(self) -> Float[Tensor, "V C"]:
+        """A token is like another if the same follows."""
+        return self.logits_HV[: self.vocab_size]
+
+    @property
     def heads(self) -> int:
         return 3
 
