@@ -86,8 +86,8 @@ class Meter:
 
 
 class Metered:
-    """A model whose calls are counted: `extend`, with features or without, `fill`, `deletions`,
-    `insertions`, `after`, `ctc`, `denoised`, `dag` and `copies`; all else is its own.
+    """A model whose calls are counted: `extend`, with features or without, `fill`, `among`,
+    `deletions`, `insertions`, `after`, `ctc`, `denoised`, `dag` and `copies`; all else is its own.
     """
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
@@ -125,6 +125,14 @@ class Metered:
     def fill(self, canvas: Any) -> Tensor:
         """What stands in all cells; noted with what stood there before."""
         return self._seeing(canvas, self.model.fill)
+
+    def among(self, tokens_BN: Tensor, rank_BN: Tensor, seen_BN: Tensor) -> Tensor:
+        """What cells hold that are told others; noted with all tokens, drafts too."""
+        begun = time.perf_counter()
+        logits_BNV = self.model.among(tokens_BN, rank_BN, seen_BN)
+        seconds = time.perf_counter() - begun
+        self.meter.calls.append(Call(self.role, seconds, tokens_BN.tolist(), None))
+        return logits_BNV
 
     def deletions(self, canvas: Any) -> Tensor:
         """Which tokens are deleted; noted with all of them."""

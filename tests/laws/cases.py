@@ -144,6 +144,25 @@ class Headed:
     def max_length(self) -> int:
         return self.net.max_length
 
+    def among(
+        self, tokens_BN: torch.Tensor, rank_BN: torch.Tensor, seen_BN: torch.Tensor
+    ) -> torch.Tensor:
+        """What follows when a cell is told what it sees, from left to right."""
+        told: dict[tuple[int, ...], torch.Tensor] = {}
+        rows = []
+        for tokens_N, rank_N, seen_N in zip(tokens_BN, rank_BN, seen_BN, strict=True):
+            for seen in seen_N:
+                read = (0, *tokens_N[rank_N < seen].tolist())
+                if read not in told:
+                    cache = self.net.new_cache(1, len(read))
+                    told[read] = self.net.extend(torch.tensor([read]), cache)[0, -1]
+                rows.append(told[read])
+        return torch.stack(rows).view(*tokens_BN.shape, -1)
+
+    @property
+    def embedding_VC(self) -> torch.Tensor:
+        return self.net.embedding_VC
+
     @property
     def mask(self) -> int:
         return 3

@@ -195,6 +195,14 @@ class Counted:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend(tokens_BT, cache, **options)
 
+    def among(self, tokens_BN: Any, rank_BN: Any, seen_BN: Any) -> Any:
+        self.calls.append(tokens_BN.tolist())
+        return self.watched.among(tokens_BN, rank_BN, seen_BN)
+
+    @property
+    def embedding_VC(self) -> Any:
+        return self.watched.embedding_VC
+
     @property
     def heads(self) -> int:
         return self.watched.heads

@@ -24,6 +24,7 @@ from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
+from anyorder.decode.in_order.any_subset import AnySubset
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.refine.set_block import SetBlock
@@ -94,6 +95,7 @@ SUBJECTS: dict[str, Factory] = {
         ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
     ),
     "grouped": lambda draft, V: Grouped(Speculative(draft, width=3), reach=1),
+    "grouped, near": lambda draft, V: Grouped(Speculative(draft, width=2), distance=9.0),
     "grouped, in one call": lambda draft, V: Grouped(ParallelDraft(draft, width=2), gap=1.0),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(
@@ -103,6 +105,8 @@ SUBJECTS: dict[str, Factory] = {
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
     "set block": lambda draft, V: SetBlock(block=4, gamma=1.0),
     "set block, one by one": lambda draft, V: SetBlock(block=3, gamma=0.0),
+    "any subset": lambda draft, V: AnySubset(width=4),
+    "any subset, one by one": lambda draft, V: AnySubset(width=1),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }

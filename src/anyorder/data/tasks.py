@@ -18,6 +18,7 @@ from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.own import SUFFIXES, Fields, OwnPairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.pronounce import Pronounce
+from anyorder.data.sprites import Sprites
 from anyorder.data.translate import Translate
 from anyorder.units.text import TextUnits
 
@@ -53,6 +54,7 @@ TASKS: Final[Mapping[str, Callable[[], Task]]] = {
     "translate-en-de": lambda: Translate("de"),
     "translate-en-fr": lambda: Translate("fr"),
     "copy-or-reverse": CopyOrReverse,
+    "sprites": Sprites,
 }
 
 

@@ -91,3 +91,23 @@ class SetBlockLM(CausalLM, Protocol):
     def longest_block(self) -> int:
         """Cells that a block may have at most."""
         ...
+
+
+@runtime_checkable
+class AnySubsetModel(Protocol):
+    """Says what a cell holds, whichever of the others it is told."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    def among(
+        self,
+        tokens_BN: Int[Tensor, "B N"],
+        rank_BN: Int[Tensor, "B N"],
+        seen_BN: Int[Tensor, "B N"],
+    ) -> Float[Tensor, "B N V"]:
+        """Logits of every cell, told the cells whose rank is less than `seen_BN` of it.
+
+        `rank_BN`: when each cell is written; a cell's rank is never less than what it is told.
+        """
+        ...

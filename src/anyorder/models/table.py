@@ -129,6 +129,35 @@ class TableLM:
             fresh_BS = fresh_BS.gather(1, score_BS)
         return self.logits_HV[fresh_BS]
 
+    def among(
+        self,
+        tokens_BN: Int[Tensor, "B N"],
+        rank_BN: Int[Tensor, "B N"],
+        seen_BN: Int[Tensor, "B N"],
+    ) -> Float[Tensor, "B N V"]:
+        """See `AnySubsetModel.among`: the context is what is seen, from left to right, and how many
+        cells are not seen between; of all cells to the left it is that of `extend`.
+        """
+        V, H = self.vocab_size, len(self.logits_HV)
+        context_BN = torch.zeros_like(tokens_BN)
+        for b, (tokens, ranks) in enumerate(zip(tokens_BN.tolist(), rank_BN.tolist(), strict=True)):
+            for cell, seen in enumerate(seen_BN[b].tolist()):
+                above, hidden = EMPTY, 0
+                for at, (token, rank) in enumerate(zip(tokens, ranks, strict=True)):
+                    if at == cell and hidden:
+                        above, hidden = (V * above + hidden) % H, 0
+                    if rank < seen:
+                        above = (V * above + token) % H
+                    else:
+                        hidden += at < cell
+                context_BN[b, cell] = above
+        return self.logits_HV[context_BN]
+
+    @property
+    def embedding_VC(self) -> Float[Tensor, "V C"]:
+        """A token is like another if the same follows."""
+        return self.logits_HV[: self.vocab_size]
+
     @property
     def heads(self) -> int:
         return 3

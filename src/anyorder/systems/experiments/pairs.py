@@ -12,19 +12,28 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
+import torch
+
+from anyorder.canvas import DONE, Canvas
 from anyorder.data.tasks import Task
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
+from anyorder.models.translator import Translator
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.school import LAPTOP, NARROW, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
+from anyorder.trace import fold
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftPair:
-    """`decoders`: how the draft model is used, by rows; each is given it. `temperature` of both."""
+    """`decoders`: how the draft model is used, by rows; each is given it. `temperature` of both.
+
+    `judged`: what is written is scored, too, as the task scores it, and by the target: nats a token
+    (where a decoder is not exact).
+    """
 
     task: Task
     target: Way
@@ -33,6 +42,7 @@ class DraftPair:
     temperature: float = 1.0
     sources: int = 200
     batch: int = 25
+    judged: bool = False
 
     def parts(self, bench: Bench) -> Sequence[Part]:
         return [
@@ -57,12 +67,14 @@ class DraftPair:
         school = schooled(bench, self.task, NARROW, LAPTOP, seed)
         target, draft = school.translator(self.target), school.translator(self.draft)
         examples = school.task.splits().test[: bench.reduced(self.sources, 4)]
-        sources = [each.source for each in examples if target.reads(each.source)]
+        examples = [each for each in examples if target.reads(each.source)]
+        sources = [each.source for each in examples]
         most = bench.reduced(100, 8)
         found: dict[str, dict[str, float]] = {}
         for name, make in self.decoders.items():
             lengths: list[int] = []
             cells = drafted = 0
+            ends: list[Canvas] = []
             for at in range(0, len(sources), self.batch):
                 part = sources[at : at + self.batch]
                 model, canvas = target.begin(part, max_new_tokens=most)
@@ -72,10 +84,28 @@ class DraftPair:
                 sampler = Sampler(Sampling(temperature=self.temperature), coins, target.eos_ids)
                 trace = run(decoder, model, canvas, sampler, Stops(target.eos_ids))
                 lengths += [count for step in trace.steps for count in step.written.values()]
+                ends.append(fold(trace))
                 cells, drafted = cells + trace.cost.cells, drafted + trace.cost.draft_calls
             found[name] = {
                 "tokens_per_call": fmean(lengths),
                 "cells_per_token": cells / sum(lengths),
                 "draft_calls": drafted,
             }
+            if self.judged:
+                texts = [
+                    written(target, end, row) for end in ends for row in range(len(end.live_B))
+                ]
+                scores = school.task.scores(texts, examples)
+                found[name] |= {"nats_per_token": nats_per_token(ends), **scores}
         return found
+
+
+def written(translator: Translator, canvas: Canvas, row: int) -> str:
+    """The text of a row: what stands behind its first cell."""
+    return translator.units.decode(canvas.row(row)[1:])
+
+
+def nats_per_token(ends: Sequence[Canvas]) -> float:
+    """How improbable the target finds what was written, at temperature 1: the mean over tokens."""
+    logprobs = [end.logprobs_BN[end.status_BN == DONE] for end in ends]
+    return -float(torch.cat(logprobs).double().mean())

@@ -1,0 +1,138 @@
+"""Any-subset speculative decoding: a model drafts for itself, in one call, and then checks.
+
+    AnySubset(width=8)
+    AnySubset(width=1)         # one cell after the other: the joint distribution that both write
+
+The model can be told any of the cells. All that are final come first, wherever they stand; the open
+ones follow from left to right. One call says what the next `width` open cells hold, each told only
+what is final: those are drafts, as if they were independent. A second call says it again, each told
+the drafts before it, too: these are the true conditionals. Drafts are kept and redrawn as in
+speculative sampling, so that the text follows the model's joint distribution in that order. The
+first draft was told all that is to be told, and is always right; the second writes a token, kept or
+not; so there are at most as many calls as tokens.
+Source: Guo and Ermon 2025 (arXiv:2504.20456), any-subset speculative decoding.
+Shapes: B rows, N cells, W drafted cells, V vocabulary, H history.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anyorder.canvas import DONE, PAD, Canvas
+from anyorder.decode.draft_verify.accept import accept_probability, residual
+from anyorder.decode.sampling import ACCEPT, DRAW, PICK, Sampler, draw
+from anyorder.models.further import AnySubsetModel
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The canvas is all there is."""
+
+    canvas: Canvas
+
+    def with_canvas(self, canvas: Canvas) -> "Writing":
+        return replace(self, canvas=canvas)
+
+
+@dataclass(frozen=True)
+class Next:
+    """The next open cells of each row, and when each cell of the canvas is written."""
+
+    rank_BN: Int[Tensor, "B N"]
+    cells_BW: Int[Tensor, "B W"]
+    inside_BW: Bool[Tensor, "B W"]
+
+    @staticmethod
+    def of(canvas: Canvas, width: int) -> "Next":
+        """Final cells by their place, then open ones by theirs, then padding."""
+        N = canvas.tokens_BN.shape[1]
+        kind_BN = canvas.open_BN + 2 * (canvas.status_BN == PAD)
+        order_BN = (N * kind_BN + torch.arange(N)).argsort(-1)
+        open_B = canvas.open_BN.sum(-1)
+        steps_W = torch.arange(min(width, int(open_B.max())))
+        at_BW = (canvas.final_BN.sum(-1)[:, None] + steps_W).clamp_max(N - 1)
+        return Next(order_BN.argsort(-1), order_BN.gather(1, at_BW), steps_W < open_B[:, None])
+
+
+@final
+@dataclass(frozen=True)
+class AnySubset:
+    """Writes up to `width` open cells in two calls, in the order of their places; cells that were
+    given behind them are known from the beginning.
+    """
+
+    width: int = 8
+    exact: ClassVar[bool] = False  # the model's joint in this order; left to right knows no other
+    needs: ClassVar[tuple[type, ...]] = (AnySubsetModel,)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"at least 1 cell is written at once, not {self.width}")
+
+    def most_calls(self, canvas: Canvas) -> int:
+        """As many as the row with most open cells has."""
+        return int(canvas.open_BN.sum(-1).max())
+
+    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> Writing:
+        return Writing(canvas)
+
+    def step(self, model: AnySubsetModel, state: Writing, sampler: Sampler) -> Writing:
+        canvas, to = state.canvas, Next.of(state.canvas, self.width)
+        known_B1 = canvas.final_BN.sum(-1, keepdim=True)
+        tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
+        q_BWV, logits_BWV = _told(model, tokens_BN, to, known_B1.expand_as(to.rank_BN), sampler)
+        guess_BW = q_BWV.argmax(-1) if sampler.greedy else _drawn(q_BWV, to, sampler, DRAW)
+        write_BW = to.inside_BW & (torch.arange(to.inside_BW.shape[1]) == 0)
+        if bool((to.inside_BW.sum(-1) > 1).any()):
+            there = to.inside_BW.nonzero().unbind(-1)
+            tokens_BN[there[0], to.cells_BW[there]] = guess_BW[there]
+            p_BWV, logits_BWV = _told(model, tokens_BN, to, to.rank_BN, sampler)
+            p_BWV[:, 0] = q_BWV[:, 0]  # it was told the same, but for the last bits
+            guess_BW, write_BW = _checked(p_BWV, q_BWV, guess_BW, to, sampler)
+        logprobs_BW = logits_BWV.log_softmax(-1).gather(-1, guess_BW[..., None])[..., 0].float()
+        at = write_BW.nonzero().unbind(-1)
+        cells = at[0], to.cells_BW[at]
+        held = [x.clone() for x in (canvas.tokens_BN, canvas.status_BN, canvas.logprobs_BN)]
+        held[0][cells], held[1][cells], held[2][cells] = guess_BW[at], DONE, logprobs_BW[at]
+        return Writing(Canvas(*held))
+
+
+def _told(
+    model: AnySubsetModel,
+    tokens_BN: Int[Tensor, "B N"],
+    to: Next,
+    seen_BN: Int[Tensor, "B N"],
+    sampler: Sampler,
+) -> tuple[Tensor, Float[Tensor, "B W V"]]:
+    """What the next cells hold, as tokens are drawn from it, and as logits."""
+    logits_BNV = model.among(tokens_BN, to.rank_BN, seen_BN)
+    rows_B1 = torch.arange(len(tokens_BN))[:, None]
+    logits_BWV, past_BWH = logits_BNV[rows_B1, to.cells_BW].cpu(), None
+    if sampler.wants_history:
+        seen_BWN = to.rank_BN[:, None] < seen_BN.gather(1, to.cells_BW)[..., None]
+        past_BWH = tokens_BN[:, None].where(seen_BWN, -1)
+    return sampler.probs(logits_BWV, past_BWH), logits_BWV
+
+
+def _drawn(probs_BWV: Tensor, to: Next, sampler: Sampler, kind: int) -> Int[Tensor, "B W"]:
+    return draw(probs_BWV, sampler.coins.at(to.cells_BW, kind))
+
+
+def _checked(
+    p_BWV: Tensor, q_BWV: Tensor, guess_BW: Int[Tensor, "B W"], to: Next, sampler: Sampler
+) -> tuple[Int[Tensor, "B W"], Bool[Tensor, "B W"]]:
+    """The tokens that stand, and which cells are written: guesses, up to the first that is refused
+    and redrawn.
+    """
+    B, W, V = p_BWV.shape
+    p_XV, q_XV = p_BWV.reshape(B * W, V), q_BWV.reshape(B * W, V)
+    odds_BW = accept_probability(p_XV, q_XV).view(B, W, V).gather(2, guess_BW[..., None])[..., 0]
+    kept_BW = odds_BW > (0.5 if sampler.greedy else sampler.coins.at(to.cells_BW, ACCEPT))
+    rest_BWV = residual(p_XV, q_XV).view(B, W, V)
+    other_BW = p_BWV.argmax(-1) if sampler.greedy else _drawn(rest_BWV, to, sampler, PICK)
+    before_BW = kept_BW.long().cumprod(-1).roll(1, -1).bool()
+    before_BW[:, 0] = True
+    return guess_BW.where(kept_BW, other_BW), before_BW & to.inside_BW

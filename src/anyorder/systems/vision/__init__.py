@@ -1,0 +1,1 @@
+"""Images: one file per system."""
