@@ -133,7 +133,7 @@ def test_nothing_is_served_before_the_model_is_there_nor_after() -> None:
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json() == {"status": "loading"}
     for answer in (client.get("/v1/models"), client.post(COMPLETIONS, json=BODY)):
-        assert answer.status_code == 503
+        assert answer.status_code == 429
         assert answer.headers["retry-after"] == "2"
         assert "being loaded" in answer.json()["error"]["message"]
     service.drains = True

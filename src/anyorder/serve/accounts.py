@@ -15,7 +15,8 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anyorder.serve.errors import RefusalError, failed
+from anyorder.serve.errors import failed
+from anyorder.serve.listening import full
 from anyorder.serve.logs import LOG
 from anyorder.serve.service import LEFT, Service
 
@@ -50,11 +51,7 @@ class Accounts:
     async def _answered(self, one: "Request", receive: Receive) -> None:
         most = self.service.settings.most_requests
         if self.open > most:
-            busy = RefusalError(
-                f"{most} requests are being answered; ask again later",
-                status=503,
-                headers={"Retry-After": "1"},
-            )
+            busy = full(f"{most} requests are being answered; ask again later")
             await busy.response(one.scope, receive, one.hear)
             return
         await self.app(one.scope, receive, one.hear)

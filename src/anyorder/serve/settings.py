@@ -41,7 +41,7 @@ class Settings:
         65536, "Tokens, prompts included, of all texts that wait or are written.", 1
     )
     most_body_bytes: int = _said(1_048_576, "Bytes that the body of a request may have.", 1)
-    most_requests: int = _said(256, "Requests at once; one more is answered with 503.", 1)
+    most_requests: int = _said(512, "Requests at once; one more is refused (429).", 1)
     context: int = _said(
         2048, "Tokens of the longest text that is computed beside others; longer ones go alone.", 64
     )
