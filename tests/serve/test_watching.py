@@ -1,14 +1,19 @@
 """What those who run the server see: readiness, metrics, and a log without a word of anybody."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from anyorder.meter import Call
+from anyorder.serve.accounts import Accounts
 from anyorder.serve.app import app_of
 from anyorder.serve.logs import Lines
 from anyorder.serve.metrics import Metrics, guessed
@@ -133,7 +138,7 @@ def test_nothing_is_served_before_the_model_is_there_nor_after() -> None:
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json() == {"status": "loading"}
     for answer in (client.get("/v1/models"), client.post(COMPLETIONS, json=BODY)):
-        assert answer.status_code == 429
+        assert answer.status_code == 503
         assert answer.headers["retry-after"] == "2"
         assert "being loaded" in answer.json()["error"]["message"]
     service.drains = True
@@ -153,3 +158,27 @@ def test_an_error_that_nobody_foresaw_is_logged_and_not_told(
     assert "secret" not in answer.text
     assert answer.json()["error"]["type"] == "server_error"
     assert any("secret" in line.get("traceback", "") for line in lines())
+
+
+def test_one_request_too_many_is_refused() -> None:
+    async def scene() -> list[int]:
+        arrived, go = asyncio.Event(), asyncio.Event()
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            arrived.set()
+            await go.wait()
+            await JSONResponse({})(scope, receive, send)
+
+        app = Accounts(slow, Service(Settings(most_requests=1), Metrics()))
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            first = asyncio.ensure_future(client.get("/"))
+            await arrived.wait()
+            refused = await client.get("/")
+            go.set()
+            answered = await first
+            again = await client.get("/")
+        assert refused.headers["retry-after"] == "1"
+        return [answered.status_code, refused.status_code, again.status_code]
+
+    assert asyncio.run(scene()) == [200, 429, 200]
