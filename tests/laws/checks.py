@@ -79,13 +79,13 @@ def computed_together(decoder: Any, case: Case) -> None:
     """Law 3, for texts that join and leave: each row has a thread of its own, and what the network
     is asked for all of them is computed in one call. Not a bit may differ.
     """
-    meeting = Rendezvous(Rows(case.model, count=2, room=128))  # fewer than there may be threads
+    rows = Rows(case.model, count=2, room=128)  # fewer than there may be threads
 
     def row(b: int) -> Canvas:
         with meeting.seat() as model:
             return written(decoder, replace(case.only(b), model=model))
 
-    with ThreadPoolExecutor(len(case.rows)) as pool:
+    with Rendezvous(rows) as meeting, ThreadPoolExecutor(len(case.rows)) as pool:
         together = list(pool.map(row, range(len(case.rows))))
     for b, canvas in enumerate(together):
         alone = written(decoder, case.only(b))

@@ -4,8 +4,9 @@ Shapes: B rows, T new cells, S scored cells, V vocabulary, P cells of a path.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -174,29 +175,47 @@ def alone(net: together.Compiled, text: list[int], tokens: int) -> list[int]:
 PROMPTS = [[1, 2, 3], [4], [5, 6] * 20, [7, 8, 9, 10], [5, 6] * 20 + [11], [12]]
 
 
+@pytest.fixture
+def meeting() -> Iterator[Rendezvous]:
+    with Rendezvous(rows_of()) as there:
+        yield there
+
+
 @every_precision
 def test_threads_write_what_each_writes_alone(precision: str) -> None:
-    meeting = Rendezvous(rows_of(LLAMA, precision, count=3))
-    with ThreadPoolExecutor(3) as pool:
-        jobs = [
-            pool.submit(write, meeting.seat(), prompt, 12 + n) for n, prompt in enumerate(PROMPTS)
-        ]
+    rows = rows_of(LLAMA, precision, count=3)
+    with Rendezvous(rows) as meeting, ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(write, meeting.seat(), p, 12 + n) for n, p in enumerate(PROMPTS)]
         found = [job.result(timeout=60) for job in jobs]
-    assert found == [alone(meeting.rows.net, p, 12 + n) for n, p in enumerate(PROMPTS)]
+    assert found == [alone(rows.net, p, 12 + n) for n, p in enumerate(PROMPTS)]
     assert meeting.present == 0
     assert meeting.calls > 1.5 * meeting.rounds  # they did meet
 
 
+def test_nobody_is_told_before_all_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = together._tell
+
+    def slowly(*words: Any) -> None:
+        time.sleep(0.004)  # meanwhile others come and go
+        tell(*words)
+
+    monkeypatch.setattr(together, "_tell", slowly)
+    texts = [[n * 7 % VOCAB for n in range(length)] for length in (3, 40, 50, 35, 60, 1)]
+    rows = rows_of(count=3)
+    with Rendezvous(rows) as meeting, ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(write, meeting.seat(), text, 6) for text in texts]
+        assert [job.result(timeout=60) for job in jobs] == [alone(rows.net, t, 6) for t in texts]
+
+
 def test_more_texts_than_rows_are_written_beside_them() -> None:
-    meeting = Rendezvous(rows_of(count=1))
-    with ThreadPoolExecutor(3) as pool:
+    rows = rows_of(count=1)
+    with Rendezvous(rows) as meeting, ThreadPoolExecutor(3) as pool:
         jobs = [pool.submit(write, meeting.seat(), prompt, 5) for prompt in PROMPTS[:3]]
         found = [job.result(timeout=60) for job in jobs]
-    assert found == [alone(meeting.rows.net, prompt, 5) for prompt in PROMPTS[:3]]
+    assert found == [alone(rows.net, prompt, 5) for prompt in PROMPTS[:3]]
 
 
-def test_nobody_waits_long_for_who_does_something_else() -> None:
-    meeting = Rendezvous(rows_of())
+def test_nobody_waits_long_for_who_does_something_else(meeting: Rendezvous) -> None:
     with meeting.seat():  # and asks nothing
         begun = time.perf_counter()
         write(meeting.seat(), [1, 2], 5)
@@ -204,8 +223,9 @@ def test_nobody_waits_long_for_who_does_something_else() -> None:
         assert meeting.rounds == 5
 
 
-def test_a_round_that_fails_fails_for_who_was_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    meeting = Rendezvous(rows_of())
+def test_a_round_that_fails_fails_for_who_was_in_it(
+    meeting: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compute: Callable[..., int] = meeting.rows.compute
 
     def fail(calls: list[together.Call]) -> int:
@@ -218,8 +238,40 @@ def test_a_round_that_fails_fails_for_who_was_in_it(monkeypatch: pytest.MonkeyPa
     assert write(meeting.seat(), [1, 2], 5) == alone(meeting.rows.net, [1, 2], 5)
 
 
-def test_a_seat_is_the_network() -> None:
-    meeting = Rendezvous(rows_of())
+def test_it_computes_with_the_threads_of_whoever_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, seen = torch.get_num_threads(), list[int]()
+    torch.set_num_threads(3)
+    try:
+        with Rendezvous(rows_of()) as meeting:
+            torch.set_num_threads(1)  # of this thread alone
+            compute: Callable[..., int] = meeting.rows.compute
+
+            def watched(calls: list[together.Call]) -> int:
+                seen.append(torch.get_num_threads())
+                return compute(calls)
+
+            monkeypatch.setattr(meeting.rows, "compute", watched)
+            write(meeting.seat(), [1, 2], 2)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [3, 3]
+
+
+def test_who_still_waits_when_it_closes_is_told(
+    meeting: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meeting, "_left", lambda: 60.0)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(write, meeting.seat(), [1, 2], 5)
+        while not meeting.waiting:
+            time.sleep(0.001)
+        meeting.close()
+        with pytest.raises(RuntimeError, match="nobody computes any more"):
+            job.result(timeout=60)
+    assert not meeting.thread.is_alive()
+
+
+def test_a_seat_is_the_network(meeting: Rendezvous) -> None:
     with meeting.seat() as model:
         assert (model.vocab_size, model.max_length) == (VOCAB, LONGEST)
         assert model.crowd == 1

@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
 from anyorder.decode.draft_verify.cost import curve_of
 from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Progress, Writing
 from anyorder.models.writer import Writer
+from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.network import Compiled
 from anyorder.nets.compiled.rendezvous import Rendezvous
 from anyorder.nets.compiled.together import Rows
@@ -126,10 +125,12 @@ class Desk:
             ticket.cancel()
         for thread in self.threads:
             thread.join(grace + 5)
+        if self.together and not any(thread.is_alive() for thread in self.threads):
+            self.together.close()
 
     def _seat(self) -> None:
         if self.together:
-            torch.set_num_threads(1)  # of this thread's own operators: the network has its crew
+            own_threads(1)  # the network has its crew
         while (ticket := self.tickets.get()) is not None:
             with self.lock:
                 self.writing += 1

@@ -82,6 +82,14 @@ class Crew:
             torch.set_num_threads(1)
 
 
+def own_threads(count: int) -> None:
+    """Let this thread's operators use so many, whatever others set later: a thread that was never
+    asked takes the number that was set last, by anyone.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
+
+
 def _openmp() -> Callable[[int, int, int, int], object] | None:
     """GCC's entry, which LLVM's OpenMP has too; found among what PyTorch is linked with."""
     try:

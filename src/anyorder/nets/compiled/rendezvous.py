@@ -1,26 +1,39 @@
 """Threads that each write a text of their own meet where they ask the network.
 
-    rendezvous = Rendezvous(Rows(net, count=8, room=2048))
-    with rendezvous.seat() as model:        # in each thread; `model` is like `net`
-        model.extend(tokens_1T, cache)
+    with Rendezvous(Rows(net, count=8, room=2048)) as meeting:
+        with meeting.seat() as model:       # in each thread; `model` is like `net`
+            model.extend(tokens_1T, cache)
 
-A call waits until all who have a seat ask, or for as long as the last round took; then whoever came
-last computes for all. A decoder need not know of it: what it is told does not depend on company.
-Shapes: T new cells, S scored cells, V vocabulary.
+A call waits until all who have a seat ask, or for as long as the last round took; then one thread,
+always the same, computes for all. A decoder need not know of it: what it is told does not depend on
+company. Shapes: T new cells, S scored cells, V vocabulary.
 """
 
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
+from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.together import Call, Row, Rows
 
 PATIENCE = 0.003  # seconds that a round waits for who is late, at the least
+
+
+@dataclass(eq=False)
+class Wish:
+    """A call that somebody waits for. `told`: all is computed, or it failed."""
+
+    call: Call
+    told: threading.Event = field(default_factory=threading.Event)
+    failed: Exception | None = None
 
 
 class Rendezvous:
@@ -30,10 +43,28 @@ class Rendezvous:
         self.rows = rows
         self.met = threading.Condition()
         self.present = 0
-        self.waiting: list[Call] = []
-        self.busy = False
+        self.waiting: list[Wish] = []
+        self.closed = False
         self.since, self.took = 0.0, 0.0  # when the first of those who wait came; the last round
         self.rounds = self.calls = self.cells = 0
+        threads = torch.get_num_threads()
+        self.thread = threading.Thread(
+            target=self._serve, args=(threads,), name="rendezvous", daemon=True
+        )
+        self.thread.start()
+
+    def __enter__(self) -> "Rendezvous":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Compute no more. Whoever still waits is told so."""
+        with self.met:
+            self.closed = True
+            self.met.notify_all()
+        self.thread.join()
 
     def seat(self) -> "Seat":
         """A seat for one text; it is taken while it is entered."""
@@ -41,20 +72,17 @@ class Rendezvous:
 
     def ask(self, call: Call) -> Tensor:
         """The logits of a call, computed beside others."""
+        wish = Wish(call)
         with self.met:
+            assert not self.closed, "nobody computes any more"
             if not self.waiting:
                 self.since = time.perf_counter()
-            self.waiting.append(call)
-            while not call.ready:
-                if call.failed is not None:
-                    raise call.failed
-                if self.busy:
-                    self.met.wait()
-                elif (left := self._left()) > 0:
-                    self.met.wait(left)
-                else:
-                    self._round()
-            return call.logits_1SV
+            self.waiting.append(wish)
+            self.met.notify_all()
+        wish.told.wait()
+        if wish.failed is not None:
+            raise wish.failed
+        return call.logits_1SV
 
     def come(self) -> None:
         """One more is waited for."""
@@ -67,32 +95,49 @@ class Rendezvous:
             self.present -= 1
             self.met.notify_all()
 
-    def _left(self) -> float:
-        """Seconds to wait for others."""
+    def _serve(self, threads: int) -> None:
+        """Round after round."""
+        own_threads(threads)
+        while wishes := self._those_who_wait():
+            begun = time.perf_counter()
+            try:
+                self.cells += self.rows.compute([wish.call for wish in wishes])
+            except Exception as error:  # memory, most likely
+                for wish in wishes:
+                    wish.failed = error
+            self._answer(wishes)
+            self.took = time.perf_counter() - begun
+
+    def _those_who_wait(self) -> list[Wish]:
+        """All of them, once it is time; none at the end."""
+        with self.met:
+            while not self.closed and (left := self._left()) != 0:
+                self.met.wait(left)
+            if self.closed:
+                for wish in self.waiting:
+                    wish.failed = RuntimeError("nobody computes any more")
+                    wish.told.set()
+                return []
+            return list(self.waiting)
+
+    def _left(self) -> float | None:
+        """Seconds to wait for others; None: until somebody comes."""
+        if not self.waiting:
+            return None
         if len(self.waiting) >= self.present:
             return 0.0
-        return self.since + max(PATIENCE, self.took) - time.perf_counter()
+        return max(0.0, self.since + max(PATIENCE, self.took) - time.perf_counter())
 
-    def _round(self) -> None:
-        """Compute for all who wait, while others may come."""
-        calls, self.busy, begun = list(self.waiting), True, time.perf_counter()
-        self.met.release()
-        try:
-            cells = self.rows.compute(calls)
-        except Exception as error:  # memory, most likely
-            for call in calls:
-                call.failed = error
-            cells = 0
-        finally:
-            self.met.acquire()
-            self.busy = False
-        self.took = time.perf_counter() - begun
+    def _answer(self, wishes: Sequence[Wish]) -> None:
+        """Tell those whose calls are done; the others go on waiting."""
         self.rounds += 1
-        self.calls += len(calls)
-        self.cells += cells
-        self.waiting = [c for c in self.waiting if not c.ready and c.failed is None]
-        self.since = time.perf_counter()
-        self.met.notify_all()
+        self.calls += len(wishes)
+        done = [wish for wish in wishes if wish.call.ready or wish.failed is not None]
+        with self.met:
+            self.waiting = [wish for wish in self.waiting if wish not in done]
+            self.since = time.perf_counter()
+        for wish in done:
+            wish.told.set()
 
 
 class Seat:

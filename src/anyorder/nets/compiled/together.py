@@ -76,7 +76,6 @@ class Call:
     logits_SV: Tensor | None = None
     done: int = 0
     scored: list[int] = field(default_factory=list)
-    failed: Exception | None = None
 
     @property
     def cells(self) -> int:
@@ -194,7 +193,8 @@ class Rows:
         at = 0
         for (call, cells), told in zip(taken, inside, strict=True):
             call.done += cells
-            _tell(call, told, logits_NV[at : at + len(told), : net.vocab_size])
+            # a copy: whoever remembers what he was told does not hold what all others were
+            _tell(call, told, logits_NV[at : at + len(told), : net.vocab_size].clone())
             at += len(told)
 
 
