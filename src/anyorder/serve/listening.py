@@ -55,6 +55,8 @@ async def heard(
                 left -= 1
                 if event.error is not None:
                     raise told(event.error)
+                if event.output is None:  # given up before it was begun
+                    raise ClosedError("the server is going down; ask again in a moment")
             if part is not None:
                 yield part
     except FullError as error:
