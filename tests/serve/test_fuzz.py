@@ -36,7 +36,7 @@ PATHS = [
     "GET /readyz",
     "GET /metrics",
 ]
-FEW, MANY = 12, 1500
+FEW, MANY = 12, 300
 
 
 @pytest.fixture(scope="module")
