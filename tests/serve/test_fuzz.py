@@ -21,6 +21,8 @@ from anyorder.serve.service import Service
 from anyorder.serve.settings import Settings
 from tests.serve.clients import chatty
 
+# Other threads may draw while an example is made: Hypothesis takes that for the strategy's doing.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -36,7 +38,7 @@ PATHS = [
     "GET /readyz",
     "GET /metrics",
 ]
-FEW, MANY = 12, 1500
+FEW, MANY = 12, 300
 
 
 @pytest.fixture(scope="module")

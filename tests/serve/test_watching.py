@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ def server() -> Iterator[Served]:
 
 def metric(server: Served, name: str, **labels: str) -> float:
     found = server.service.metrics.registry.get_sample_value(f"anyorder_{name}", labels)
-    return found or 0.0
+    assert found is not None, name
+    return found
 
 
 def test_metrics_count_what_was_done(server: Served) -> None:
@@ -52,7 +55,7 @@ def test_metrics_count_what_was_done(server: Served) -> None:
     assert metric(server, "request_seconds_count", route=COMPLETIONS) == 3
     steps = metric(server, "steps_total", decoder="jacobi")
     assert metric(server, "between_steps_seconds_count") == steps - 2
-    assert metric(server, "in_flight") == metric(server, "waiting") == 0
+    assert metric(server, "tokens_in_flight") == metric(server, "waiting") == 0
     assert metric(server, "ready") == 1
     assert metric(server, "rounds") > 0
     text = server.client.get("/metrics")
@@ -144,6 +147,32 @@ def test_nothing_is_served_before_the_model_is_there_nor_after() -> None:
     service.drains = True
     assert client.get("/readyz").json() == {"status": "draining"}
     assert "going down" in client.post(COMPLETIONS, json=BODY).json()["error"]["message"]
+
+
+def test_what_is_not_finished_in_time_is_handed_back() -> None:
+    """One text is being written and one waits when the grace is over."""
+    long = {"max_tokens": 245, "temperature": 0, "logit_bias": {"0": -100}}
+    answers = dict[str, Any]()
+    with served(seats=1) as server:
+
+        def ask(name: str) -> None:
+            body = {"prompt": "the cat", "decoder": "left-to-right", **long}
+            answers[name] = server.client.post(COMPLETIONS, json=body)
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in ("first", "second")]
+        for thread in threads:
+            thread.start()
+            desk = server.service.now.desk
+            while desk.figures.writing + desk.figures.waiting < 1 + (thread is threads[1]):
+                time.sleep(0.001)
+        server.service.close(0.0)
+        for thread in threads:
+            thread.join()
+    statuses = sorted(answer.status_code for answer in answers.values())
+    assert statuses == [200, 503]
+    cut = next(answer.json() for answer in answers.values() if answer.status_code == 200)
+    assert cut["choices"][0]["finish_reason"] == "length"
+    assert 0 < cut["usage"]["completion_tokens"] < 245
 
 
 def test_an_error_that_nobody_foresaw_is_logged_and_not_told(

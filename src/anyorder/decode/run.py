@@ -71,13 +71,7 @@ def steps(
 
     Raises ValueError if the model lacks a capability that the decoder needs.
     """
-    lacking = missing(model, decoder.needs)
-    if lacking:
-        name = type(decoder).__name__
-        raise ValueError(
-            f"{name} needs a {lacking[0]}, and this model ({type(model).__name__}) is none: "
-            "`anyorder decoders` says which decoder needs what"
-        )
+    _check(decoder, model)
     watch = watch or Stops().start(canvas)
     meter = Meter(alternatives)
     metered = meter.watch(model)
@@ -104,6 +98,16 @@ def steps(
         canvas = after
         yield step, canvas
         begun = time.perf_counter()  # what the caller does in between is not the decoder's
+
+
+def _check(decoder: Decoder, model: Any) -> None:
+    lacking = missing(model, decoder.needs)
+    if lacking:
+        name = type(decoder).__name__
+        raise ValueError(
+            f"{name} needs a {lacking[0]}, and this model ({type(model).__name__}) is none: "
+            "`anyorder decoders` says which decoder needs what"
+        )
 
 
 def run(

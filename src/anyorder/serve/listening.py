@@ -53,8 +53,7 @@ async def heard(
             part = choices[index].hear(event)
             if isinstance(event, Ended):
                 left -= 1
-                if event.error is not None:
-                    raise told(event.error)
+                _check(event)
             if part is not None:
                 yield part
     except FullError as error:
@@ -64,6 +63,14 @@ async def heard(
     finally:
         for ticket in tickets:
             ticket.cancel()
+
+
+def _check(event: Ended) -> None:
+    """Raises RefusalError for a text that failed, ClosedError for one that was never begun."""
+    if event.error is not None:
+        raise told(event.error)
+    if event.output is None:
+        raise ClosedError("the server is going down; ask again in a moment")
 
 
 def full(sentence: str) -> RefusalError:

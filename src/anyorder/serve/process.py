@@ -3,7 +3,7 @@
     run(settings, load)                   # returns when it was told to end
 
 The first SIGTERM or SIGINT lets what runs end (up to `grace` seconds, while new requests are told
-to come back); the second ends it at once.
+to come back; then clients are handed what there is of their texts); the second ends it at once.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from anyorder.serve.service import Service
 from anyorder.serve.settings import Settings
 from anyorder.serve.wire import Wire
 
+LAST = 2.0  # seconds after the grace in which answers that were cut short are sent
 HEADERS_BYTES = 32_768  # of a request line and its headers
 
 
@@ -39,6 +40,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.service = service
         self.drains_until: float | None = None
+        self.gives_up = False
         self.failure: BaseException | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -53,8 +55,12 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Stop listening once nothing runs, or the grace is over."""
         if self.drains_until is not None:
-            if not self.service.in_flight or time.monotonic() > self.drains_until:
+            late = time.monotonic() - self.drains_until
+            if not self.service.in_flight or late > LAST:
                 self.should_exit = True
+            elif late > 0 and not self.gives_up:  # whoever waits is handed what there is
+                self.gives_up = True
+                threading.Thread(target=self.service.close, args=(0.0,), daemon=True).start()
         return await super().on_tick(counter)
 
     def fail(self, error: BaseException) -> None:

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,9 +19,6 @@ from anyorder.serve.asking import Asked
 from anyorder.serve.choices import Part
 from anyorder.serve.errors import RefusalError
 from anyorder.serve.shapes import Shape, usage
-
-# A server that is told to end ends what it writes first (see `process`).
-AppStatus.disable_automatic_graceful_drain()
 
 T = TypeVar("T")
 
