@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import httpx
+import httpx2 as httpx
 import torch
 
 from anyorder.cli import screen
