@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyorder.masks import Tree
-from anyorder.nets.compiled import together
+from anyorder.nets.compiled import rendezvous, together
 from anyorder.nets.compiled.rendezvous import Rendezvous, Seat
 from anyorder.nets.compiled.together import SHORT, WORTH, Rows, common
 from anyorder.nets.transformer import Shape
@@ -216,11 +216,25 @@ def test_more_texts_than_rows_are_written_beside_them() -> None:
 
 
 def test_nobody_waits_long_for_who_does_something_else(meeting: Rendezvous) -> None:
-    with meeting.seat():  # and asks nothing
+    with meeting.seat() as idle:
+        idle.extend(torch.tensor([[1]]), idle.new_cache(1, LONGEST))  # and asks nothing more
         begun = time.perf_counter()
         write(meeting.seat(), [1, 2], 5)
         assert time.perf_counter() - begun < 1.0
-        assert meeting.rounds == 5
+        assert meeting.rounds == 6
+
+
+def test_who_has_a_cache_of_his_own_is_not_waited_for(
+    meeting: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendezvous, "PATIENCE", 60.0)
+    with meeting.seat() as beam, meeting.seat():  # the other one asks nothing at all
+        row = beam.new_cache(1, LONGEST)
+        beam.extend(torch.tensor([[1]]), row)
+        assert meeting.present == 1
+        beam.extend(torch.tensor([[1], [1]]), row.select(torch.tensor([0, 0])))
+        assert meeting.present == 0
+        write(meeting.seat(), [1, 2], 3)  # would wait for a minute
 
 
 def test_a_round_that_fails_fails_for_who_was_in_it(
@@ -274,9 +288,11 @@ def test_who_still_waits_when_it_closes_is_told(
 def test_a_seat_is_the_network(meeting: Rendezvous) -> None:
     with meeting.seat() as model:
         assert (model.vocab_size, model.max_length) == (VOCAB, LONGEST)
+        assert (model.crowd, model.threads) == (1, torch.get_num_threads())
+        with meeting.seat() as other:
+            other.extend(torch.tensor([[1]]), other.new_cache(1, LONGEST))
+            assert (model.crowd, other.crowd) == (2, 1)
         assert model.crowd == 1
-        with meeting.seat():
-            assert model.crowd == 2
         own = model.new_cache(3, 10)  # of several rows: its own affair
         assert model.extend(torch.zeros(3, 2, dtype=torch.long), own).shape == (3, 2, VOCAB)
 

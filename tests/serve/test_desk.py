@@ -4,13 +4,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import torch
 
 from anyorder.decode import Auto, Jacobi, LeftToRight, PromptCopy, TokenRecycling
+from anyorder.decode.draft_verify import cost
 from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Sampling
+from anyorder.decode.writing import Writing
+from anyorder.models.capability import CausalLM
 from anyorder.models.language_model import LanguageModel
 from anyorder.serve.desk import ClosedError, Desk, FullError
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
@@ -193,6 +198,63 @@ def test_what_is_given_up_ends_with_what_there_is(lm: LanguageModel) -> None:
     assert ear.said == output.text[0]
     assert waits.ended == Ended(None)
     desk.close(grace=5.0)
+
+
+def test_who_leaves_the_queue_makes_room() -> None:
+    desk, ears = Desk(lm_of(), seats=1, waiting=3), [Ear() for _ in range(3)]
+    first = desk.submit(job(max_new_tokens=200), slow)
+    while not desk.figures.writing:
+        time.sleep(0.01)
+    for ticket in [desk.submit(job(), ear) for ear in ears]:
+        ticket.cancel()
+    assert [ear.ended for ear in ears] == [Ended(None)] * 3  # at once
+    assert desk.figures.waiting == 0
+    again = Ear()
+    desk.submit(job(), again)
+    first.cancel()
+    assert again.ended.output is not None
+    desk.close(grace=5.0)
+
+
+def test_a_seat_survives_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, ear, again = Desk(lm_of(), seats=1), Ear(), Ear()
+
+    def broken(writing: Writing) -> None:
+        raise MemoryError("none is left")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(Writing, "output", broken)
+        desk.submit(job(), ear)
+        assert ear.ended.output is None
+        assert isinstance(ear.ended.error, MemoryError)
+    desk.submit(job(), again)
+    assert again.ended.output is not None
+    desk.close(grace=5.0)
+
+
+def test_costs_are_measured_once_with_the_threads_that_compute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ANYORDER_CACHE", str(tmp_path))
+    monkeypatch.setattr(cost, "_known", {})
+    measured, seen = cost.measured, list[int]()
+
+    def watched(model: CausalLM) -> cost.CostCurve:
+        seen.append(torch.get_num_threads())
+        return measured(model)
+
+    monkeypatch.setattr(cost, "measured", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        desk, ears = Desk(lm_of(), seats=3), [Ear() for _ in range(3)]
+        for ear in ears:
+            desk.submit(job(decoder=Auto()), ear)
+        assert all(ear.ended.output for ear in ears)
+        desk.close(grace=5.0)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2]
 
 
 def test_it_closes_when_all_is_written() -> None:

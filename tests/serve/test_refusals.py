@@ -236,3 +236,23 @@ def test_a_failure_in_the_middle_is_an_error_and_the_next_is_served() -> None:
         assert events[-1]["error"]["type"] == "server_error"
         del desk._steps
         server.post(COMPLETIONS, prompt="the cat", max_tokens=4)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"stop": ""}, "stop is a text of up to 500 characters, or up to 16 of them; none is empty"),
+        ({"stop": [""]}, "none is empty"),
+        ({"stop": ["a"] * 17}, "up to 16 of them"),
+        ({"stop": 3}, "stop is a text"),
+        ({"prompt": [-1]}, "the tokens of a text (0 or more)"),
+        ({"prompt": [1, "a"]}, "prompt is a text, several texts"),
+        ({"temperature": 1e-9}, "a temperature is 0 (greedy), or 0.001 and more"),
+        ({"repetition_penalty": 1e-300}, "greater than or equal to 0.01"),
+        ({"constraints": [{"text": "ab<|end|>cd", "at": 3}]}, "holds a token that ends a text"),
+    ],
+)  # fmt: skip
+def test_sentences_are_for_people(server: Served, body: dict[str, Any], words: str) -> None:
+    error = server.refused(COMPLETIONS, **({"prompt": "the cat"} | body))
+    assert words in error["message"]
+    assert "function" not in error["message"] + str(error["param"])

@@ -12,7 +12,7 @@ from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.models.table import TableLM
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.groups import OnTables, Sampled, by_groups, outcome
+from anyorder.systems.experiments.groups import ByGroups, OnTables, Sampled, outcome
 from anyorder.systems.experiments.pairs import DraftPair, nats_per_token
 from anyorder.systems.experiments.school import Way
 
@@ -50,8 +50,8 @@ def test_on_tables_the_exact_judge_is_at_no_distance() -> None:
 def test_texts_that_are_sampled() -> None:
     decoders: dict[str, Any] = {
         "exact": partial(Speculative, width=11),
-        "alone": by_groups(width=11, reach=0),
-        "all": by_groups(width=11, gap=1.0, reach=10**6),
+        "alone": ByGroups(width=11, reach=0),
+        "all": ByGroups(width=11, gap=1.0, reach=10**6),
     }
     (part,) = Sampled(kinds=("story",), decoders=decoders).parts(Bench(seeds=1, quick=True))
     rows = part.run()
@@ -61,7 +61,7 @@ def test_texts_that_are_sampled() -> None:
 
 def test_images_are_scored_and_judged_by_the_target() -> None:
     own = Way("deep-shallow")
-    decoders = {"one": partial(Speculative, width=3), "groups": by_groups(width=3)}
+    decoders = {"one": partial(Speculative, width=3), "groups": ByGroups(width=3)}
     pair = DraftPair(task=Sprites(), target=own, draft=own, decoders=decoders, judged=True)
     rows = pair.measure(Bench(seeds=1, quick=True), 0)
     assert rows["one"] == rows["groups"]  # a draft that is the target is never refused

@@ -50,7 +50,7 @@ class Accounts:
 
     async def _answered(self, one: "Request", receive: Receive) -> None:
         most = self.service.settings.most_requests
-        if self.open > most:
+        if self.open > most and one.scope["path"] not in _QUIET:
             busy = full(f"{most} requests are being answered; ask again later")
             await busy.response(one.scope, receive, one.hear)
             return

@@ -20,6 +20,7 @@ from anyorder.serve.accounts import Accounts
 from anyorder.serve.bodies import Bodies
 from anyorder.serve.keys import Keys
 from anyorder.serve.routes import router_of
+from anyorder.serve.schemas import CHOICES
 from anyorder.serve.security import Guard, Hardened
 from anyorder.serve.service import Service
 
@@ -53,7 +54,7 @@ def app_of(service: Service, *, keys: Keys | None, pages: Sequence[BaseRoute] = 
         middleware=around,
         redirect_slashes=False,
     )
-    errors.install(app)
+    errors.install(app, CHOICES)
     app.include_router(router_of(service))
     app.router.routes.extend(pages)
     _describe(app)

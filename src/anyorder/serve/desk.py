@@ -10,17 +10,17 @@ computed together (see `nets.compiled.rendezvous`); with others, texts take turn
 Shapes do not appear here.
 """
 
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyorder.decode.draft_verify.cost import curve_of
 from anyorder.decode.vocabulary import understood
-from anyorder.decode.writing import Progress, Writing
+from anyorder.decode.writing import Output, Progress, Writing
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.network import Compiled
@@ -46,11 +46,14 @@ class Ticket:
 
     job: Job
     hear: Hear
+    desk: "Desk"
     given_up: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
         """Write no more of it; whoever listens hears `Ended` with what there is."""
         self.given_up.set()
+        if self.desk.forget(self):
+            self.hear(Ended(None))
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ class Desk:
         self.lm, self.most_waiting = lm, waiting
         self.together = _together(lm, seats, context)
         self.turns = Turns()
-        self.tickets: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self.lock = threading.Lock()
-        self.taken: set[Ticket] = set()  # waiting or written
-        self.writing = 0
+        self.called = threading.Condition(self.lock)  # somebody waits, or it closes
+        self.line: deque[Ticket] = deque()
+        self.writing: set[Ticket] = set()
         self.closed = False
         self.threads = [
             threading.Thread(target=self._seat, name=f"seat {n}", daemon=True) for n in range(seats)
@@ -94,19 +97,27 @@ class Desk:
         met = self.together
         counts = (met.rounds, met.calls, met.cells) if met else (0, 0, 0)
         with self.lock:
-            return Figures(len(self.taken) - self.writing, self.writing, *counts)
+            return Figures(len(self.line), len(self.writing), *counts)
 
     def submit(self, job: Job, hear: Hear) -> Ticket:
         """Take a job. Raises FullError and ClosedError."""
-        ticket = Ticket(job, hear)
+        ticket = Ticket(job, hear, self)
         with self.lock:
             if self.closed:
                 raise ClosedError("the server is going down; ask again in a moment")
-            if len(self.taken) >= self.most_waiting + len(self.threads):
+            if len(self.line) + len(self.writing) >= self.most_waiting + len(self.threads):
                 raise FullError(f"{self.most_waiting} requests wait already; ask again later")
-            self.taken.add(ticket)
-        self.tickets.put(ticket)
+            self.line.append(ticket)
+            self.called.notify()
         return ticket
+
+    def forget(self, ticket: Ticket) -> bool:
+        """Whether it still waited: it does so no more."""
+        with self.lock:
+            if ticket not in self.line:
+                return False
+            self.line.remove(ticket)
+        return True
 
     def close(self, grace: float) -> None:
         """Take no more, write what was taken for up to `grace` seconds, then give up the rest."""
@@ -114,13 +125,12 @@ class Desk:
             if self.closed:
                 return
             self.closed = True
-        for _ in self.threads:
-            self.tickets.put(None)
+            self.called.notify_all()
         end = time.monotonic() + grace
         for thread in self.threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self.lock:
-            left = list(self.taken)
+            left = [*self.line, *self.writing]
         for ticket in left:
             ticket.cancel()
         for thread in self.threads:
@@ -131,23 +141,29 @@ class Desk:
     def _seat(self) -> None:
         if self.together:
             own_threads(1)  # the network has its crew
-        while (ticket := self.tickets.get()) is not None:
-            with self.lock:
-                self.writing += 1
+        while (ticket := self._next()) is not None:
             try:
                 self._written(ticket)
             finally:
                 with self.lock:
-                    self.writing -= 1
-                    self.taken.discard(ticket)
+                    self.writing.discard(ticket)
+
+    def _next(self) -> Ticket | None:
+        """Who has waited longest; None once it is closed and nobody waits."""
+        with self.lock:
+            while not self.line:
+                if self.closed:
+                    return None
+                self.called.wait()
+            ticket = self.line.popleft()
+            self.writing.add(ticket)
+            return ticket
 
     def _written(self, ticket: Ticket) -> None:
         writing = None
         try:
-            if ticket.given_up.is_set():
-                ticket.hear(Ended(None))
-                return
-            begun = ticket.job.begun(self.lm)
+            with self._turn():
+                begun = ticket.job.begun(self.lm)
             sampler = ticket.job.sampler(self.lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
             decoder = understood(self.lm, ticket.job.decoder)
@@ -166,7 +182,7 @@ class Desk:
                         break
             ticket.hear(Ended(writing.output()))
         except Exception as error:
-            ticket.hear(Ended(writing.output() if writing else None, error))
+            ticket.hear(Ended(_so_far(writing), error))
 
     @contextmanager
     def _network(self, model: Any) -> Iterator[Any]:
@@ -177,18 +193,27 @@ class Desk:
             with self.together.seat() as seat:
                 yield seat
 
+    def _turn(self) -> AbstractContextManager[None]:
+        """Where networks can't be asked together, one text asks at a time."""
+        return self.turns if self.together is None else nullcontext()
+
     def _steps(self, writing: Writing) -> Iterator[Progress]:
-        """The steps of a text; one at a time, where networks can't be asked together."""
-        if self.together is not None:
-            yield from writing
-            return
+        """The steps of a text, in its turns."""
         steps = iter(writing)
         while True:
-            with self.turns:
+            with self._turn():
                 progress = next(steps, None)
             if progress is None:
                 return
             yield progress
+
+
+def _so_far(writing: Writing | None) -> Output | None:
+    """What there is of a text that failed; None if not even that can be said."""
+    try:
+        return None if writing is None else writing.output()
+    except Exception:  # whatever happens, who listens hears of the end
+        return None
 
 
 def _together(lm: Writer, seats: int, context: int) -> Rendezvous | None:

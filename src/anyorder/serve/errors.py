@@ -79,8 +79,10 @@ def told(error: BaseException) -> RefusalError:
     return failed()
 
 
-def install(app: FastAPI) -> None:
-    """Every error of the app in this shape."""
+def install(app: FastAPI, choices: Mapping[str, str]) -> None:
+    """Every error of the app in this shape. `choices`: what fields may be that may be of several
+    kinds.
+    """
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusalError)
@@ -88,7 +90,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _first(error).response
+        return _first(error, choices).response
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -107,10 +109,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def _first(error: RequestValidationError) -> RefusalError:
+def _first(error: RequestValidationError, choices: Mapping[str, str]) -> RefusalError:
     """The first of what is wrong with a body; the others would only repeat it."""
     wrong = error.errors()[0]
     place = [str(part) for part in wrong["loc"] if part not in ("body",)]
+    for at, part in enumerate(place):
+        if part in choices and len(place) > at + 1:  # what follows names kinds, for programmers
+            name = ".".join(place[: at + 1])
+            return RefusalError(f"{name} is {choices[part]}", param=name)
     kind, words = wrong["type"], str(wrong["msg"]).removeprefix("Value error, ")
     words = words[:1].lower() + words[1:]
     if kind == "json_invalid":

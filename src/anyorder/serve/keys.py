@@ -33,7 +33,8 @@ class Keys:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeError) as error:
-            raise ValueError(f"the API keys in {path} can't be read: {error}") from error
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            raise ValueError(f"the API keys in {path} can't be read: {why}") from error
         hashes = []
         for number, line in enumerate(lines, 1):
             word = line.partition("#")[0].strip()

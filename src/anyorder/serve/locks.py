@@ -50,6 +50,8 @@ def locked(lm: Writer, body: Shared, most: int) -> Locked:
         _fits(constraint.at + len(tokens), most, f"{constraint.text[:50]!r} ends", name)
     if body.infill:
         _has_a_hole(body.infill)
+    if not set(lm.eos_ids).isdisjoint(words.values()):
+        raise RefusalError("a locked text holds a token that ends a text: leave it out", param=name)
     return Locked(words, cells if body.infill else most)
 
 

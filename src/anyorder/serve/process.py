@@ -46,7 +46,8 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain first; whoever asks twice is in a hurry."""
         if self.drains_until is not None:
-            self.service.close(0.0)
+            # in a thread: the one that was interrupted here may hold the locks
+            threading.Thread(target=self.service.close, args=(0.0,), daemon=True).start()
             super().handle_exit(sig, frame)
             return
         self.service.drains = True

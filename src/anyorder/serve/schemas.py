@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from anyorder.serve.errors import RefusalError
 
 MOST_STOPS: Final = 16
+COLDEST: Final = 0.001
 MOST_TOLD: Final = 20  # likeliest tokens that are told for each one
 
 NOT_SERVED: Final = {  # fields that would change the answer, and what to do instead
@@ -29,6 +30,11 @@ NOT_SERVED: Final = {  # fields that would change the answer, and what to do ins
     "reasoning_effort": "the model has no levels of effort",
     "verbosity": "the model has no levels of verbosity; set max_tokens",
     "moderation": "nothing is moderated here",
+}
+CHOICES: Final = {  # what fields may be that may be of several kinds
+    "prompt": "a text, several texts, the tokens of a text (0 or more), or of several",
+    "stop": f"a text of up to 500 characters, or up to {MOST_STOPS} of them; none is empty",
+    "content": 'a text, or a list of parts {"type": "text", "text": "..."}',
 }
 HARMLESS: Final = {  # values with which a field of these changes nothing
     "tools": [],
@@ -49,9 +55,17 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _warm(temperature: float) -> float:
+    """Logits that are divided by less would be infinite."""
+    if 0 < temperature < COLDEST:
+        raise ValueError(f"a temperature is 0 (greedy), or {COLDEST} and more")
+    return temperature
+
+
 Text = Annotated[str, AfterValidator(_encodable)]
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Temperature = Annotated[Number, Field(ge=0, le=100), AfterValidator(_warm)]
 Stop = Annotated[Text, Field(min_length=1, max_length=500)]
 
 
@@ -93,11 +107,13 @@ class Shared(Strict):
 
     model: Text | None = Field(None, max_length=500)
     max_tokens: int | None = Field(None, ge=1, le=2**31)
-    temperature: Number | None = Field(None, ge=0, le=100, description="0: greedy; default 1")
+    temperature: Temperature | None = Field(None, description="0: greedy; default 1")
     top_p: Number | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0, le=2**31, description="anyorder: 0 is off")
     min_p: Number | None = Field(None, ge=0, lt=1, description="anyorder: 0 is off")
-    repetition_penalty: Number | None = Field(None, gt=0, le=100, description="anyorder: 1 is off")
+    repetition_penalty: Number | None = Field(
+        None, ge=0.01, le=100, description="anyorder: 1 is off"
+    )
     frequency_penalty: Number | None = Field(None, ge=-2, le=2)
     presence_penalty: Number | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(

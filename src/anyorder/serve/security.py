@@ -68,8 +68,9 @@ class Guard:
         kind, _, key = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self.keys.knows(key.strip()):
             return None
+        needed = "an API key is needed: send the header `Authorization: Bearer KEY`"
         return RefusalError(
-            "an API key is needed: send the header `Authorization: Bearer KEY`",
+            "this API key is not known here" if key else needed,
             status=401,
             code="invalid_api_key",
             headers={"WWW-Authenticate": "Bearer"},

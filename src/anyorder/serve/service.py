@@ -68,7 +68,7 @@ class Service:
         """Serve this model. Raises ValueError if the settings do not fit it."""
         settings, name = self.settings, self.settings.name or lm.name
         reader = Reader(lm, settings, name, parse(settings.decoder or lm.decoder))
-        desk = Desk(lm, seats=settings.seats, waiting=settings.waiting, context=settings.context)
+        desk = Desk(lm, seats=settings.seats, waiting=settings.waiting, context=settings.longest)
         self.metrics.watch(lambda: desk.figures)
         self.metrics.in_flight.set_function(lambda: self.in_flight)
         self.metrics.ready.set_function(lambda: self.is_ready)
@@ -114,12 +114,8 @@ class Service:
         found = await while_connected(request, _all(parts))
         if found is None:
             return Response(status_code=LEFT)
-        texts = [whole([p for p in found if p.index == i]) for i in range(len(asked.jobs))]
-        answer = shape.answer(texts)
-        answer["usage"] = usage(sum(asked.prompts), sum(text.written for text in texts))
-        if texts[0].anyorder is not None:
-            answer["anyorder"] = texts[0].anyorder
-        return JSONResponse(answer)
+        # in a thread: a long answer would else keep all streams waiting
+        return await anyio.to_thread.run_sync(_response, found, asked, shape)
 
     async def _parts(
         self, opened: Opened, asked: Asked, clock: Clock, facts: dict[str, Any]
@@ -152,6 +148,16 @@ class Service:
                     for job in asked.jobs
                 ]
                 facts["texts"] = texts
+
+
+def _response(found: list[Part], asked: Asked, shape: Shape) -> Response:
+    """All texts at once."""
+    texts = [whole([p for p in found if p.index == i]) for i in range(len(asked.jobs))]
+    answer = shape.answer(texts)
+    answer["usage"] = usage(sum(asked.prompts), sum(text.written for text in texts))
+    if texts[0].anyorder is not None:
+        answer["anyorder"] = texts[0].anyorder
+    return JSONResponse(answer)
 
 
 async def _all(parts: AsyncGenerator[Part, None]) -> list[Part]:

@@ -21,6 +21,9 @@ def _said(default: Any, help: str, least: int | float | None = None) -> Any:
     return field(default=default, metadata={"help": help, "least": least})
 
 
+DRAFT: Final = 128  # cells of a draft behind a text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Each field is a flag, a variable of the environment and a key of the file."""
@@ -42,8 +45,8 @@ class Settings:
     )
     most_body_bytes: int = _said(1_048_576, "Bytes that the body of a request may have.", 1)
     most_requests: int = _said(512, "Requests at once; one more is refused (429).", 1)
-    context: int = _said(
-        2048, "Tokens of the longest text that is computed beside others; longer ones go alone.", 64
+    context: int | None = _said(
+        None, "Tokens of the longest text that is computed beside others; left out: all are.", 64
     )
     timeout: float = _said(300.0, "Seconds that a request may take, its waiting included.", 0.001)
     slow_client: float = _said(15.0, "Seconds in which a client must send its request.", 0.001)
@@ -69,6 +72,11 @@ class Settings:
                 f"{self.host} can be reached from elsewhere: name an --api-keys-file, so that "
                 "only those who have a key are served"
             )
+
+    @property
+    def longest(self) -> int:
+        """Cells of the longest text that is computed beside others, a draft behind it included."""
+        return self.context or self.most_prompt_tokens + self.most_tokens + DRAFT
 
     @property
     def is_local(self) -> bool:

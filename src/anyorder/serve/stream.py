@@ -83,4 +83,4 @@ def _no_usage(counts: bool) -> dict[str, Any]:
 
 
 def _event(data: dict[str, Any]) -> ServerSentEvent:
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), sep="\n")
+    return ServerSentEvent(json.dumps(data), sep="\n")  # some clients split lines at U+2028, too

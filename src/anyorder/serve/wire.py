@@ -1,4 +1,5 @@
-"""Connections: uvicorn's, which wait only so long for the head of a request, and speak JSON.
+"""Connections: uvicorn's, which wait only so long for the head of a request, or for a client that
+reads nothing of its answer, and speak JSON.
 
 uvicorn.Config(app, http=Wire.patient(15))
 """
@@ -17,6 +18,7 @@ class Wire(H11Protocol):
 
     seconds = 15.0
     late: asyncio.TimerHandle | None = None
+    stuck: asyncio.TimerHandle | None = None
 
     @staticmethod
     def patient(seconds: float) -> type["Wire"]:
@@ -39,7 +41,19 @@ class Wire(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._heard()
+        self._read_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read; see `_unread`."""
+        super().pause_writing()
+        self._read_on()
+        self.stuck = self.loop.call_later(self.seconds, self._unread, self._left())
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        self._read_on()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP, or too much of it, is told so in JSON."""
@@ -63,6 +77,23 @@ class Wire(H11Protocol):
         if self.late is not None:
             self.late.cancel()
             self.late = None
+
+    def _left(self) -> int:
+        """Bytes that were not read yet."""
+        return self.transport.get_write_buffer_size()
+
+    def _unread(self, before: int) -> None:
+        """A client that has read nothing for so long has left, whatever its socket says."""
+        self.stuck = None
+        if self._left() < before:
+            self.stuck = self.loop.call_later(self.seconds, self._unread, self._left())
+        else:
+            self.transport.abort()
+
+    def _read_on(self) -> None:
+        if self.stuck is not None:
+            self.stuck.cancel()
+            self.stuck = None
 
     def _too_late(self) -> None:
         """The head never came; nobody waits for an answer."""

@@ -9,7 +9,7 @@ from tests.serve.pages.browser import chromium
 from tests.serve.pages.stand_in import serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
@@ -18,7 +18,7 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The address, and the bodies of what was posted there."""
     with serving(delay=0.002) as both:

@@ -79,7 +79,8 @@ def curve_of(model: Any) -> CostCurve:
 def _name(model: Any) -> str:
     """All that the cost depends on: the model, the threads, the libraries."""
     libraries = [version(name) for name in ("anyorder", "numpy", "torch")]
-    parts = [model.fingerprint, model.vocab_size, torch.get_num_threads(), *libraries]
+    threads = getattr(model, "threads", torch.get_num_threads())  # those that compute
+    parts = [model.fingerprint, model.vocab_size, threads, *libraries]
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     return f"{model.fingerprint}-{digest}"
 

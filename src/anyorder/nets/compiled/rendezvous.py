@@ -4,9 +4,10 @@
         with meeting.seat() as model:       # in each thread; `model` is like `net`
             model.extend(tokens_1T, cache)
 
-A call waits until all who have a seat ask, or for as long as the last round took; then one thread,
-always the same, computes for all. A decoder need not know of it: what it is told does not depend on
-company. Shapes: T new cells, S scored cells, V vocabulary.
+A call waits until all who meet here ask, or for as long as the last round took; then one thread,
+always the same, computes for all. Who has a seat meets others from its first such call on, until it
+leaves or goes on with a cache of its own. A decoder need not know of it: what it is told does not
+depend on company. Shapes: T new cells, S scored cells, V vocabulary.
 """
 
 import threading
@@ -47,10 +48,8 @@ class Rendezvous:
         self.closed = False
         self.since, self.took = 0.0, 0.0  # when the first of those who wait came; the last round
         self.rounds = self.calls = self.cells = 0
-        threads = torch.get_num_threads()
-        self.thread = threading.Thread(
-            target=self._serve, args=(threads,), name="rendezvous", daemon=True
-        )
+        self.threads = torch.get_num_threads()
+        self.thread = threading.Thread(target=self._serve, name="rendezvous", daemon=True)
         self.thread.start()
 
     def __enter__(self) -> "Rendezvous":
@@ -95,9 +94,9 @@ class Rendezvous:
             self.present -= 1
             self.met.notify_all()
 
-    def _serve(self, threads: int) -> None:
+    def _serve(self) -> None:
         """Round after round."""
-        own_threads(threads)
+        own_threads(self.threads)
         while wishes := self._those_who_wait():
             begun = time.perf_counter()
             try:
@@ -146,16 +145,16 @@ class Seat:
     def __init__(self, rendezvous: Rendezvous) -> None:
         self.rendezvous, self.net = rendezvous, rendezvous.rows.net
         self.row: Row | None = None
+        self.meets = False
 
     def __enter__(self) -> "Seat":
-        self.rendezvous.come()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._meet(False)
         if self.row is not None:
             self.row.give_back()
             self.row = None
-        self.rendezvous.leave()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.net, name)
@@ -167,8 +166,13 @@ class Seat:
 
     @property
     def crowd(self) -> int:
-        """How many texts are written now, this one included."""
-        return max(1, self.rendezvous.present)
+        """How many texts are computed together now, this one included."""
+        return self.rendezvous.present + (not self.meets)
+
+    @property
+    def threads(self) -> int:
+        """How many compute: not those of the thread that asks."""
+        return self.rendezvous.threads
 
     def new_cache(self, batch: int, room: int) -> KeyValues:
         """A row beside the others' for the first text; memory of its own for all else."""
@@ -187,7 +191,14 @@ class Seat:
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`."""
+        self._meet(isinstance(cache, Row))
         if not isinstance(cache, Row):
             return self.net.extend(tokens_BT, cache, tree=tree, score_BS=score_BS)
         call = self.rendezvous.rows.call(tokens_BT, cache, tree=tree, score_1S=score_BS)
         return self.rendezvous.ask(call)
+
+    def _meet(self, meets: bool) -> None:
+        """Be waited for by the others, or no more."""
+        if meets != self.meets:
+            self.meets = meets
+            (self.rendezvous.come if meets else self.rendezvous.leave)()

@@ -103,7 +103,9 @@ class Rows:
     def __init__(self, net: Compiled, *, count: int, room: int) -> None:
         self.net, self.lock = net, threading.Lock()
         self.room = min(room, net.max_length + SLICE)
-        self.memory_L2BHRD = net.new_cache(count, self.room).memory_L2BHRD
+        like = net.new_cache(count, 1).memory_L2BHRD
+        with torch.inference_mode(False):  # not zeros: what no text has touched takes no memory
+            self.memory_L2BHRD = like.new_empty((*like.shape[:-2], self.room, like.shape[-1]))
         self.each = [Row(self, number) for number in range(count)]
         self.free = list(self.each)
 

@@ -1,7 +1,7 @@
 """Acceptance that is not exact: how many guesses more are kept, and how far from the target it is.
 
     OnTables({"exact": Grouped(NOBODY, reach=0), "gap 0.15": Grouped(NOBODY)})
-    Sampled(kinds=("story",), decoders={"exact": Speculative, "grouped": by_groups(gap=0.15)})
+    Sampled(kinds=("story",), decoders={"exact": Speculative, "grouped": ByGroups(gap=0.15)})
 
 On tables all is computed: the share of guesses that is kept, and the total variation between what
 is written and the target. A language model is drafted for by itself in another precision.
@@ -31,11 +31,17 @@ from anyorder.systems.system import Numbers, Part
 from anyorder.trace import fold
 
 
-def by_groups(
-    *, width: int = 4, gap: float = 0.15, reach: int = 7, distance: float = float("inf")
-) -> Callable[[Any], Grouped]:
-    """What makes a decoder of a draft model."""
-    return lambda draft: Grouped(Speculative(draft, width), gap, reach, distance)
+@dataclass(frozen=True, kw_only=True)
+class ByGroups:
+    """Makes a decoder of a draft model."""
+
+    width: int = 4
+    gap: float = 0.15
+    reach: int = 7
+    distance: float = float("inf")
+
+    def __call__(self, draft: Any) -> Grouped:
+        return Grouped(Speculative(draft, self.width), self.gap, self.reach, self.distance)
 
 
 @dataclass(frozen=True)

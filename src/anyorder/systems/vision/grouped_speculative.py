@@ -15,7 +15,7 @@ from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.models.table import TableLM
 from anyorder.systems.claims import Claim, Less, More
-from anyorder.systems.experiments.groups import OnTables, Sampled, by_groups
+from anyorder.systems.experiments.groups import ByGroups, OnTables, Sampled
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.school import LAPTOP, Way
 from anyorder.systems.system import System
@@ -59,11 +59,11 @@ SYSTEM = System(
             kinds=("story", "question", "summary"),
             decoders={
                 "text, exact": partial(Speculative, width=8),
-                "text, gap 0.02": by_groups(width=8, gap=0.02),
-                "text, gap 0.05": by_groups(width=8, gap=0.05),
-                "text, gap 0.15": by_groups(width=8),
-                "text, near": by_groups(width=8, distance=4.0),
-                "text, static": by_groups(width=8, gap=1.0, reach=ALL, distance=4.0),
+                "text, gap 0.02": ByGroups(width=8, gap=0.02),
+                "text, gap 0.05": ByGroups(width=8, gap=0.05),
+                "text, gap 0.15": ByGroups(width=8),
+                "text, near": ByGroups(width=8, distance=4.0),
+                "text, static": ByGroups(width=8, gap=1.0, reach=ALL, distance=4.0),
             },
         ),
         DraftPair(
@@ -73,10 +73,10 @@ SYSTEM = System(
             judged=True,
             decoders={
                 "speculative-decoding": partial(Speculative, width=8),
-                "grouped-speculative": by_groups(width=8),
-                "images, gap 0.05": by_groups(width=8, gap=0.05),
-                "images, gap 0.02": by_groups(width=8, gap=0.02),
-                "images, reach 2": by_groups(width=8, reach=2),
+                "grouped-speculative": ByGroups(width=8),
+                "images, gap 0.05": ByGroups(width=8, gap=0.05),
+                "images, gap 0.02": ByGroups(width=8, gap=0.02),
+                "images, reach 2": ByGroups(width=8, reach=2),
             },
         ),
     ),
