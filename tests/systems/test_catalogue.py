@@ -94,7 +94,15 @@ def test_verdicts_are_what_the_rows_say(line: Listed) -> None:
 
 
 def test_every_result_belongs_to_a_system() -> None:
-    others = ("alignments", "batches-", "peers-", "perplexity-", "second-ways", "serve-", "spec-bench-")
+    others = (
+        "alignments",
+        "batches-",
+        "peers-",
+        "perplexity-",
+        "second-ways",
+        "serve-",
+        "spec-bench-",
+    )
     others += ("translate-",)
     for path in results().glob("*.json"):
         if not path.name.startswith(others) and not path.name.endswith(".partial.json"):
