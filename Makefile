@@ -35,7 +35,7 @@ clean:
 
 $(VENV)/installed: $(VENV)/made pyproject.toml constraints.txt
 	@echo "Installing anyorder and what it needs ($(SLOW)) ..."
-	@$(PIP) install -c constraints.txt -e .
+	@$(PIP) install -c constraints.txt -e '.[serve]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
