@@ -18,6 +18,8 @@ import pytest
 
 from anyorder.cli.main import main
 from anyorder.decode.generate import generate
+from anyorder.measure.verify.endpoint import Endpoint, TokenByToken
+from anyorder.measure.verify.laws import Effort, examine
 from tests.serve.clients import (
     CHAT,
     COMPLETIONS,
@@ -28,6 +30,7 @@ from tests.serve.clients import (
     running,
     served,
 )
+from tests.serve.made import lm_of
 
 LONG = {
     "prompt": "the cat",
@@ -303,3 +306,21 @@ def test_an_address_that_is_taken_is_a_sentence(
     assert main(["serve", "--port", str(process.port)]) == 1
     said = capfd.readouterr().err.splitlines()[-1]
     assert f"127.0.0.1:{process.port} can't be listened at" in said
+
+
+def test_the_laws_hold_of_it_token_by_token(process: Process) -> None:
+    """Its tokens are sent again as numbers: as text they would be cut into others."""
+    served = Endpoint(f"http://127.0.0.1:{process.port}/v1", "tiny", {"decoder": "token-recycling"})
+    plain = TokenByToken(served)
+    assert plain._tells_ids
+    prompts = ["the cat sat", "abcabcabc", "b"]
+    found = list(examine(served, plain, prompts, Effort(new=12, draws=0)))
+    assert [each.holds for each in found if each.law in (1, 3)] == [True, True], found
+
+
+def test_tokens_are_told_as_numbers(process: Process) -> None:
+    body = {"prompt": "the cat", "max_tokens": 5, "temperature": 0, "return_token_ids": True}
+    raw = process.ask(posted("/v1/completions", body))
+    one = json.loads(raw.partition(b"\r\n\r\n")[2])["choices"][0]
+    assert one["prompt_token_ids"] == list(lm_of().units.encode("the cat"))
+    assert lm_of().units.decode(one["token_ids"]) == one["text"]

@@ -172,7 +172,7 @@ class Choice:
     def _tell(self) -> tuple[Told, ...]:
         """The tokens that became certain; what ends a text is none of it."""
         begin, self.at = self.at, self.row.frontier(self.at)
-        if not self.asked.logprobs:
+        if not (self.asked.logprobs or self.asked.body.return_token_ids):
             return ()
         cells = [c for c in range(begin, self.at) if self.row.tokens[c] not in self.lm.eos_ids]
         return tuple(self._told(cell) for cell in cells)

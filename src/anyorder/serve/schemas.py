@@ -132,6 +132,7 @@ class Shared(Strict):
         None, description="anyorder: texts that must stand at places after the prompt"
     )
     trace: bool | None = Field(None, description="anyorder: tell each step of the decoder")
+    return_token_ids: bool | None = Field(None, description="as in vLLM: tell tokens as numbers")
     user: Any = None
     metadata: Any = None
     store: Any = None

@@ -154,6 +154,10 @@ def _response(found: list[Part], asked: Asked, shape: Shape) -> Response:
     """All texts at once."""
     texts = [whole([p for p in found if p.index == i]) for i in range(len(asked.jobs))]
     answer = shape.answer(texts)
+    if asked.body.return_token_ids:
+        for choice, text, job in zip(answer["choices"], texts, asked.jobs, strict=True):
+            choice["prompt_token_ids"] = list(job.prompt) if isinstance(job.prompt, tuple) else None
+            choice["token_ids"] = [told.token for told in text.told]
     answer["usage"] = usage(sum(asked.prompts), sum(text.written for text in texts))
     if texts[0].anyorder is not None:
         answer["anyorder"] = texts[0].anyorder

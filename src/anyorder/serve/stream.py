@@ -61,6 +61,8 @@ async def _events(
                     for chunk in shape.beginning(part):
                         yield _event(chunk | _no_usage(counts))
                 chunk = shape.chunk(part) | _no_usage(counts)
+                if asked.body.return_token_ids:
+                    chunk["choices"][0]["token_ids"] = [told.token for told in part.told]
                 if part.anyorder is not None:
                     chunk["anyorder"] = part.anyorder
                 yield _event(chunk)

@@ -3,15 +3,17 @@
     served = Endpoint("http://localhost:8000/v1", "my-model")
     plain = TokenByToken(served)
 
-The reference sends the text so far and asks for one token more, so the server has nothing to
-draft. A text that is sent again may be cut into other tokens than it was written in: where that
-matters, take a server without drafts, `at_once`, whose texts are one request each.
+The reference sends what was written so far and asks for one token more, so the server has nothing
+to draft. Where the server tells tokens as numbers (`return_token_ids`, as vLLM and anyorder do),
+these are sent. Else a text is, which may be cut into other tokens than it was written in: where
+that matters, take a server without drafts, `at_once`, whose texts are one request each.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPException
 from math import exp
 from typing import Any, Final
@@ -20,6 +22,7 @@ from urllib.request import Request, urlopen
 
 from anyorder.measure.verify.places import place_among
 from anyorder.measure.verify.subject import Ask, Place, Said, Token
+from anyorder.units.text import BROKEN
 
 TOLD: Final = 20  # likeliest tokens that are asked for
 PATIENCE: Final = 120.0  # seconds
@@ -28,7 +31,8 @@ PATIENCE: Final = 120.0  # seconds
 @dataclass(frozen=True)
 class Answer:
     """One completion: `top` has the likeliest tokens at each cell, as probabilities. The token that
-    ended it is `ending`, if it was told; else "" or None.
+    ended it is `ending`, if it was told; else "" or None. `ids`: of the prompt and the text, if the
+    server tells them.
     """
 
     text: str
@@ -36,6 +40,7 @@ class Answer:
     top: tuple[Mapping[str, float], ...]
     ended: bool
     ending: str | None = None
+    ids: tuple[int, ...] | None = None
 
     @property
     def said(self) -> Said:
@@ -61,19 +66,21 @@ class Endpoint:
             answers = list(pool.map(self.complete, asks))
         return [answer.said for answer in answers]
 
-    def complete(self, ask: Ask) -> Answer:
-        """One request. Raises ValueError for a refusal, and for what is no completion; OSError if
-        nobody answers.
+    def complete(self, ask: Ask, *, ids: Sequence[int] | None = None) -> Answer:
+        """One request; `ids`: the prompt's tokens instead of its text (none: only tell them).
+
+        Raises ValueError for a refusal, and for what is no completion; OSError if nobody answers.
         """
         body = {
             "model": self.model,
-            "prompt": ask.prompt,
+            "prompt": list(ids) if ids else ask.prompt,
             "max_tokens": ask.max_new_tokens,
             "temperature": ask.temperature,
             "seed": ask.seed,
             "logprobs": TOLD,
             **({"stop": list(ask.stop)} if ask.stop else {}),
             **({"top_p": 1.0} if ask.temperature else {}),
+            **({} if ids is None else {"return_token_ids": True}),
             **self.asked,
         }
         reply = self._posted(json.dumps(body).encode())
@@ -114,7 +121,9 @@ def parsed(choice: Mapping[str, Any]) -> Answer:
     text, ended = str(choice["text"]), choice.get("finish_reason") == "stop"
     last = ended and bool(tokens) and "".join(tokens[:-1]) == text  # some tell the end as a token
     ending = tokens.pop() if last else None
-    return Answer(text, tuple(tokens), tuple(top), ended, ending)
+    read, written = choice.get("prompt_token_ids"), choice.get("token_ids")
+    ids = (*read, *written) if read and written else None
+    return Answer(text, tuple(tokens), tuple(top), ended, ending, ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,16 +145,26 @@ class TokenByToken:
 
     def _written(self, ask: Ask) -> Said:
         text, tokens, told = "", list[str](), True
+        ids: tuple[int, ...] | None = () if self._tells_ids else None
         for _ in range(ask.max_new_tokens):
-            answer = self.endpoint.complete(Ask(ask.prompt + text, 1))
-            if not answer.text:  # the end, or half a character, which can't be sent again
+            answer = self.endpoint.complete(Ask(ask.prompt + text, 1), ids=ids)
+            if not answer.text or BROKEN in answer.text:  # the end, or half a character
                 return Said(text, tuple(tokens) if told else (), answer.ended, whole=answer.ended)
             text += answer.text
             tokens += answer.tokens
             told &= len(answer.tokens) == 1
+            ids = answer.ids
             if answer.ended:
                 break
         return Said(text, tuple(tokens) if told else ())
+
+    @cached_property
+    def _tells_ids(self) -> bool:
+        """Whether the server tells tokens as numbers; many refuse a field that they don't know."""
+        try:
+            return self.endpoint.complete(Ask("a", 1), ids=()).ids is not None
+        except ValueError:
+            return False
 
     def places(
         self, prompt: str, tokens: Sequence[Token], temperature: float
