@@ -151,9 +151,9 @@ def measured_ours(options: Any, prompts: list[str], precision: str, minutes: flo
 def measured_theirs(options: Any, prompts: list[str], precision: str) -> list[dict]:
     """`transformers serve`, of the same weights."""
     with tempfile.TemporaryDirectory() as folder:
-        model, tokenizer = opened(options.model, precision)
+        model, units = opened(options.model, precision)
         model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        units.tokenizer.save_pretrained(folder)
         del model
         with serving(theirs(folder, precision), "/health") as server:
             row = loaded(server, prompts, options.others, folder)
