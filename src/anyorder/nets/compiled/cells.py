@@ -68,6 +68,18 @@ def scored(score_BS: Tensor | None, B: int, T: int) -> Sequence[int]:
     return [row * T + cell % T for row, cells in enumerate(rows) for cell in cells]
 
 
+def as_wanted(logits_SV: Tensor, order: Sequence[int]) -> Tensor:
+    """Rows that came in this order, as they were asked for: row `order[i]` is the i-th that came.
+
+    >>> as_wanted(torch.tensor([[5], [7]]), [1, 0]).tolist()
+    [[7], [5]]
+    """
+    if order == list(range(len(order))):
+        return logits_SV
+    where_S = torch.tensor(order, device="cpu")
+    return torch.empty_like(logits_SV).index_copy_(0, where_S, logits_SV)
+
+
 def table_of(
     cache: KeyValues, cells: int, tree: Tree | None, window: int | None, last: int
 ) -> Table:

@@ -9,13 +9,12 @@ Shapes: B rows, T new cells, S scored cells, N = B * T cells of a call, C channe
 
 from collections.abc import Iterable, Sequence
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import Table, check, scored, table_of
+from anyorder.nets.compiled.cells import Table, as_wanted, check, scored, table_of
 from anyorder.nets.compiled.engine import Engine, Seen
 from anyorder.nets.compiled.machine import ROWS
 from anyorder.nets.compiled.machine_code import KEY
@@ -109,11 +108,7 @@ class Compiled:
             score = [score_N[i] - begin for i in inside]
             self._slice(cache, table, cells, x_NC[cells], score, logits_NV[len(order) :])
             order += inside
-        logits_NV = logits_NV[:S, :V]
-        if order == list(range(S)):
-            return logits_NV
-        where_S = torch.tensor(order, device="cpu")
-        return torch.empty_like(logits_NV).index_copy_(0, where_S, logits_NV)
+        return as_wanted(logits_NV[:S, :V], order)
 
     def _slice(
         self,

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import Table, check, scored, table_of
+from anyorder.nets.compiled.cells import Table, as_wanted, check, scored, table_of
 from anyorder.nets.compiled.engine import Seen
 from anyorder.nets.compiled.machine import ROWS
 from anyorder.nets.compiled.network import SLICE, Compiled
@@ -91,10 +91,7 @@ class Call:
         """Of the scored cells, in the order in which they were wanted."""
         assert self.ready, "all cells are computed first"
         assert self.logits_SV is not None, "with them, the logits"
-        if self.scored == list(range(len(self.score))):
-            return self.logits_SV[None]
-        where_S = torch.tensor(self.scored, device="cpu")
-        return torch.empty_like(self.logits_SV).index_copy_(0, where_S, self.logits_SV)[None]
+        return as_wanted(self.logits_SV, self.scored)[None]
 
 
 class Rows:
