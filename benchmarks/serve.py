@@ -90,11 +90,11 @@ def ours(model: str, precision: str, threads: int) -> list[str]:
     return [sys.executable, "-m", "anyorder", "serve", *words.split(), *limits.split()]
 
 
-def theirs(folder: str, precision: str) -> list[str]:
-    """The command of `transformers serve`."""
+def theirs(folder: str, precision: str, *, batching: bool = False) -> list[str]:
+    """The command of `transformers serve`: as it is, or with its continuous batching."""
     beside = str(Path(sys.executable).with_name("transformers"))
     words = f"serve {folder} --dtype {precision} --device cpu --port {{port}} --log-level warning"
-    return [beside, *words.split()]
+    return [beside, *words.split(), *(["--continuous-batching"] if batching else [])]
 
 
 def figures(heard: Sequence[Heard], seconds: float) -> dict[str, Any]:
@@ -149,16 +149,20 @@ def measured_ours(options: Any, prompts: list[str], precision: str, minutes: flo
 
 
 def measured_theirs(options: Any, prompts: list[str], precision: str) -> list[dict]:
-    """`transformers serve`, of the same weights."""
+    """`transformers serve`, of the same weights: as it is, and with its continuous batching."""
+    rows = list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
         model, units = opened(options.model, precision)
         model.save_pretrained(folder)
         units.tokenizer.save_pretrained(folder)
         del model
-        with serving(theirs(folder, precision), "/health") as server:
-            row = loaded(server, prompts, options.others, folder)
-    del row["texts"]
-    return [{"engine": "transformers serve", "decoder": "greedy", "batch": SEATS, **row}]
+        for batching in (False, True):
+            with serving(theirs(folder, precision, batching=batching), "/health") as server:
+                row = loaded(server, prompts, options.others, folder)
+            del row["texts"]
+            decoder = "greedy, continuous batching" if batching else "greedy"
+            rows.append({"engine": "transformers serve", "decoder": decoder, "batch": SEATS, **row})
+    return rows
 
 
 def overloaded(options: Any, prompts: list[str], precision: str) -> dict[str, Any]:
