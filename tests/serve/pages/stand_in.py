@@ -28,9 +28,11 @@ from anyorder.serve.pages.site import router
 from anyorder.trace import Trace, fold
 from tests.show.made import Drafter, alone, chain, chance_tree, spoken
 
+OWN = "jacobi:block=8"  # of a server whose own decoder has options
 TEXT = " The old clock struck nine, and the letter fell out. It said: come home, the sea is calm."
 ABOUT: dict[str, Any] = {
     "model": "stand-in",
+    "decoder": "left-to-right",
     "chat": True,
     "fills": True,
     "most_tokens": 256,
@@ -124,7 +126,7 @@ def application(delay: float, heard: list[dict[str, Any]]) -> FastAPI:
             return JSONResponse(error, status_code=400)
         if "key" in prompt and request.headers.get("authorization") != "Bearer secret":
             return JSONResponse({"error": {"message": "an API key is needed"}}, status_code=401)
-        trace = recorded(prompt, body["decoder"])
+        trace = recorded(prompt, body.get("decoder", OWN))
         if "infill" in body:
             trace = with_locks(trace, body["infill"])
         stream = events(trace, delay, prompt)

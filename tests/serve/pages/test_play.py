@@ -209,7 +209,9 @@ def test_what_the_form_lacks_is_said_before_anything_is_sent(
     browser: Any, address: str, heard: list[dict]
 ) -> None:
     with opened(browser, address) as page:
-        page.click("#go:enabled")
+        page.wait_for_selector("#go:enabled")
+        page.fill("#prompt", "")
+        page.click("#go")
         assert "Write a prompt first" in page.inner_text("#said")
         page.click("#examples button >> nth=0")
         assert page.input_value("#prompt")

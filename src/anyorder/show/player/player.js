@@ -72,8 +72,9 @@ class Player {
   paceOut() {
     if (this.hasSpeed) return;
     const longest = this.unit === "seconds" ? this.end : this.end / STEPS_PER_SECOND;
-    const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? SPEEDS[0];
-    this.speed = longest ? slow : 1;
+    const slowest = this.unit === "seconds" ? SPEEDS[0] : 0.25; // two steps a second
+    const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? slowest;
+    this.speed = longest ? Math.max(slow, slowest) : 1;
     this.part("speed").value = `${this.speed}`;
   }
 
