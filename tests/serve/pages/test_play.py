@@ -4,16 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.serve.pages.browser import PHONE, opened, overflows, shoot
+from tests.serve.pages.browser import PHONE, opened, overflows, shoot, write
 from tests.serve.pages.stand_in import TEXT, serving
 
 EVIL = "Tell of <script>document.title='x'</script><img src=x onerror=alert(1)> & more."
-
-
-def write(page: Any, prompt: str = "Tell of a clock.", done: str = "Done") -> None:
-    page.fill("#prompt", prompt)
-    page.click("#go:enabled")
-    page.wait_for_selector(f"#said:has-text('{done}')")
 
 
 def text_of(page: Any, place: int = 0) -> str:

@@ -215,7 +215,8 @@ async function openApp() {
     drawn.writing = new Writing(await data("page/about.json"));
     told().catch(() => {}); // so that it is there when it is wanted; if not, its view says so
   } catch (error) {
-    byId("errors").append(make("p", "", error.message));
+    byId("errors").append(make("p", "", `${error.message} Then reload this page.`));
+    byId("empty").hidden = true;
   }
 }
 
