@@ -153,7 +153,8 @@ class Card {
     const choices = told.choices ? [choiceList(told.choices)] : [];
     this.element.replaceChildren(make("p", "said", token, id), ...lines, ...choices);
     this.element.hidden = false;
-    this.place(cell.getClientRects()[0] || cell.getBoundingClientRect());
+    const parts = [...cell.getClientRects()].sort((a, b) => b.width - a.width); // it may go over a line's end
+    this.place(parts[0] || cell.getBoundingClientRect());
   }
 
   /** Mark what belongs to a cell: the same place in all texts; or what a site became, in its own. */

@@ -12,7 +12,7 @@
 
 const MOST_PANES = 4;
 const SHORT_PROMPT = 240; // characters that are shown without being asked for
-const MOST_BRANCHES = 8; // of a draft tree that are seen without scrolling
+const MOST_BRANCHES = 6; // of a draft tree that are seen without scrolling
 const STEPS_PER_SECOND = 8; // of the clock that counts steps
 const SHORTEST = 2; // seconds that playing takes at least, if it can be slowed down for it
 

@@ -5,6 +5,7 @@
 
 const FEWEST = 2; // if so many fit
 const FIRST_CHOICE = ["left-to-right", "auto", "prompt-copy", "token-recycling"];
+const READY = "edit"; // of the examples: there decoders differ most
 const MANY = 90; // characters of an example's name
 
 const byId = (id) => document.getElementById(id);
@@ -20,7 +21,8 @@ class Form {
       byId("prompt-name").textContent = "Source";
       byId("prompt").placeholder = "A source, as the model learnt to read it.";
     }
-    this.ready = about.examples.length ? about.examples[0].prompt : ""; // so that one can press Write
+    const { examples } = about; // one stands ready, so that one can press Write
+    this.ready = (examples.find(({ name }) => name === READY) || examples[0])?.prompt || "";
     byId("prompt").value ||= this.ready;
     byId("chat").value = about.chat ? "chat" : "text";
     byId("chat").parentElement.hidden = !about.chat;

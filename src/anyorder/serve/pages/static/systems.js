@@ -35,7 +35,7 @@ function systemList(evidence, slug) {
     const open = systems.filter((one) => one.family === family && !one.works);
     if (!ours.length && !open.length) continue;
     if (!ours.length) {
-      later.append(stillOpen(`${title}: ${open.length}`, open));
+      later.append(stillOpen(`${title}:\u00a0${open.length}`, open));
       continue;
     }
     parts.push(make("h2", "", title));
