@@ -4,13 +4,14 @@
     fold(trace)                   the finished canvas
     trace.save(path); Trace.load(path)      JSON lines: a header, a line a step, a footer
 
-A trace knows no model and no tokenizer; `pieces` maps token ids to text for whoever shows it.
+A trace knows no model and no tokenizer; `pieces` maps token ids to text for whoever shows it, and
+`raw` to bytes where a token is a part of a character, and no text by itself.
 Shapes: B rows, N cells.
 """
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ class Trace:
     steps: tuple[Step, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)  # decoder, model, prompts, texts, ...
     pieces: dict[int, str] = field(default_factory=dict)
+    raw: dict[int, bytes] = field(default_factory=dict)
 
     def add(self, step: Step) -> "Trace":
         """One step more. Whoever has many steps gathers them first: this copies what was there."""
@@ -162,8 +164,9 @@ class Trace:
 
     @property
     def footer(self) -> str:
-        """The last line: facts, and the text of each token."""
-        return json.dumps({"facts": self.facts, "pieces": self.pieces}, ensure_ascii=False)
+        """The last line: facts, and the text of each token; bytes are told as hexadecimal."""
+        said = {"facts": self.facts, "pieces": self.pieces}
+        return json.dumps(said | hexed(self.raw), ensure_ascii=False)
 
     @staticmethod
     def load(path: Path) -> "Trace":
@@ -215,7 +218,8 @@ def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace
         return Trace(Canvas(tokens_BN, status_BN, logprobs_BN))
     if "pieces" in line:
         pieces = {int(token): piece for token, piece in line["pieces"].items()}
-        return replace(trace, facts=line["facts"], pieces=pieces)
+        raw = {int(token): bytes.fromhex(told) for token, told in line.get("bytes", {}).items()}
+        return replace(trace, facts=line["facts"], pieces=pieces, raw=raw)
     calls = tuple(Call(**call) for call in line["calls"])
     changes = tuple(Change(*change) for change in line["changes"])
     origin = None if line["origin"] is None else tuple(map(tuple, line["origin"]))
@@ -225,6 +229,15 @@ def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace
     )
     steps.append(Step(calls, changes, origin, line["seconds"], line.get("note", ""), likeliest))
     return trace
+
+
+def hexed(raw: Mapping[int, bytes]) -> dict[str, dict[int, str]]:
+    """Bytes of tokens as a line of the file has them, if there are any.
+
+    >>> hexed({7: b"\\xf0\\x9f"}), hexed({})
+    ({'bytes': {7: 'f09f'}}, {})
+    """
+    return {"bytes": {token: told.hex() for token, told in raw.items()}} if raw else {}
 
 
 def finite(logprob: float) -> float:

@@ -1,5 +1,6 @@
 """Models that do not write left to right are served, too: what they can't do is said."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ import pytest
 from anyorder.canvas import DONE, GIVEN, OPEN, PAD
 from anyorder.decode.generate import generate
 from anyorder.models.load import load
+from anyorder.models.translator import Translator
 from anyorder.models.writer import Writer
 from anyorder.serve.choices import Row
+from anyorder.show.lattices import with_lattice
 from anyorder.trace import Change, Step
 from tests.serve.clients import CHAT, COMPLETIONS, HI, Served, served
 from tests.serve.test_answers import joined
@@ -44,6 +47,24 @@ def test_a_parallel_model_answers(server: Served, speaker: Writer, decoder: str 
     assert all(list(top) == [token] for top, token in tops)
     assert joined(server.events(COMPLETIONS, **body)) == out.text
     assert answer["usage"]["prompt_tokens"] > 0
+
+
+@pytest.mark.parametrize("decoder", ["ctc-greedy", "ctc-beam"])
+def test_a_trace_that_is_asked_for_has_the_lattice(
+    server: Served, speaker: Writer, decoder: str
+) -> None:
+    assert isinstance(speaker, Translator)
+    body = {"prompt": WORD, "max_tokens": 30, "temperature": 0, "decoder": decoder}
+    out = generate(speaker, WORD, decoder=decoder, max_new_tokens=30)
+    wanted = json.loads(json.dumps(with_lattice(speaker, [WORD], out.trace).facts["lattice"]))
+    footer = json.loads(server.post(COMPLETIONS, trace=True, **body)["anyorder"]["trace"][-1])
+    assert footer["facts"]["lattice"] == wanted
+    assert {t for cell in wanted[0]["cells"] for t, _ in cell} <= {*map(int, footer["pieces"])}
+    events = server.events(COMPLETIONS, trace=True, **body)
+    lines = [json.loads(line) for event in events for line in event["anyorder"]["trace"]]
+    assert lines[-1]["facts"]["lattice"] == wanted
+    plain = generate(speaker, WORD, decoder=decoder, max_new_tokens=30)
+    assert "lattice" not in plain.trace.facts
 
 
 def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:

@@ -183,7 +183,7 @@ def test_all_scripts_of_the_page_are_strict_javascript():
 def test_what_was_chosen_stands_among_the_alternatives_even_where_it_was_unlikely():
     ask = """(() => {
       const pane = Object.create(Pane.prototype);
-      pane.run = { trace: { pieces: { 1: "a", 2: "b" } } };
+      pane.run = { trace: { pieces: { 1: "a", 2: "b" }, raw: {} } };
       return input.map((cell) => pane.choices(cell) ?? null);
     })()"""
     cell = {"token": 2, "logprob": -3, "others": [[1, -0.1]]}

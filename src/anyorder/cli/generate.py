@@ -131,10 +131,11 @@ class _Live:
 
 
 def _save_unfinished(lm: "Writer", trace: "Trace", path: Path) -> None:
-    from anyorder.decode.writing import pieces_of
+    from anyorder.decode.writing import pieces_of, raw_of
 
+    pieces = pieces_of(lm, trace)
     try:
-        save(replace(trace, pieces=pieces_of(lm, trace)), path)
+        save(replace(trace, pieces=pieces, raw=raw_of(lm, pieces)), path)
     except OSError as error:  # what ended the run is the news
         complain(str(error))
 

@@ -8,7 +8,7 @@
 `generate` runs it to its end at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from anyorder.decode.stops import Reason, Stops, Watch
 from anyorder.meter import Cost
 from anyorder.models.writer import Writer
 from anyorder.trace import Step, Trace
+from anyorder.units.text import BROKEN
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Writing:
             list, zip(*(_row(lm, self.canvas, row, self.strings) for row in rows), strict=True)
         )
         trace = replace(trace, facts=trace.facts | {"texts": texts})
-        trace = replace(trace, pieces=pieces_of(lm, trace))
+        pieces = pieces_of(lm, trace)
+        trace = replace(trace, pieces=pieces, raw=raw_of(lm, pieces))
         reasons: list[Reason] = [self.watch.reasons.get(row, "length") for row in rows]
         return Output(texts, tokens, logprobs, reasons, trace, tuple(trace.facts["seeds"]))
 
@@ -173,6 +175,12 @@ def pieces_of(lm: Writer, trace: Trace) -> dict[int, str]:
         tokens.update(t for call in read for row in call.tokens_BT for t in row)
         tokens.update(t for each in step.likeliest for t, _ in each.top)
     return {token: lm.units.piece(token) for token in sorted(tokens)}
+
+
+def raw_of(lm: Writer, pieces: Mapping[int, str]) -> dict[int, bytes]:
+    """The bytes of those tokens that are parts of characters, where the tokenizer tells them."""
+    told = {token: lm.units.bytes_of(token) for token, piece in pieces.items() if BROKEN in piece}
+    return {token: raw for token, raw in told.items() if raw is not None}
 
 
 def _may_begin(text: str, strings: tuple[str, ...]) -> int:

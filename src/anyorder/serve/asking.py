@@ -124,6 +124,7 @@ class Reader:
                 stop=body.strings,
                 alternatives=told or 0,
                 chat=False,
+                lattice=bool(body.trace),
             )
             job = self._after(body, job, prompts[-1])
             jobs += [replace(job, seed=seed + len(jobs) + k) for k in range(body.n or 1)]

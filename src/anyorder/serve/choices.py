@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from anyorder.canvas import DONE, GIVEN, Canvas
-from anyorder.decode.writing import pieces_of
+from anyorder.decode.writing import pieces_of, raw_of
 from anyorder.models.writer import Writer
 from anyorder.serve.asking import Asked
 from anyorder.serve.jobs import Begin, Ended, Event, Written
-from anyorder.trace import Step, Trace
+from anyorder.trace import Step, Trace, hexed
 
 Finish = Literal["stop", "length"]
 FINISH: Final[dict[str, Finish]] = {"eos": "stop", "stop": "stop", "length": "length"}
@@ -120,7 +120,7 @@ class Choice:
         self.first = self.at
         extra = None
         if self.asked.body.trace:
-            extra = {"trace": [start.header], "pieces": self._pieces(start)}
+            extra = {"trace": [start.header], **self._pieces(start)}
         text = echo + self.lm.units.decode(lead)
         self.joins = bool(text)
         return Part(self.index, text, told, None, extra, len(lead)) if text or extra else None
@@ -143,7 +143,7 @@ class Choice:
             self.top = {each.cell: each.top for each in event.step.likeliest} | self.top
             if self.asked.body.trace:
                 seen = Trace(_nothing(), (event.step,))
-                extra = {"trace": [event.step.line], "pieces": self._pieces(seen)}
+                extra = {"trace": [event.step.line], **self._pieces(seen)}
         told, said = self._tell(), event.said
         if said and self.joins:
             said, self.joins = self._gap() + said, False
@@ -185,11 +185,11 @@ class Choice:
         top = self.top.pop(cell, ())
         return Told(token, units.piece(token), units.bytes_of(token), offset, logprob, top)
 
-    def _pieces(self, trace: Trace) -> dict[int, str]:
-        """The texts of tokens that were not told before."""
+    def _pieces(self, trace: Trace) -> dict[str, Any]:
+        """The texts of tokens that were not told before, and the bytes of parts of characters."""
         new = {t: p for t, p in pieces_of(self.lm, trace).items() if t not in self.shown}
         self.shown |= new.keys()
-        return new
+        return {"pieces": new, **hexed(raw_of(self.lm, new))}
 
 
 def _nothing() -> Canvas:

@@ -21,6 +21,7 @@ from typing import Any
 from anyorder.decode.draft_verify.cost import curve_of
 from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Output, Progress, Writing
+from anyorder.models.translator import Translator
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.network import Compiled
@@ -28,6 +29,7 @@ from anyorder.nets.compiled.rendezvous import Rendezvous
 from anyorder.nets.compiled.together import Rows
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
 from anyorder.serve.turns import Turns
+from anyorder.show.lattices import with_lattice
 
 Hear = Callable[[Event], None]
 
@@ -180,9 +182,18 @@ class Desk:
                     if ticket.given_up.is_set() and progress.step:
                         ticket.hear(Written(writing.finish().said.get(0, ""), None))
                         break
-            ticket.hear(Ended(writing.output()))
+            ticket.hear(Ended(self._told(ticket, writing.output())))
         except Exception as error:
             ticket.hear(Ended(_so_far(writing), error))
+
+    def _told(self, ticket: Ticket, output: Output) -> Output:
+        """With the lattice that the text was read off, if it is asked for and there is one."""
+        job, lm = ticket.job, self.lm
+        wanted = job.lattice and not ticket.given_up.is_set()
+        if not (wanted and isinstance(lm, Translator) and isinstance(job.prompt, str)):
+            return output
+        with self._turn():
+            return replace(output, trace=with_lattice(lm, [job.prompt], output.trace))
 
     @contextmanager
     def _network(self, model: Any) -> Iterator[Any]:

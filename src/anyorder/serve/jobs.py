@@ -27,7 +27,7 @@ class Job:
     `prompt`: text, or tokens as they are. `locked`: which token stands in which cell, counted from
     the prompt's end. `alternatives`: how many of the likeliest tokens are told for each written
     one. `rules` change what may come next, after bias and penalty. `chat`: as in `generate`, for a
-    prompt that is text.
+    prompt that is text. `lattice`: the trace tells the lattice of a network that makes one.
     """
 
     prompt: str | tuple[int, ...]
@@ -40,6 +40,7 @@ class Job:
     rules: tuple[Rule, ...] = ()
     alternatives: int = 0
     chat: bool | None = None
+    lattice: bool = False
 
     def begun(self, lm: Writer) -> Begun:
         """The canvas and the network. Raises ValueError, with a sentence, for what can't be."""

@@ -123,7 +123,12 @@ def _about(service: Service) -> dict[str, Any] | None:
     settings, opened = service.settings, service.opened
     if opened is None:
         return None
-    return about(opened.lm, most_tokens=settings.most_tokens, name=settings.name)
+    return about(
+        opened.lm,
+        most_tokens=settings.most_tokens,
+        name=settings.name,
+        decoder=settings.decoder,
+    )
 
 
 def _load(server: Server, load: Callable[[], Writer]) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from anyorder.align import ctc, dag
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.canvas import GIVEN
+from anyorder.decode.writing import raw_of
 from anyorder.models.capability import CTCModel, DAGModel
 from anyorder.models.translator import Translator
 from anyorder.trace import Trace, fold
@@ -87,7 +88,8 @@ def with_lattice(translator: Translator, sources: Sequence[str], trace: Trace) -
     shown = {token for entry in entries for cell in entry.cells for token, _ in cell}
     pieces = {token: translator.units.piece(token) for token in sorted(shown)}
     facts = trace.facts | {"lattice": [asdict(entry) for entry in entries]}
-    return replace(trace, facts=facts, pieces=pieces | trace.pieces)
+    raw = raw_of(translator, pieces) | trace.raw
+    return replace(trace, facts=facts, pieces=pieces | trace.pieces, raw=raw)
 
 
 def _asked(model: Any) -> CTCLattice | DAGLattice | None:

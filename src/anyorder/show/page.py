@@ -22,7 +22,7 @@ from anyorder.meter import Cost
 from anyorder.trace import Trace
 
 SCRIPTS: Final = (
-    *("trace.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
+    *("trace.js", "spelling.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
     *("controls.js", "player.js", "results.js", "theme.js"),
 )
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
@@ -195,7 +195,7 @@ def _lines(trace: Trace, shared: Mapping[int, str]) -> Iterable[Any]:
     for line in map(json.loads, trace.lines()):
         if "pieces" in line:
             own = {t: p for t, p in line["pieces"].items() if shared.get(int(t)) != p}
-            line = {"facts": line["facts"], "pieces": own}
+            line = line | {"pieces": own}
         yield _short(line)
 
 

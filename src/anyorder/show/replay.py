@@ -20,6 +20,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from anyorder.show.provenance import Cell, Frame, Origin, story
+from anyorder.show.spelling import spelled
 from anyorder.trace import Trace
 
 _DOT = "·"
@@ -49,6 +50,7 @@ class Reel:
     calls: Sequence[int]  # of the target, up to each frame
     seconds: Sequence[float]
     pieces: Mapping[int, str]
+    raw: Mapping[int, bytes]
 
     @staticmethod
     def of(trace: Trace, row: int = 0) -> "Reel":
@@ -60,21 +62,22 @@ class Reel:
         for step in trace.steps:
             calls.append(calls[-1] + sum(call.role == "target" for call in step.calls))
             seconds.append(seconds[-1] + step.seconds)
-        return Reel(story(trace, row), calls, seconds, trace.pieces)
+        return Reel(story(trace, row), calls, seconds, trace.pieces, trace.raw)
 
     def text(self, number: int, *, brief: bool = False) -> Text:
         """Frame `number`; if `brief`, of a long prompt the end, of many open cells the number."""
         cells = self.frames[number].cells
+        shown = list(zip(cells, _shown(cells, self.pieces, self.raw), strict=True))
         text = Text()
         given = next((n for n, cell in enumerate(cells) if cell.origin != "given"), len(cells))
         if brief and given > _MOST_GIVEN:
-            cells = cells[given - _MOST_GIVEN :]
+            shown = shown[given - _MOST_GIVEN :]
             text.append("...", _STYLE["given"])
         for (origin, fresh), group in groupby(
-            cells, lambda c: (c.origin, c.step == number - 1 >= 0)
+            shown, lambda one: (one[0].origin, one[0].step == number - 1 >= 0)
         ):
             run = list(group)
-            words = "".join(_shown(cell, self.pieces) for cell in run)
+            words = "".join(words for _, words in run)
             if brief and origin == "open" and len(run) > _MOST_OPEN:
                 words = f"{_DOT * _MOST_OPEN}({len(run)} open)"
             left, right = _SIGN.get(origin, ("", "")) if fresh else ("", "")
@@ -130,7 +133,7 @@ def texts(trace: Trace, *, row: int = 0) -> Iterator[str]:
     ['⟨5⟩·']
     """
     for frame in Reel.of(trace, row).frames:
-        yield "".join(_shown(cell, trace.pieces) for cell in frame.cells)
+        yield "".join(_shown(frame.cells, trace.pieces, trace.raw))
 
 
 def replay(
@@ -182,9 +185,9 @@ def _visible(c: str) -> str:
     return "�" if unicodedata.category(c) == "Cc" or c in _BIDI else c
 
 
-def _shown(cell: Cell, pieces: Mapping[int, str]) -> str:
-    if cell.origin == "pad":
-        return ""
-    if cell.origin == "open":
-        return _DOT
-    return printable(pieces.get(cell.token, f"⟨{cell.token}⟩"))
+def _shown(cells: Sequence[Cell], pieces: Mapping[int, str], raw: Mapping[int, bytes]) -> list[str]:
+    """What stands for each cell."""
+    empty = {"pad": "", "open": _DOT}
+    words = spelled([None if c.origin in empty else c.token for c in cells], pieces, raw)
+    both = zip(cells, words, strict=True)
+    return [empty.get(cell.origin, printable(word)) for cell, word in both]

@@ -32,11 +32,16 @@ def opened(
     address: str,
     size: tuple[int, int] = WIDE,
     scheme: Literal["light", "dark"] = "light",
+    *,
+    touch: bool = False,
 ) -> Iterator[Any]:
     """A page of its own; every complaint of the browser fails the test."""
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        has_touch=touch,
     )
     page = context.new_page()
     page.set_default_timeout(20_000)
@@ -61,3 +66,10 @@ def overflows(page: Any) -> bool:
     """Whether the page is wider than its window."""
     root = page.locator("html")
     return root.evaluate("(html) => html.scrollWidth > html.clientWidth")
+
+
+def write(page: Any, prompt: str = "Tell of a clock.", done: str = "Done") -> None:
+    """Have a prompt written, and wait until the page says so."""
+    page.fill("#prompt", prompt)
+    page.click("#go:enabled")
+    page.wait_for_selector(f"#said:has-text('{done}')")

@@ -25,12 +25,14 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.serve.pages.about import examples
 from anyorder.serve.pages.site import router
-from anyorder.trace import Trace, fold
-from tests.show.made import Drafter, alone, chain, chance_tree, spoken
+from anyorder.trace import Trace, fold, hexed
+from tests.show.made import Drafter, alone, chain, chance_tree, spoken, written
 
+OWN = "jacobi:block=8"  # of a server whose own decoder has options
 TEXT = " The old clock struck nine, and the letter fell out. It said: come home, the sea is calm."
 ABOUT: dict[str, Any] = {
     "model": "stand-in",
+    "decoder": "left-to-right",
     "chat": True,
     "fills": True,
     "most_tokens": 256,
@@ -58,6 +60,8 @@ def drafter(decoder: str, vocab: int) -> Drafter:
 
 def recorded(prompt: str, decoder: str) -> Trace:
     """What the decoder wrote; with a name of its own for what it wrote."""
+    if "bytes" in prompt:
+        return of_bytes(prompt)
     text = TEXT if decoder != "beam" else TEXT.replace("nine", "ten")
     trace = spoken(prompt, text, lambda vocab: drafter(decoder, vocab))
     return replace(trace, facts={"decoder": decoder, "prompts": [prompt]})
@@ -88,6 +92,15 @@ def told(line: dict[str, Any], pieces: dict[int, str]) -> dict[str, Any]:
     return line | {"alternatives": others}
 
 
+def of_bytes(prompt: str) -> Trace:
+    """A text of which every byte is a token."""
+    text = list(" 東 😀!".encode())
+    pieces = {100 + byte: bytes([byte]).decode(errors="replace") for byte in text}
+    raw = {100 + byte: bytes([byte]) for byte in text if byte >= 0x80}
+    trace = written([0, 1], [100 + byte for byte in text], alone)
+    return replace(trace, pieces={0: prompt, 1: ".", **pieces}, raw=raw)
+
+
 async def events(trace: Trace, delay: float, prompt: str) -> AsyncIterator[str]:
     lines = [json.loads(line) for line in trace.lines()]
     pieces = {str(token): piece for token, piece in trace.pieces.items()}
@@ -102,13 +115,16 @@ async def events(trace: Trace, delay: float, prompt: str) -> AsyncIterator[str]:
             line = told(line, trace.pieces)
         chunk = {"choices": [{"index": 0, "text": ""}]}
         chunk["anyorder"] = {"trace": [line], "pieces": pieces if number == 0 else {}}
+        chunk["anyorder"] |= hexed(trace.raw)
         yield f"data: {json.dumps(chunk)}\n\n"
     yield "data: [DONE]\n\n"
 
 
-def application(delay: float, heard: list[dict[str, Any]]) -> FastAPI:
+def application(
+    delay: float, heard: list[dict[str, Any]], about: dict[str, Any] = ABOUT
+) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    told: Iterator[dict[str, Any] | None] = chain_of([None], repeat(ABOUT))  # it loads at first
+    told: Iterator[dict[str, Any] | None] = chain_of([None], repeat(about))  # it loads at first
     app.include_router(router(lambda: next(told)))
 
     @app.post("/v1/{kind:path}")
@@ -124,7 +140,7 @@ def application(delay: float, heard: list[dict[str, Any]]) -> FastAPI:
             return JSONResponse(error, status_code=400)
         if "key" in prompt and request.headers.get("authorization") != "Bearer secret":
             return JSONResponse({"error": {"message": "an API key is needed"}}, status_code=401)
-        trace = recorded(prompt, body["decoder"])
+        trace = recorded(prompt, body.get("decoder", OWN))
         if "infill" in body:
             trace = with_locks(trace, body["infill"])
         stream = events(trace, delay, prompt)
@@ -134,10 +150,19 @@ def application(delay: float, heard: list[dict[str, Any]]) -> FastAPI:
 
 
 @contextmanager
-def serving(delay: float = 0.0, port: int = 0) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The stand-in at a free port, until the context is left."""
+def serving(
+    delay: float = 0.0, port: int = 0, about: dict[str, Any] = ABOUT
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The stand-in at a free port, until the context is left; and what was posted there."""
     heard: list[dict[str, Any]] = []
-    config = uvicorn.Config(application(delay, heard), port=port, log_level="error", lifespan="off")
+    with running(application(delay, heard, about), port) as address:
+        yield address, heard
+
+
+@contextmanager
+def running(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The address of an app, until the context is left."""
+    config = uvicorn.Config(app, port=port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -146,7 +171,7 @@ def serving(delay: float = 0.0, port: int = 0) -> Iterator[tuple[str, list[dict[
         time.sleep(0.01)
     (listening,) = server.servers[0].sockets
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/", heard
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     finally:
         server.should_exit = True
         thread.join(timeout=10)

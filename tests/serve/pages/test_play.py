@@ -4,16 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.serve.pages.browser import PHONE, opened, overflows, shoot
+from tests.serve.pages.browser import PHONE, opened, overflows, shoot, write
 from tests.serve.pages.stand_in import TEXT, serving
 
 EVIL = "Tell of <script>document.title='x'</script><img src=x onerror=alert(1)> & more."
-
-
-def write(page: Any, prompt: str = "Tell of a clock.", done: str = "Done") -> None:
-    page.fill("#prompt", prompt)
-    page.click("#go:enabled")
-    page.wait_for_selector(f"#said:has-text('{done}')")
 
 
 def text_of(page: Any, place: int = 0) -> str:
@@ -209,7 +203,9 @@ def test_what_the_form_lacks_is_said_before_anything_is_sent(
     browser: Any, address: str, heard: list[dict]
 ) -> None:
     with opened(browser, address) as page:
-        page.click("#go:enabled")
+        page.wait_for_selector("#go:enabled")
+        page.fill("#prompt", "")
+        page.click("#go")
         assert "Write a prompt first" in page.inner_text("#said")
         page.click("#examples button >> nth=0")
         assert page.input_value("#prompt")

@@ -7,11 +7,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from anyorder.decode.generate import generate
 from anyorder.models.load import load
 from anyorder.models.shipped import shipped
 from anyorder.serve.pages.about import about
 from anyorder.serve.pages.evidence import evidence
 from anyorder.serve.pages.site import OWN, assets, router
+from anyorder.serve.ways import way
 from anyorder.systems.catalogue import result, system
 from anyorder.systems.frontier import charts
 from tests.models.made import folder
@@ -75,12 +77,33 @@ def test_what_fits_the_model_is_told_and_why_the_others_do_not(client: TestClien
     assert {"story", "code"} <= {one["name"] for one in told["examples"]}
 
 
-def test_a_model_that_is_no_language_model_gets_its_own_decoders_and_no_prompts() -> None:
+def test_a_model_that_is_no_language_model_gets_its_own_decoders_and_sources() -> None:
     told = about(load(shipped()["pronounce-dag"]))
     fits = {one["name"] for one in told["decoders"] if not one["lacks"]}
     assert {"dag-greedy", "dag-lookahead"} <= fits
     assert "left-to-right" not in fits
-    assert (told["fills"], told["examples"]) == (False, [])
+    assert told["fills"] is False
+    assert told["examples"][0] == {"name": "rhythmically", "prompt": "rhythmically"}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_decoders_that_are_offered_write(name: str) -> None:
+    """Also its own, which stands first; a list that fits is a promise."""
+    lm = load(shipped()[name])
+    told = about(lm)
+    assert told["decoder"] == lm.decoder == told["decoders"][0]["name"]
+    for one in told["decoders"]:
+        if not one["lacks"]:
+            source = told["examples"][0]["prompt"]
+            out = generate(lm, source, decoder=way(one["name"]), max_new_tokens=8, seed=0)
+            assert out.text, one["name"]
+
+
+def test_a_decoder_with_options_that_the_server_has_stands_first(client: TestClient) -> None:
+    lm = load(shipped()["pronounce-ar"])
+    (first, *others) = about(lm, decoder="jacobi:block=3")["decoders"]
+    assert (first["name"], first["exact"], first["lacks"]) == ("jacobi:block=3", True, "")
+    assert "jacobi" in {one["name"] for one in others}
 
 
 def test_while_the_model_is_loaded_the_page_is_told_so() -> None:
@@ -132,5 +155,5 @@ def test_holes_are_found_and_sized() -> None:
 
 def test_what_is_written_again_goes_around_what_is_locked() -> None:
     cells = [{"token": n, "origin": "given" if n in (0, 4) else "own"} for n in range(6)]
-    ask = "around(input, 1, new Set([2, 3]), (token) => `<${token}>`)"
+    ask = "around(input, 1, new Set([2, 3]), input.map((_, n) => `<${n}>`))"
     assert holes(ask, cells) == [{"hole": 1}, {"text": "<2><3><4>"}, {"hole": 1}]

@@ -28,7 +28,13 @@ function layControls(player) {
     player.speed = Number(event.target.value);
     player.hasSpeed = true; // the reader's own choice stays
   });
-  part("panes").addEventListener("click", (event) => press(player, event.target.closest(".cell")));
+  let touched = null;
+  part("panes").addEventListener("click", (event) => {
+    const cell = event.target.closest(".cell");
+    const first = event.pointerType === "touch" && cell !== touched; // a finger asks before it acts
+    touched = cell;
+    if (!first) press(player, cell);
+  });
   layPrompts(player);
 }
 
@@ -126,7 +132,7 @@ class Card {
     element.addEventListener("pointerover", enter);
     element.addEventListener("focusin", enter);
     element.addEventListener("focusout", () => this.hide());
-    element.addEventListener("pointerleave", () => this.hide());
+    element.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.hide());
     addEventListener("scroll", () => this.hide(), { passive: true });
     element.addEventListener("scroll", () => this.refresh(), { passive: true, capture: true }); // inner
     addEventListener("keydown", (event) => event.key === "Escape" && this.hide());
@@ -147,7 +153,8 @@ class Card {
     const choices = told.choices ? [choiceList(told.choices)] : [];
     this.element.replaceChildren(make("p", "said", token, id), ...lines, ...choices);
     this.element.hidden = false;
-    this.place(cell.getClientRects()[0] || cell.getBoundingClientRect());
+    const parts = [...cell.getClientRects()].sort((a, b) => b.width - a.width); // it may go over a line's end
+    this.place(parts[0] || cell.getBoundingClientRect());
   }
 
   /** Mark what belongs to a cell: the same place in all texts; or what a site became, in its own. */

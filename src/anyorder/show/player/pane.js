@@ -17,6 +17,7 @@ function make(tag, className = "", ...children) {
   return element;
 }
 
+const LONG_PROMPT = 16; // cells; of more, the last are shown
 const ENDING = 110; // pixels that the word at a strip's end takes
 const DOT = "\u200b·"; // an open cell; a line may end before it
 
@@ -172,9 +173,25 @@ class Pane {
     return this.sums.map((sum, n) => (unit === "seconds" ? sum.seconds : n));
   }
 
+  /** A token alone: of a part of a character its bytes. */
   piece(token) {
-    const piece = this.run.trace.pieces[token];
-    return piece === undefined ? `⟨${token}⟩` : piece;
+    const { pieces, raw } = this.run.trace;
+    return spell([token], pieces, raw).texts[0];
+  }
+
+  /** The text of a frame, cell by cell, and where what a cell goes on with begins (see spell). */
+  spelling(number) {
+    const { pieces, raw } = this.run.trace;
+    return spell(this.frames[number].cells.map((cell) => (cell.status >= DRAFT ? cell.token : null)), pieces, raw);
+  }
+
+  /** The cells of the last frame that spell the same sign as this one. */
+  together(n) {
+    const { heads } = this.spelling(this.last);
+    let [first, end] = [n, n + 1];
+    while (heads[first] < first) first -= 1;
+    while (heads[end] < end) end += 1;
+    return Array.from({ length: end - first }, (_, k) => first + k);
   }
 
   /** Lay one element per cell, and leave room for the whole text so that nothing jumps. */
@@ -182,7 +199,7 @@ class Pane {
     const end = this.frames[this.last].cells;
     const width = Math.max(...this.frames.map(({ cells }) => inUse(cells, end)));
     const given = this.begin;
-    this.hidden = !this.expanded && given > 16 ? given - 8 : 0;
+    this.hidden = this.expanded ? 0 : this.unseen(given);
     this.cells = Array.from({ length: width }, (_, n) => {
       const cell = make("span", "cell");
       cell.dataset.cell = n;
@@ -193,7 +210,7 @@ class Pane {
     this.text.style.minHeight = "";
     this.text.replaceChildren(...this.cells.slice(this.hidden));
     if (this.hidden) {
-      const more = make("button", "more", `${this.hidden} given cells before …`);
+      const more = make("button", "more", `${this.hidden} given cells …`);
       more.type = "button";
       more.addEventListener("click", () => {
         this.expanded = true;
@@ -206,6 +223,14 @@ class Pane {
     this.text.classList.toggle("code", /\n( {2,}|\t)\S|```/.test(words));
     if (this.cells[this.hidden]) this.cells[this.hidden].tabIndex = 0;
     this.number = -1;
+  }
+
+  /** How many cells of a long prompt are not shown: all but its last line, or the end of that. */
+  unseen(given) {
+    if (given <= LONG_PROMPT) return 0;
+    const cells = this.frames[0].cells.slice(0, given);
+    const line = cells.findLastIndex((cell) => this.piece(cell.token).includes("\n")) + 1;
+    return Math.max(line, given - LONG_PROMPT / 2);
   }
 
   /** Leave room for the finished text, so that nothing jumps while it is written. */
@@ -260,13 +285,16 @@ class Pane {
   paint(number) {
     const frame = this.frames[number];
     this.number = number;
+    this.spelt = this.spelling(number);
     this.cells.forEach((element, n) => {
       const cell = frame.cells[n] || null;
       const fresh = cell !== null && number > 0 && cell.step === number - 1;
+      const words = cell && cell.origin !== "open" ? this.spelt.texts[n] : DOT;
       const before = this.painted[n];
-      if (before && before.cell === cell && before.fresh === fresh) return;
-      this.painted[n] = { cell, fresh };
-      paintCell(element, cell, cell && cell.origin !== "open" ? this.piece(cell.token) : DOT, fresh);
+      if (before && before.cell === cell && before.fresh === fresh && before.words === words) return;
+      this.painted[n] = { cell, fresh, words };
+      paintCell(element, cell, words, fresh);
+      element.classList.toggle("tail", !words && this.spelt.heads[n] < n);
       element.classList.toggle("held", n >= this.begin && cell?.origin === "given");
       element.classList.toggle("locked", this.locked.has(n));
     });
@@ -333,6 +361,8 @@ class Pane {
     if (!cell || cell.origin === "pad") return null;
     const lines = [SAID[cell.origin]];
     if (cell.mark) lines.push(BEFELL[cell.mark]);
+    const sign = this.signOf(n);
+    if (sign) lines.push(sign);
     if (cell.step >= 0 && cell.origin !== "open") {
       const sum = this.sums[cell.step + 1];
       if (cell.logprob !== null) lines.push(`probability ${percent(Math.exp(cell.logprob))}`);
@@ -340,6 +370,16 @@ class Pane {
     }
     const token = cell.origin === "open" ? "" : this.piece(cell.token);
     return { origin: cell.origin, token, id: `token ${cell.token}`, lines, choices: this.choices(cell) };
+  }
+
+  /** Of a cell that spells a sign together with others: which one, and with how many. */
+  signOf(n) {
+    const { texts, heads } = this.spelt;
+    const head = heads[n] < n ? heads[n] : n;
+    let end = head + 1;
+    while (heads[end] === head) end += 1;
+    if (end === head + 1) return "";
+    return `part ${n - head + 1} of ${end - head} of “${texts[head].trim()}”`;
   }
 
   /** What the cell might have held, the likeliest first; undefined where it is not told. */

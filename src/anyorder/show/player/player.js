@@ -12,7 +12,7 @@
 
 const MOST_PANES = 4;
 const SHORT_PROMPT = 240; // characters that are shown without being asked for
-const MOST_BRANCHES = 8; // of a draft tree that are seen without scrolling
+const MOST_BRANCHES = 6; // of a draft tree that are seen without scrolling
 const STEPS_PER_SECOND = 8; // of the clock that counts steps
 const SHORTEST = 2; // seconds that playing takes at least, if it can be slowed down for it
 
@@ -72,8 +72,9 @@ class Player {
   paceOut() {
     if (this.hasSpeed) return;
     const longest = this.unit === "seconds" ? this.end : this.end / STEPS_PER_SECOND;
-    const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? SPEEDS[0];
-    this.speed = longest ? slow : 1;
+    const slowest = this.unit === "seconds" ? SPEEDS[0] : 0.25; // two steps a second
+    const slow = SPEEDS.findLast((speed) => speed <= 1 && longest / speed >= SHORTEST) ?? slowest;
+    this.speed = longest ? Math.max(slow, slowest) : 1;
     this.part("speed").value = `${this.speed}`;
   }
 

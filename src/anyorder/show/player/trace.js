@@ -12,7 +12,8 @@ const PAD = 0, OPEN = 1, DRAFT = 2, DONE = 3;
 const ORIGIN = ["pad", "open", "tentative", "own", "given"]; // by status
 
 /** A trace of its parsed lines: a header, a line a step, a footer (missing if it was cut off).
-    `pieces` are texts of tokens that the footer does not name. */
+    `pieces` are texts of tokens that the footer does not name; `raw`, in the trace, the bytes of
+    those that are parts of characters (see spelling.js). */
 function readTrace(lines, pieces = {}) {
   const [header, ...rest] = lines;
   if (!header || header.anyorder_trace !== 1) throw new Error("this is no anyorder trace of format 1");
@@ -22,6 +23,7 @@ function readTrace(lines, pieces = {}) {
     steps: rest.filter((line) => line.calls !== undefined),
     facts: footer.facts,
     pieces: { ...pieces, ...footer.pieces },
+    raw: footer.bytes || {},
   };
 }
 

@@ -2,6 +2,8 @@
 
    Hash: #write, #frontier=task, #systems, #system=slug, with &dark or &light. */
 
+const BASELINE = "left-to-right"; // whose text the others are held against, if it is written
+
 class Writing {
   constructor(about) {
     this.about = about;
@@ -40,10 +42,12 @@ class Writing {
     const brief = name.replaceAll(/\s+/g, " ");
     const group = { name: brief.length > 28 ? `${brief.slice(0, 27)}…` : brief, prompt: this.told(prompt, segments), runs, asked };
     const written = runs.slice(0, decoders.length);
+    group.baseline = written.find((run) => run.decoder === BASELINE) || written[0];
     for (const run of written) run.state = "waiting";
     for (const run of runs) run.group = group;
     this.player.addGroup(group);
     byId("player").hidden = false;
+    byId("empty").hidden = true;
     this.player.open(0, written.map((run) => run.decoder), Infinity);
     this.begin(written);
     byId("player").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
@@ -67,7 +71,8 @@ class Writing {
 
   async write(run) {
     const { asked } = run.group;
-    const { url, body } = bodyOf({ ...asked, decoder: run.decoder, model: this.about.model });
+    const own = run.decoder === this.about.decoder && run.decoder.includes(":"); // nobody else may ask for its options
+    const { url, body } = bodyOf({ ...asked, decoder: own ? undefined : run.decoder, model: this.about.model });
     if (asked.signal.aborted) {
       run.state = "stopped";
       run.notice = { kind: "", words: "stopped before it began" };
@@ -76,7 +81,7 @@ class Writing {
     this.busy -= 1;
     if (run.notice.words.includes("API key")) byId("key-field").hidden = false;
     for (const one of run.group.runs.filter((each) => each.state === "done")) {
-      one.figures = figuresOf(one, run.group.runs[0]);
+      one.figures = figuresOf(one, run.group.baseline);
       this.player.tell(one);
     }
     this.paint();
@@ -123,7 +128,9 @@ class Writing {
     if (this.lockedPane !== pane) this.unlock();
     this.lockedPane = pane;
     const locked = new Set(pane.locked);
-    if (!locked.delete(cell)) locked.add(cell);
+    const all = pane.together(cell); // half a character can't be held
+    const holds = locked.has(cell);
+    for (const n of all) holds ? locked.delete(n) : locked.add(n);
     pane.lock(locked);
     this.paintLocks();
   }
@@ -138,9 +145,9 @@ class Writing {
     const cells = this.lockedPane ? [...this.lockedPane.locked].sort((a, b) => a - b) : [];
     byId("lockbar").hidden = !cells.length;
     if (!cells.length) return;
-    const last = this.lockedPane.frames.at(-1).cells;
-    const words = cells.map((n) => this.lockedPane.piece(last[n].token).trim() || "␣").join(" · ");
-    byId("locks").textContent = `${cells.length === 1 ? "1 word" : `${cells.length} words`} locked: ${words}`;
+    const { texts } = this.lockedPane.spelling(this.lockedPane.last);
+    const words = cells.filter((n) => texts[n]).map((n) => texts[n].trim() || "␣");
+    byId("locks").textContent = `${words.length === 1 ? "1 word" : `${words.length} words`} locked: ${words.join(" · ")}`;
   }
 
   /** The same once more, around the words that are locked. */
@@ -148,7 +155,7 @@ class Writing {
     const pane = this.lockedPane;
     const { asked } = pane.run.group;
     const cells = pane.frames.at(-1).cells;
-    const found = around(cells, pane.begin, pane.locked, (token) => pane.piece(token));
+    const found = around(cells, pane.begin, pane.locked, pane.spelling(pane.last).texts);
     const lead = asked.segments ? leadOf(asked.segments)[0] : "";
     const segments = lead ? [{ text: lead }, ...found] : found;
     const decoders = this.player.shown.map((run) => run.decoder);
@@ -208,7 +215,8 @@ async function openApp() {
     drawn.writing = new Writing(await data("page/about.json"));
     told().catch(() => {}); // so that it is there when it is wanted; if not, its view says so
   } catch (error) {
-    byId("errors").append(make("p", "", error.message));
+    byId("errors").append(make("p", "", `${error.message} Then reload this page.`));
+    byId("empty").hidden = true;
   }
 }
 

@@ -5,6 +5,7 @@
 
 const FEWEST = 2; // if so many fit
 const FIRST_CHOICE = ["left-to-right", "auto", "prompt-copy", "token-recycling"];
+const READY = "edit"; // of the examples: there decoders differ most
 const MANY = 90; // characters of an example's name
 
 const byId = (id) => document.getElementById(id);
@@ -16,7 +17,13 @@ class Form {
     this.layDecoders();
     this.layExamples();
     document.querySelector(".modes").hidden = !about.fills;
-    if (!about.fills) byId("prompt").placeholder = "A source, as the model learnt to read it.";
+    if (!about.fills) {
+      byId("prompt-name").textContent = "Source";
+      byId("prompt").placeholder = "A source, as the model learnt to read it.";
+    }
+    const { examples } = about; // one stands ready, so that one can press Write
+    this.ready = (examples.find(({ name }) => name === READY) || examples[0])?.prompt || "";
+    byId("prompt").value ||= this.ready;
     byId("chat").value = about.chat ? "chat" : "text";
     byId("chat").parentElement.hidden = !about.chat;
     byId("model").textContent = about.model ? `The model is ${about.model}.` : "";
@@ -32,14 +39,16 @@ class Form {
     byId("holes").addEventListener("input", () => this.preview());
     byId("hole-size").addEventListener("input", () => this.preview());
     byId("hole").addEventListener("click", () => this.putHole());
+    byId("empty").textContent = `Press Write, and ${this.fewest > 1 ? "the decoders that are chosen write side by side" : "the text is written"} here, call by call.`;
     byId("go").disabled = false;
   }
 
   layDecoders() {
-    const place = ({ name }) => (FIRST_CHOICE.includes(name) ? FIRST_CHOICE.indexOf(name) : FIRST_CHOICE.length);
+    const wanted = [...new Set([this.about.decoder, ...FIRST_CHOICE])];
+    const place = ({ name }) => (wanted.includes(name) ? wanted.indexOf(name) : wanted.length);
     const fitting = this.about.decoders.filter((one) => !one.lacks).sort((a, b) => place(a) - place(b));
     const names = fitting.map((one) => one.name);
-    const first = FIRST_CHOICE.filter((name) => names.includes(name)).slice(0, 3);
+    const first = wanted.filter((name) => names.includes(name)).slice(0, 3);
     const chosen = new Set(first.length >= FEWEST ? first : names.slice(0, FEWEST));
     this.fewest = Math.min(FEWEST, names.length);
     this.signs = fitting.some((one) => one.exact) ? "“=” marks those that write exactly the left-to-right text." : "";
@@ -50,6 +59,7 @@ class Form {
       box.checked = chosen.has(one.name);
       const pill = make("label", "pill", box, make("span", "", one.name));
       if (one.exact) pill.append(make("span", "exact", "="));
+      if (one.name === this.about.decoder) pill.append(make("span", "usual", "default"));
       pill.title = `${one.does}${one.exact ? " Exact: it writes the left-to-right text." : ""}`;
       return pill;
     });
@@ -101,7 +111,7 @@ class Form {
     byId("max-tokens").parentElement.hidden = mode === "fill";
     byId("prompt-name").textContent = mode === "fill" ? "What is asked" : "Prompt";
     if (mode === "fill" && !byId("holes").value) {
-      byId("prompt").value ||= "Write two sentences about the sea.";
+      if (["", this.ready].includes(byId("prompt").value.trim())) byId("prompt").value = "Write two sentences about the sea.";
       byId("holes").value = "The sea is ___ and the waves ___. At night ___ the moon.";
     }
     this.preview();

@@ -127,16 +127,17 @@ function drawPoints(svg, chart, x, y) {
     .attr("x", (p) => places.get(p).x)
     .attr("y", (p) => places.get(p).y)
     .attr("text-anchor", (p) => places.get(p).anchor)
-    .text((p) => shortName(p.row));
+    .text((p) => places.get(p).name);
 }
 
 /** A row's name without the task, which stands above. */
-function shortName(row) {
+function shortName(row, most = CHART.width < 420 ? 24 : 40) {
   const name = row.replace(/^en-de(, |: )/, "");
-  const most = CHART.width < 420 ? 24 : 40;
   return name.length > most ? `${name.slice(0, most - 1)}…` : name;
 }
 
+const LETTER = 6.3; // pixels
+const BRIEF = 12; // letters of a name for which there is no more room
 const SIDES = [[9, 4], [-9, 4], [9, -9], [9, 17], [-9, -9], [-9, 17], [9, 30], [-9, 30], [9, -22], [-9, -22], [9, 43]];
 
 /** Beside each point, on the first side where it lies on no other label and no point. */
@@ -148,14 +149,16 @@ function labelPlaces(points, x, y) {
     !taken.some((one) => one.left < box.right && one.right > box.left && one.top < box.bottom && one.bottom > box.top);
   const places = new Map();
   for (const point of [...points].sort((a, b) => y(a.quality) - y(b.quality))) {
-    const [px, py, width] = [x(point.milliseconds), y(point.quality), 6.3 * shortName(point.row).length];
-    const boxes = SIDES.map(([dx, dy]) => {
-      const [near, far] = [px + dx, px + dx + Math.sign(dx) * width];
-      return { ...boxOf(Math.min(near, far), Math.max(near, far), py + dy - 4, 6), x: near, y: py + dy, dx };
-    });
-    const box = boxes.find(free) || boxes[px + width < CHART.width ? 0 : 1];
+    const [px, py] = [x(point.milliseconds), y(point.quality)];
+    const boxes = [shortName(point.row), shortName(point.row, BRIEF)].flatMap((name) =>
+      SIDES.map(([dx, dy]) => {
+        const [near, far] = [px + dx, px + dx + Math.sign(dx) * LETTER * name.length];
+        return { ...boxOf(Math.min(near, far), Math.max(near, far), py + dy - 4, 6), x: near, y: py + dy, dx, name };
+      })
+    );
+    const box = boxes.find(free) || boxes.at(px < CHART.width / 2 ? -SIDES.length : 1 - SIDES.length);
     taken.push(box);
-    places.set(point, { x: box.x, y: box.y, anchor: box.dx > 0 ? "start" : "end" });
+    places.set(point, { x: box.x, y: box.y, anchor: box.dx > 0 ? "start" : "end", name: box.name });
   }
   return places;
 }

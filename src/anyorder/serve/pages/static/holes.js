@@ -1,7 +1,7 @@
 /* A text with holes, and what a request makes of it. Knows no page.
 
      segmentsOf("A ___ cat", 6)      [{text: "A "}, {hole: 6}, {text: " cat"}]
-     around(cells, begin, locked)    the same of a written text of which some cells are held fast */
+     around(cells, begin, locked, words)    the same of a written text of which some cells are held fast */
 
 const HOLE = /_{3,}(?::(\d+))?/; // ___ or, with its own number of tokens, ___:12
 
@@ -23,14 +23,15 @@ function leadOf(segments) {
   return leads ? [segments[0].text, segments.slice(1)] : ["", segments];
 }
 
-/** The cells from `begin` on: those that are locked (or were held before) as texts, others as holes. */
-function around(cells, begin, locked, piece) {
+/** The cells from `begin` on: those that are locked (or were held before) as texts, others as holes.
+    `words[n]` is the text of cell n. */
+function around(cells, begin, locked, words) {
   const found = [];
   for (let n = begin; n < cells.length; n++) {
     const held = locked.has(n) || cells[n].origin === "given";
     const last = found.at(-1);
-    if (held && last?.text !== undefined) last.text += piece(cells[n].token);
-    else if (held) found.push({ text: piece(cells[n].token) });
+    if (held && last?.text !== undefined) last.text += words[n];
+    else if (held) found.push({ text: words[n] });
     else if (last?.hole) last.hole += 1;
     else found.push({ hole: 1 });
   }

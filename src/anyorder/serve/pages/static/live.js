@@ -62,8 +62,10 @@ function take(run, event) {
     } else if (line.calls !== undefined) run.trace.steps.push(line);
     if (line.facts !== undefined) Object.assign(run.trace.facts, line.facts);
     Object.assign(run.trace.pieces, line.pieces);
+    Object.assign(run.trace.raw, line.bytes);
   }
   Object.assign(run.trace.pieces, told.pieces);
+  Object.assign(run.trace.raw, told.bytes);
 }
 
 async function write(run, { url, body, key, signal, heard }) {
@@ -110,7 +112,8 @@ async function readEvents(reader, run, heard) {
 /** The text of a run after its prompt, as it stands at the end. */
 function textOf(run) {
   const cells = story(run.trace, run.row).at(-1).cells;
-  return cells.filter((cell) => cell.origin !== "given" && cell.status >= DRAFT).map((cell) => run.trace.pieces[cell.token]).join("");
+  const written = cells.map((cell) => (cell.origin !== "given" && cell.status >= DRAFT ? cell.token : null));
+  return spell(written, run.trace.pieces, run.trace.raw).texts.join("");
 }
 
 /** What a finished run came to, held against the first one. */

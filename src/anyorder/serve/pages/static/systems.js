@@ -29,19 +29,27 @@ function systemList(evidence, slug) {
     make("p", "lead", `A system is one published method, made of the parts of this library. ${systems.length} are gathered; ${working.length} work today and were measured. A verdict is computed from the measurement: ✓ holds, ◐ partly, ✕ not at this scale.`),
   ];
   if (slug) parts.push(make("p", "lead", `There is no system ${slug}.`));
+  const later = make("div", "open-families"); // families of which nothing works yet
   for (const [family, title] of Object.entries(families)) {
     const ours = working.filter((one) => one.family === family);
     const open = systems.filter((one) => one.family === family && !one.works);
     if (!ours.length && !open.length) continue;
+    if (!ours.length) {
+      later.append(stillOpen(`${title}:\u00a0${open.length}`, open));
+      continue;
+    }
     parts.push(make("h2", "", title));
     const lines = ours.map((one) => make("li", "", linkTo(`#system=${one.slug}`, one.title), " ", verdicts(one.claims)));
-    if (lines.length) parts.push(make("ul", "system-list", ...lines));
-    if (open.length) {
-      const names = open.map((one) => make("li", "", one.title));
-      parts.push(make("details", "", make("summary", "", `${open.length} still open`), make("ul", "open-list", ...names)));
-    }
+    parts.push(make("ul", "system-list", ...lines));
+    if (open.length) parts.push(stillOpen(`${open.length} still open`, open));
   }
+  if (later.children.length) parts.push(make("h2", "", "Still open"), later);
   return parts;
+}
+
+function stillOpen(summary, systems) {
+  const names = systems.map((one) => make("li", "", one.title));
+  return make("details", "", make("summary", "", summary), make("ul", "open-list", ...names));
 }
 
 function verdicts(claims) {
