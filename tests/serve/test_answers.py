@@ -248,5 +248,8 @@ def test_models_are_told(server: Served) -> None:
     names = {decoder["name"] for decoder in model["anyorder"]["decoders"]}
     assert {"auto", "jacobi", "left-to-right"} <= names
     assert "ctc-greedy" not in names
+    assert "speculative" not in names, "it needs a model, which no request can give"
+    needs = {one["name"]: one["needs"] for one in model["anyorder"]["decoders"]}
+    assert (needs["jacobi"], needs["lenient"]) == ([], ["by"])
     assert server.client.get("/v1/models/tiny").json() == model
     assert server.client.get("/v1/models/other").status_code == 404

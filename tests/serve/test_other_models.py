@@ -62,6 +62,16 @@ def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:
     assert model["anyorder"]["chat"] is False
 
 
+def test_its_decoders_are_told_and_it_can_be_asked_with_each(server: Served) -> None:
+    (model,) = server.client.get("/v1/models").json()["data"]
+    told = model["anyorder"]["decoders"]
+    assert {"ctc-greedy", "ctc-beam"} <= {one["name"] for one in told}
+    assert "left-to-right" not in {one["name"] for one in told}
+    for one in told:
+        assert not one["needs"]
+        server.post(COMPLETIONS, prompt=WORD, max_tokens=30, temperature=0, decoder=one["name"])
+
+
 def test_a_row_follows_cells_that_move() -> None:
     row = Row([5, 6, 7, 0], [GIVEN, DONE, OPEN, PAD], [0.0, -1.0, 0.0, 0.0])
     assert row.frontier(1) == 2

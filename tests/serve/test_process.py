@@ -30,7 +30,7 @@ from tests.serve.clients import (
     running,
     served,
 )
-from tests.serve.made import lm_of
+from tests.serve.made import folder_of, lm_of
 
 LONG = {
     "prompt": "the cat",
@@ -298,6 +298,34 @@ def test_a_model_that_is_not_there_ends_it_with_a_sentence(
 ) -> None:
     assert main(["serve", "--model", str(tmp_path), "--port", "0"]) == 1
     assert capfd.readouterr().err.splitlines()[-1].startswith("anyorder: ")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "sentence"),
+    [
+        ("--decoder", "nope", "--decoder: there is no decoder 'nope'"),
+        ("--decoder", "jacobi:blocks=4", "has no option 'blocks'"),
+        ("--decoder", "speculative:draft_model=x", "none can be loaded here"),
+        ("--precision", "int9", "--precision: there is no precision 'int9'; there is auto"),
+    ],
+)
+def test_what_is_wrong_whatever_the_model_is_said_before_it_listens(
+    flag: str, value: str, sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--model", str(folder_of()), "--port", "0", flag, value]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("anyorder: ")
+    assert sentence in line
+
+
+def test_a_decoder_that_does_not_fit_the_model_ends_it_with_a_sentence(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["serve", "--model", str(folder_of()), "--port", "0", "--decoder", "ctc-greedy"]
+    assert main(asked) == 1
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert "ctc-greedy needs a CTCModel" in said
+    assert "left-to-right" in said
 
 
 def test_an_address_that_is_taken_is_a_sentence(

@@ -18,6 +18,8 @@ from typing import Any
 
 import uvicorn
 
+from anyorder.decode.catalogue import parse
+from anyorder.models.load import settled
 from anyorder.models.writer import Writer
 from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
@@ -71,6 +73,7 @@ class Server(uvicorn.Server):
 
 def run(settings: Settings, load: Callable[[], Writer]) -> None:
     """Serve until a signal. Raises ValueError or OSError for what can't be set up."""
+    _check(settings)
     keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
     configure()
     service = Service(settings, Metrics())
@@ -101,6 +104,19 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
         LOG.info("ended")
     if server.failure is not None:
         raise server.failure
+
+
+def _check(settings: Settings) -> None:
+    """Raises ValueError for what is wrong whatever the model: nobody waits until it is loaded."""
+    try:
+        settled(settings.precision)
+    except ValueError as error:
+        raise ValueError(f"--precision: {error}") from error
+    if settings.decoder is not None:
+        try:
+            parse(settings.decoder)
+        except ValueError as error:
+            raise ValueError(f"--decoder: {error}") from error
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -19,6 +19,8 @@ from starlette.responses import JSONResponse, Response
 
 from anyorder import __version__
 from anyorder.decode.catalogue import parse
+from anyorder.decode.run import Decoder
+from anyorder.models.capability import missing
 from anyorder.models.writer import Writer
 from anyorder.serve.asking import Asked, Reader
 from anyorder.serve.choices import Part
@@ -30,6 +32,7 @@ from anyorder.serve.schemas import Shared
 from anyorder.serve.settings import Settings
 from anyorder.serve.shapes import Frame, Shape, usage, whole
 from anyorder.serve.stream import streamed, while_connected
+from anyorder.serve.ways import Fitting, fitting, network
 from anyorder.units.text import TextUnits
 
 LEFT: Final = 499  # nobody reads this answer: the client is gone
@@ -51,6 +54,7 @@ class Opened:
     lm: Writer
     desk: Desk
     reader: Reader
+    decoders: tuple[Fitting, ...]
 
 
 @dataclass
@@ -67,12 +71,12 @@ class Service:
     def open(self, lm: Writer) -> None:
         """Serve this model. Raises ValueError if the settings do not fit it."""
         settings, name = self.settings, self.settings.name or lm.name
-        reader = Reader(lm, settings, name, parse(settings.decoder or lm.decoder))
+        reader = Reader(lm, settings, name, _suited(lm, settings.decoder))
         desk = Desk(lm, seats=settings.seats, waiting=settings.waiting, context=settings.longest)
         self.metrics.watch(lambda: desk.figures)
         self.metrics.in_flight.set_function(lambda: self.in_flight)
         self.metrics.ready.set_function(lambda: self.is_ready)
-        self.opened = Opened(lm, desk, reader)
+        self.opened = Opened(lm, desk, reader, fitting(lm))
 
     def close(self, grace: float) -> None:
         """Take no more, and give up what is not written after `grace` seconds."""
@@ -148,6 +152,20 @@ class Service:
                     for job in asked.jobs
                 ]
                 facts["texts"] = texts
+
+
+def _suited(lm: Writer, spec: str | None) -> Decoder:
+    """The decoder where a request names none. Raises ValueError for one that does not fit."""
+    if spec is None:
+        return parse(lm.decoder)
+    decoder = parse(spec)
+    lacking = missing(network(lm), decoder.needs)
+    if lacking:
+        known = ", ".join(one.name for one in fitting(lm))
+        raise ValueError(
+            f"--decoder: {spec} needs a {lacking[0]}, and {lm.name} is none; these fit: {known}"
+        )
+    return decoder
 
 
 def _response(found: list[Part], asked: Asked, shape: Shape) -> Response:

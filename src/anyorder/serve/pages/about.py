@@ -5,16 +5,14 @@
 Knows nothing of HTTP.
 """
 
-from dataclasses import MISSING, fields
-from typing import Any, Final
+from typing import Any
 
 from anyorder.decode.catalogue import decoders, describe
 from anyorder.models.capability import missing
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
+from anyorder.serve.ways import network, required
 from anyorder.systems.prompts import kinds, prompts
-
-PROBE: Final = "a"  # what a model reads to show what it can do
 
 
 def about(lm: Writer, *, most_tokens: int = 1024, name: str | None = None) -> dict[str, Any]:
@@ -23,7 +21,7 @@ def about(lm: Writer, *, most_tokens: int = 1024, name: str | None = None) -> di
     Prompts, and holes in a text, are for language models; others get sources.
     """
     speaks = isinstance(lm, LanguageModel)
-    model, _ = lm.begin([PROBE], max_new_tokens=1)
+    model = network(lm)
     return {
         "model": name or lm.name,
         "chat": bool(getattr(lm.units, "has_chat", False)),
@@ -46,11 +44,7 @@ def examples() -> list[dict[str, str]]:
 
 def _told(name: str, kind: Any, model: object) -> dict[str, Any]:
     lacking = missing(model, kind.needs)
-    wanted = [
-        field.name
-        for field in fields(kind)
-        if field.default is MISSING and field.default_factory is MISSING
-    ]
+    wanted = required(kind)
     lacks = ""
     if lacking:
         lacks = f"needs a {lacking[0]}"
