@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.compiled import rendezvous, together
-from anyorder.nets.compiled.rendezvous import Rendezvous, Seat
+from anyorder.nets.compiled.rendezvous import GivenUpError, Rendezvous, Seat
 from anyorder.nets.compiled.together import SHORT, WORTH, Rows, common
 from anyorder.nets.transformer import Shape
 from tests.nets.made import LLAMA, LONGEST, VOCAB, every_precision, every_shape, made, one_by_one
@@ -250,6 +250,20 @@ def test_a_round_that_fails_fails_for_who_was_in_it(
         write(meeting.seat(), [1, 2], 5)
     monkeypatch.setattr(meeting.rows, "compute", compute)
     assert write(meeting.seat(), [1, 2], 5) == alone(meeting.rows.net, [1, 2], 5)
+
+
+def test_a_long_call_ends_once_nobody_wants_it(
+    meeting: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute, parts, text = meeting.rows.compute, list[int](), [n % VOCAB for n in range(90)]
+    monkeypatch.setattr(
+        meeting.rows, "compute", lambda calls: parts.append(0) or compute(calls, most=1)
+    )
+    with pytest.raises(GivenUpError):
+        write(meeting.seat(lambda: len(parts) == 1), text, 5)
+    assert len(parts) == 1, "of three"
+    assert meeting.present == 0
+    assert write(meeting.seat(), text[:40], 5) == alone(meeting.rows.net, text[:40], 5)
 
 
 def test_it_computes_with_the_threads_of_whoever_made_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,8 @@ def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:
     fined = server.refused(COMPLETIONS, prompt=WORD, presence_penalty=1.0)
     assert "it has no penalties" in fined["message"]
     assert "give the prompt as text" in server.refused(COMPLETIONS, prompt=[1, 2])["message"]
+    endless = server.refused(COMPLETIONS, prompt=WORD, ignore_eos=True)
+    assert endless["param"] == "ignore_eos"
     lacking = server.refused(COMPLETIONS, prompt=WORD, decoder="jacobi")
     assert "needs a CausalLM" in lacking["message"]
     (model,) = server.client.get("/v1/models").json()["data"]

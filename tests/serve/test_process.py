@@ -244,15 +244,6 @@ def test_nobody_waits_for_those_who_dawdle(process: Process) -> None:
             pass  # the second request of a connection is not waited for either
 
 
-def test_a_reader_that_never_reads_keeps_no_seat(process: Process) -> None:
-    until_idle(process)
-    body = LONG | {"stream": True, "logprobs": 20, "trace": True, "max_tokens": 240}
-    with socket.create_connection(("127.0.0.1", process.port)) as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        line.sendall(posted(COMPLETIONS, body))
-        until_idle(process, patience=20.0)
-
-
 def test_a_killed_server_starts_again_and_one_that_is_told_to_end_ends_in_order(
     tmp_path: Path,
 ) -> None:
@@ -344,6 +335,19 @@ def test_the_laws_hold_of_it_token_by_token(process: Process) -> None:
     prompts = ["the cat sat", "abcabcabc", "b"]
     found = list(examine(served, plain, prompts, Effort(new=12, draws=0)))
     assert [each.holds for each in found if each.law in (1, 3)] == [True, True], found
+
+
+def test_the_advice_about_drawn_tokens_can_be_followed(process: Process) -> None:
+    url, often = f"http://127.0.0.1:{process.port}/v1", {"logit_bias": {"0": 8}}  # texts end soon
+    effort = Effort(new=6, draws=4)
+    for asked in (often, often | {"ignore_eos": True}):
+        served = Endpoint(url, "tiny", asked)
+        (*_, found) = examine(served, TokenByToken(served), ["the cat sat", "b"], effort)
+        assert found.law == 2
+        if "ignore_eos" in asked:
+            assert found.holds is not None, found.sentence
+        else:
+            assert "--with ignore_eos=true" in found.sentence
 
 
 def test_tokens_are_told_as_numbers(process: Process) -> None:

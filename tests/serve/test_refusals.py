@@ -25,7 +25,7 @@ def server() -> Iterator[Served]:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({}, "prompt is missing"),
+        ({}, "prompt is missing: it is a text, several texts"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": []}, "there is no prompt"),
         ({"prompt": ["a", ""]}, "the prompt is empty"),
@@ -79,6 +79,16 @@ def test_a_completion_that_can_t_be(server: Served, body: dict[str, Any], senten
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.role"),
+        (
+            {"messages": [{"role": "user"}]},
+            'messages.0.content is missing: it is a text, or a list of parts {"type": "text"',
+        ),
+        ({"messages": [*HI, {"role": "user", "content": None}]}, "messages.1.content is missing"),
+        ({"messages": [{"role": "system", "content": []}]}, "messages.0.content is missing"),
+        (
+            {"messages": [*HI, {"role": "assistant", "content": None, "tool_calls": []}]},
+            "messages.1.content is missing",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages.0.content",

@@ -24,12 +24,13 @@ from anyorder.decode.writing import Output, Progress, Writing
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.network import Compiled
-from anyorder.nets.compiled.rendezvous import Rendezvous
+from anyorder.nets.compiled.rendezvous import GivenUpError, Rendezvous
 from anyorder.nets.compiled.together import Rows
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
 from anyorder.serve.turns import Turns
 
 Hear = Callable[[Event], None]
+PROMPTLY = 1.0  # seconds in which a text that is given up should have ended its step
 
 
 class FullError(Exception):
@@ -126,17 +127,25 @@ class Desk:
                 return
             self.closed = True
             self.called.notify_all()
-        end = time.monotonic() + grace
-        for thread in self.threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        self._wait(grace)
         with self.lock:
             left = [*self.line, *self.writing]
         for ticket in left:
             ticket.cancel()
-        for thread in self.threads:
-            thread.join(grace + 5)
+        self._wait(PROMPTLY)
+        with self.lock:
+            left = list(self.writing)
+        for ticket in left:
+            ticket.hear(Ended(None))  # whoever listens is told, however long its step takes
+        self._wait(grace + 5)
         if self.together and not any(thread.is_alive() for thread in self.threads):
             self.together.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Until all seats are left, or for so long."""
+        end = time.monotonic() + seconds
+        for thread in self.threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _seat(self) -> None:
         if self.together:
@@ -160,14 +169,17 @@ class Desk:
             return ticket
 
     def _written(self, ticket: Ticket) -> None:
-        writing = None
+        writing, lm = None, ticket.job.writer(self.lm)
+        if ticket.given_up.is_set():  # between the line and the seat
+            ticket.hear(Ended(None))
+            return
         try:
             with self._turn():
-                begun = ticket.job.begun(self.lm)
-            sampler = ticket.job.sampler(self.lm, begun.trace.start)
+                begun = ticket.job.begun(lm)
+            sampler = ticket.job.sampler(lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
-            decoder = understood(self.lm, ticket.job.decoder)
-            with self._network(begun.model) as model:
+            decoder = understood(lm, ticket.job.decoder)
+            with self._network(begun.model, ticket) as model:
                 writing = Writing(
                     replace(begun, model=model),
                     decoder,
@@ -175,22 +187,31 @@ class Desk:
                     ticket.job.stop,
                     top=ticket.job.alternatives,
                 )
-                for progress in self._steps(writing):
-                    ticket.hear(Written(progress.said.get(0, ""), progress.step))
-                    if ticket.given_up.is_set() and progress.step:
-                        ticket.hear(Written(writing.finish().said.get(0, ""), None))
-                        break
-            ticket.hear(Ended(writing.output()))
+                cut = self._told(ticket, writing)
+            ticket.hear(Ended(writing.output(), cut=cut))
+        except GivenUpError:  # within a step
+            if writing is not None and writing.made:
+                ticket.hear(Written(writing.finish().said.get(0, ""), None))
+            ticket.hear(Ended(_so_far(writing), cut=True))
         except Exception as error:
             ticket.hear(Ended(_so_far(writing), error))
 
+    def _told(self, ticket: Ticket, writing: Writing) -> bool:
+        """Say each step; whether the text was given up before its end."""
+        for progress in self._steps(writing):
+            ticket.hear(Written(progress.said.get(0, ""), progress.step))
+            if ticket.given_up.is_set() and progress.step:
+                ticket.hear(Written(writing.finish().said.get(0, ""), None))
+                return True
+        return False
+
     @contextmanager
-    def _network(self, model: Any) -> Iterator[Any]:
+    def _network(self, model: Any, ticket: Ticket) -> Iterator[Any]:
         """The network for one text."""
         if self.together is None:
             yield model
         else:
-            with self.together.seat() as seat:
+            with self.together.seat(ticket.given_up.is_set) as seat:
                 yield seat
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -209,9 +230,9 @@ class Desk:
 
 
 def _so_far(writing: Writing | None) -> Output | None:
-    """What there is of a text that failed; None if not even that can be said."""
+    """What there is of a text that failed; None if nothing is, or not even that can be said."""
     try:
-        return None if writing is None else writing.output()
+        return writing.output() if writing is not None and writing.made else None
     except Exception:  # whatever happens, who listens hears of the end
         return None
 

@@ -127,5 +127,6 @@ def _first(error: RequestValidationError, choices: Mapping[str, str]) -> Refusal
     if kind == "extra_forbidden":
         return RefusalError(f"there is no field {name!r} here", param=name)
     if kind == "missing":
-        return RefusalError(f"{name} is missing", param=name)
+        what = f": it is {choices[place[-1]]}" if place[-1] in choices else ""
+        return RefusalError(f"{name} is missing{what}", param=name)
     return RefusalError(f"{name}: {words}" if name else words, param=name or None)

@@ -27,7 +27,7 @@ class Job:
     `prompt`: text, or tokens as they are. `locked`: which token stands in which cell, counted from
     the prompt's end. `alternatives`: how many of the likeliest tokens are told for each written
     one. `rules` change what may come next, after bias and penalty. `chat`: as in `generate`, for a
-    prompt that is text.
+    prompt that is text. `endless`: no token ends it.
     """
 
     prompt: str | tuple[int, ...]
@@ -40,6 +40,11 @@ class Job:
     rules: tuple[Rule, ...] = ()
     alternatives: int = 0
     chat: bool | None = None
+    endless: bool = False
+
+    def writer(self, lm: Writer) -> Writer:
+        """Who writes it: a token that ends texts is one like any other, if nothing is to end it."""
+        return replace(lm, eos_ids=()) if self.endless and isinstance(lm, LanguageModel) else lm
 
     def begun(self, lm: Writer) -> Begun:
         """The canvas and the network. Raises ValueError, with a sentence, for what can't be."""
@@ -103,11 +108,13 @@ class Ended:
     """The last that is heard: all that was written, or why nothing more was.
 
     `output` is None if it was given up or failed before anything began; `error` is what a user may
-    be told (a ValueError), or what went wrong here (any other).
+    be told (a ValueError), or what went wrong here (any other). `cut`: it was given up, and more
+    would have come.
     """
 
     output: Output | None
     error: Exception | None = None
+    cut: bool = False
 
 
 Event = Begin | Written | Ended

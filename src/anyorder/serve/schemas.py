@@ -133,6 +133,7 @@ class Shared(Strict):
     )
     trace: bool | None = Field(None, description="anyorder: tell each step of the decoder")
     return_token_ids: bool | None = Field(None, description="as in vLLM: tell tokens as numbers")
+    ignore_eos: bool | None = Field(None, description="as in vLLM: no token ends a text")
     user: Any = None
     metadata: Any = None
     store: Any = None
@@ -182,7 +183,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     role: Literal["system", "developer", "user", "assistant"]
-    content: Text | list[Part] = ""
+    content: Text | list[Part]
     name: Text | None = None
 
     @model_validator(mode="before")

@@ -66,6 +66,7 @@ class Service:
     opened: Opened | None = None
     drains: bool = False
     in_flight: int = 0  # tokens, prompts included
+    answering: int = 0  # requests that have no answer, or no beginning of one
     created: int = field(default_factory=lambda: int(time.time()))
 
     def open(self, lm: Writer) -> None:
@@ -89,6 +90,11 @@ class Service:
         return self.opened is not None and not self.drains
 
     @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an answer, or for the rest of one."""
+        return bool(self.answering or self.in_flight)
+
+    @property
     def now(self) -> Opened:
         """What serves. Raises RefusalError while nothing does."""
         if self.opened is None or self.drains:
@@ -100,6 +106,13 @@ class Service:
 
     async def answer(self, request: Request, body: Shared, kind: Kind) -> Response:
         """The answer to a request, or the beginning of a stream. Raises RefusalError."""
+        self.answering += 1
+        try:
+            return await self._answered(request, body, kind)
+        finally:
+            self.answering -= 1
+
+    async def _answered(self, request: Request, body: Shared, kind: Kind) -> Response:
         clock = Clock(self.metrics, "")
         opened = self.now
         asked = await anyio.to_thread.run_sync(kind.read, opened.reader, body)
