@@ -147,7 +147,9 @@ def test_other_ways_to_be_wrong(server: Served) -> None:
     assert status(client.get("/nothing")) == 404
     assert status(client.get(COMPLETIONS)) == 405
     assert status(client.post(COMPLETIONS, content=b"{", headers=json_kind)) == 400
-    assert status(client.post(COMPLETIONS, content=b"\xff\xfe{", headers=json_kind)) == 400
+    broken = client.post(COMPLETIONS, content=b"\xff\xfe{", headers=json_kind)
+    assert status(broken) == 400
+    assert "send JSON, in UTF-8" in broken.json()["error"]["message"]
     assert status(client.post(COMPLETIONS, content=b"", headers=json_kind)) == 400
     assert status(client.post(COMPLETIONS, content=b"[1]", headers=json_kind)) == 400
     assert status(client.post(COMPLETIONS, content=b"[" * 100_000, headers=json_kind)) == 400

@@ -27,6 +27,7 @@ KINDS: Final = {  # OpenAI's names of what went wrong
     504: "timeout_error",
 }
 SAID: Final = {
+    400: "the body can't be read: send JSON, in UTF-8",  # it is no text, or nested without an end
     404: "there is nothing at {path}; there is: /v1/completions, /v1/chat/completions, /v1/models",
     405: "{path} does not answer {method}",
     413: "the body is too large",
