@@ -85,6 +85,30 @@ def test_drafts_of_one_hang_beside_a_text_that_another_reads(precision: str) -> 
     assert torch.equal(after.logits_1SV[0, 0], one_by_one(rows.net, [1, 2, 3, 4, 6, 7, 8])[-1])
 
 
+@pytest.mark.parametrize(("cells", "parts"), [(40, [40]), (60, [60]), (61, [40, 21])])
+def test_the_end_of_a_text_is_no_round_of_its_own(cells: int, parts: list[int]) -> None:
+    rows, text, found = rows_of(), [n % VOCAB for n in range(cells)], list[int]()
+    row = rows.take()
+    assert row is not None
+    call = rows.call(torch.tensor([text]), row, score_1S=torch.tensor([[-1]]))
+    while not call.ready:
+        found.append(rows.compute([call], most=40))
+    assert found == parts
+    assert torch.equal(call.logits_1SV[0, 0], one_by_one(rows.net, text)[-1])
+
+
+def test_two_long_texts_share_a_round_and_who_came_first_goes_first() -> None:
+    rows, texts, calls = rows_of(), [[n * 5 % VOCAB for n in range(size)] for size in (50, 70)], []
+    for text in texts:
+        row = rows.take()
+        assert row is not None
+        calls.append(rows.call(torch.tensor([text]), row, score_1S=torch.tensor([[-1]])))
+    assert rows.compute(calls, most=60) == 60
+    assert [call.done for call in calls] == [50, 10]
+    assert rows.compute([calls[1]], most=60) == 60
+    assert torch.equal(calls[1].logits_1SV[0, 0], one_by_one(rows.net, texts[1])[-1])
+
+
 def test_scores_come_in_the_order_in_which_they_are_asked_for() -> None:
     rows, text = rows_of(), [n % VOCAB for n in range(50)]
     _, some_SV = read(rows, text, score_1S=torch.tensor([[49, 3, 40, 3]]))
