@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from anyorder.decode.catalogue import decoders, parse
 from anyorder.serve.errors import RefusalError, told
@@ -248,6 +249,36 @@ def test_a_failure_in_the_middle_is_an_error_and_the_next_is_served() -> None:
         assert events[-1]["error"]["type"] == "server_error"
         del desk._steps
         server.post(COMPLETIONS, prompt="the cat", max_tokens=4)
+
+
+MANY: list[tuple[str, dict[str, Any]]] = [
+    (COMPLETIONS, {"prompt": [1, ""] * 9000}),
+    (COMPLETIONS, {"prompt": [[1, ""]] * 9000}),
+    (COMPLETIONS, {"prompt": "a", "stop": [""] * 9000}),
+    (COMPLETIONS, {"prompt": "a", "infill": [{"hole": 0}] * 900}),
+    (COMPLETIONS, {"prompt": "a", "constraints": [{"text": ""}] * 900}),
+    (COMPLETIONS, {"prompt": "a", "logit_bias": {str(n): "x" for n in range(9000)}}),
+    (COMPLETIONS, {"prompt": "a"} | {f"x{n}": 0 for n in range(9000)}),
+    (CHAT, {"messages": [{"role": "x", "content": "a"}] * 9000}),
+    (CHAT, {"messages": [{"role": "user", "content": [{"type": "x"}] * 9000}]}),
+    (CHAT, {"messages": [HI[0] | {f"x{n}": 0 for n in range(9000)}]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), MANY)
+def test_many_mistakes_cost_no_more_than_one(
+    server: Served, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop looks for them in which all streams are sent."""
+    counted, errors = list[int](), RequestValidationError.errors
+
+    def counting(error: RequestValidationError) -> Any:
+        counted.append(len(errors(error)))
+        return errors(error)
+
+    monkeypatch.setattr(RequestValidationError, "errors", counting)
+    server.refused(path, **body)
+    assert sum(counted) < 9
 
 
 @pytest.mark.parametrize(
