@@ -83,8 +83,13 @@ def tamed(body: dict[str, Any], turn: int) -> dict[str, Any]:
     """The body with fields that are served: random ones are refused at the first name."""
     few = {name: value for name, value in body.items() if name not in NOT_SERVED}
     few |= {"model": NAME, "decoder": DECODERS[turn % len(DECODERS)], "logit_bias": None}
-    few |= {name: FEW for name in ("max_tokens", "max_completion_tokens") if few.get(name)}
-    few |= {"n": min(few.get("n") or 1, 2), "seed": turn, "constraints": None, "infill": None}
+    few |= {
+        "max_tokens": FEW,
+        "n": min(few.get("n") or 1, 2),
+        "seed": turn,
+        "constraints": None,
+        "infill": None,
+    }
     if turn % 3 == 0:
         few["infill"] = [{"hole": 2}, {"text": " castle"}, {"hole": 1}]
     if "beam" in (few["decoder"] or ""):
@@ -92,6 +97,7 @@ def tamed(body: dict[str, Any], turn: int) -> dict[str, Any]:
     if not few.get("stream"):
         few["stream_options"] = None
     if "messages" in few:
+        few["max_completion_tokens"] = None
         return few if few.get("logprobs") else few | {"top_logprobs": None}
     prompt = few.get("prompt") or "a"
     prompt = prompt if isinstance(prompt, str) else [one or "a" for one in prompt[:2]]
