@@ -43,13 +43,7 @@ async def heard(
             tickets.append(desk.submit(job, lambda event, index=index: hear(index, event)))
         left, cut = len(tickets), False
         while left:
-            if time.monotonic() > end:  # though more is there: who asks for it is too slow
-                raise timed_out(seconds)
-            try:
-                async with asyncio.timeout(end - time.monotonic()):
-                    index, event = await events.get()
-            except TimeoutError:
-                raise timed_out(seconds) from None
+            index, event = await _next(events, end, seconds)
             if isinstance(event, Written) and event.step is not None:
                 see(index, event.step)
             part = choices[index].hear(event)
@@ -67,6 +61,22 @@ async def heard(
     finally:
         for ticket in tickets:
             ticket.cancel()
+
+
+async def _next(
+    events: "asyncio.Queue[tuple[int, Event]]", end: float, seconds: float
+) -> tuple[int, Event]:
+    """What is heard next. Raises RefusalError from `end` on, though more may be there: then whoever
+    asks for it is too slow.
+    """
+    left = end - time.monotonic()
+    if left <= 0:
+        raise timed_out(seconds)
+    try:
+        async with asyncio.timeout(left):
+            return await events.get()
+    except TimeoutError:
+        raise timed_out(seconds) from None
 
 
 def _check(event: Ended) -> None:
