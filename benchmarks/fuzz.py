@@ -113,7 +113,7 @@ def fuzzed(api: Any, route: str, mode: str, examples: int) -> dict[str, Any]:
     @effort(
         max_examples=examples,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # type: ignore[arg-type]
         database=None,
         deadline=None,
     )
