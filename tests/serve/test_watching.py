@@ -211,7 +211,7 @@ def test_who_reads_too_slowly_is_out_of_time_though_all_is_written(
     asked = opened.reader.completion(CompletionRequest(prompt="the cat", max_tokens=6, seed=1))
 
     async def scene() -> None:
-        parts = heard(opened.desk, asked, opened.lm, seconds=60, see=lambda *_: None)
+        parts = heard(opened.desk, asked, opened.lm, seconds=60.0, see=lambda *_: None)
         await anext(parts)
         while opened.desk.figures.writing:
             await asyncio.sleep(0.01)
