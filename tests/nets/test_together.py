@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.compiled import rendezvous, together
-from anyorder.nets.compiled.rendezvous import Rendezvous, Seat
+from anyorder.nets.compiled.rendezvous import GivenUpError, Rendezvous, Seat
 from anyorder.nets.compiled.together import SHORT, WORTH, Rows, common
 from anyorder.nets.transformer import Shape
 from tests.nets.made import LLAMA, LONGEST, VOCAB, every_precision, every_shape, made, one_by_one
@@ -83,6 +83,30 @@ def test_drafts_of_one_hang_beside_a_text_that_another_reads(precision: str) -> 
     after = rows.call(torch.tensor([[8]]), row)
     all_of(rows, after)
     assert torch.equal(after.logits_1SV[0, 0], one_by_one(rows.net, [1, 2, 3, 4, 6, 7, 8])[-1])
+
+
+@pytest.mark.parametrize(("cells", "parts"), [(40, [40]), (60, [60]), (61, [40, 21])])
+def test_the_end_of_a_text_is_no_round_of_its_own(cells: int, parts: list[int]) -> None:
+    rows, text, found = rows_of(), [n % VOCAB for n in range(cells)], list[int]()
+    row = rows.take()
+    assert row is not None
+    call = rows.call(torch.tensor([text]), row, score_1S=torch.tensor([[-1]]))
+    while not call.ready:
+        found.append(rows.compute([call], most=40))
+    assert found == parts
+    assert torch.equal(call.logits_1SV[0, 0], one_by_one(rows.net, text)[-1])
+
+
+def test_two_long_texts_share_a_round_and_who_came_first_goes_first() -> None:
+    rows, texts, calls = rows_of(), [[n * 5 % VOCAB for n in range(size)] for size in (50, 70)], []
+    for text in texts:
+        row = rows.take()
+        assert row is not None
+        calls.append(rows.call(torch.tensor([text]), row, score_1S=torch.tensor([[-1]])))
+    assert rows.compute(calls, most=60) == 60
+    assert [call.done for call in calls] == [50, 10]
+    assert rows.compute([calls[1]], most=60) == 60
+    assert torch.equal(calls[1].logits_1SV[0, 0], one_by_one(rows.net, texts[1])[-1])
 
 
 def test_scores_come_in_the_order_in_which_they_are_asked_for() -> None:
@@ -250,6 +274,20 @@ def test_a_round_that_fails_fails_for_who_was_in_it(
         write(meeting.seat(), [1, 2], 5)
     monkeypatch.setattr(meeting.rows, "compute", compute)
     assert write(meeting.seat(), [1, 2], 5) == alone(meeting.rows.net, [1, 2], 5)
+
+
+def test_a_long_call_ends_once_nobody_wants_it(
+    meeting: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute, parts, text = meeting.rows.compute, list[int](), [n % VOCAB for n in range(90)]
+    monkeypatch.setattr(
+        meeting.rows, "compute", lambda calls: parts.append(0) or compute(calls, most=1)
+    )
+    with pytest.raises(GivenUpError):
+        write(meeting.seat(lambda: len(parts) == 1), text, 5)
+    assert len(parts) == 1, "of three"
+    assert meeting.present == 0
+    assert write(meeting.seat(), text[:40], 5) == alone(meeting.rows.net, text[:40], 5)
 
 
 def test_it_computes_with_the_threads_of_whoever_made_it(monkeypatch: pytest.MonkeyPatch) -> None:

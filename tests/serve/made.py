@@ -10,10 +10,10 @@ from tests.models.made import folder
 
 
 @cache
-def folder_of() -> Path:
+def folder_of(context: int = 256) -> Path:
     """A Hugging Face folder that lives as long as the tests."""
     path = Path(tempfile.mkdtemp(prefix="anyorder-serve-"))
-    return folder(path, "llama", max_position_embeddings=256)
+    return folder(path, "llama", max_position_embeddings=context)
 
 
 @cache

@@ -171,6 +171,48 @@ def test_logprobs_of_completions(server: Served) -> None:
     assert plain["top_logprobs"] is None
 
 
+def test_logprobs_tell_no_token_that_a_stop_string_cut_away(server: Served) -> None:
+    body = {"prompt": "the cat", "max_tokens": 24, "temperature": 0, "decoder": "jacobi:block=5"}
+    body |= {"logprobs": 0, "return_token_ids": True}
+    (whole,) = server.post(COMPLETIONS, **body)["choices"]
+    text, at, tokens = whole["text"], whole["logprobs"]["text_offset"], whole["logprobs"]["tokens"]
+    stops = [text[n : n + size] for size in (1, 2, 5) for n in range(3, len(text) - size, 4)]
+    assert len(stops) > 3
+    for stop in (*stops, text[-1] + "?", "never"):
+        end = text.index(stop) if stop in text else len(text)
+        count = sum(offset < end for offset in at) if stop in text else len(tokens)
+        (cut,) = server.post(COMPLETIONS, stop=stop, **body)["choices"]
+        assert cut["text"] == text[:end]
+        assert cut["logprobs"]["tokens"] == tokens[:count]
+        assert cut["token_ids"] == whole["token_ids"][:count]
+        said, told = "", list[int]()
+        for event in server.events(COMPLETIONS, stop=stop, **body):
+            (part,) = event["choices"]
+            said += part["text"]
+            told += part["logprobs"]["text_offset"]
+            assert all(offset < len(said) for offset in told) or part["finish_reason"] == "length"
+        assert told == at[:count]
+
+
+def test_what_would_end_a_text_may_be_ignored(server: Served) -> None:
+    body = {"prompt": "the cat", "max_tokens": 5, "temperature": 0, "logit_bias": {"0": 100}}
+    ended = server.post(COMPLETIONS, logprobs=1, **body)
+    assert ended["choices"][0]["finish_reason"] == "stop"
+    assert ended["usage"]["completion_tokens"] == 1
+    for decoder in ("left-to-right", "jacobi"):
+        more = {"logprobs": 1, "return_token_ids": True, "decoder": decoder}
+        answer = server.post(COMPLETIONS, ignore_eos=True, **more, **body)
+        (choice,) = answer["choices"]
+        assert choice["finish_reason"] == "length"
+        assert choice["token_ids"] == [0] * 5
+        assert choice["logprobs"]["tokens"] == [chatty().units.piece(0)] * 5
+        assert answer["usage"]["completion_tokens"] == 5
+    locked = {"constraints": [{"text": "a", "at": 4}]}
+    answer = server.post(COMPLETIONS, ignore_eos=True, return_token_ids=True, **locked, **body)
+    assert answer["choices"][0]["token_ids"][:4] == [0] * 4
+    assert answer["choices"][0]["text"] == "a"
+
+
 def test_logprobs_of_chats(server: Served) -> None:
     body = {"messages": HI, "max_tokens": 12, "temperature": 0, "decoder": "prompt-copy"}
     answer = server.post(CHAT, logprobs=True, top_logprobs=2, **body)
@@ -248,5 +290,8 @@ def test_models_are_told(server: Served) -> None:
     names = {decoder["name"] for decoder in model["anyorder"]["decoders"]}
     assert {"auto", "jacobi", "left-to-right"} <= names
     assert "ctc-greedy" not in names
+    assert "speculative" not in names, "it needs a model, which no request can give"
+    needs = {one["name"]: one["needs"] for one in model["anyorder"]["decoders"]}
+    assert (needs["jacobi"], needs["lenient"]) == ([], ["by"])
     assert server.client.get("/v1/models/tiny").json() == model
     assert server.client.get("/v1/models/other").status_code == 404

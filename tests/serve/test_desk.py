@@ -17,7 +17,8 @@ from anyorder.decode.sampling import Sampling
 from anyorder.decode.writing import Writing
 from anyorder.models.capability import CausalLM
 from anyorder.models.language_model import LanguageModel
-from anyorder.serve.desk import ClosedError, Desk, FullError
+from anyorder.nets.compiled.together import Call
+from anyorder.serve.desk import ClosedError, Desk, FullError, Ticket
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
 from anyorder.serve.turns import Turns
 from anyorder.trace import Trace, fold
@@ -196,8 +197,68 @@ def test_what_is_given_up_ends_with_what_there_is(lm: LanguageModel) -> None:
     assert output is not None
     assert 0 < len(output.tokens[0]) < 100  # type: ignore[arg-type]
     assert ear.said == output.text[0]
+    assert ear.ended.cut
     assert waits.ended == Ended(None)
     desk.close(grace=5.0)
+
+
+def test_who_is_given_up_between_line_and_seat_is_not_begun() -> None:
+    desk, ear = Desk(lm_of(), seats=1), Ear()
+    ticket = Ticket(job(), ear, desk)
+    ticket.given_up.set()
+    desk._written(ticket)
+    assert ear.events == [Ended(None)]
+    desk.close(grace=5.0)
+
+
+def test_a_long_prompt_that_nobody_waits_for_ends_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk, ear, tickets = Desk(lm_of(), seats=1), Ear(), list[Ticket]()
+    assert desk.together is not None
+    compute = desk.together.rows.compute
+
+    def first_part(calls: list[Call]) -> int:
+        tickets[0].given_up.set()
+        return compute(calls, most=1)
+
+    with monkeypatch.context() as slow_network:
+        slow_network.setattr(desk.together.rows, "compute", first_part)
+        with desk.lock:  # it is not begun before the ticket is here
+            tickets.append(Ticket(job((5,) * 200), ear, desk))
+            desk.line.append(tickets[0])
+            desk.called.notify()
+        assert ear.ended == Ended(None, cut=True)
+    assert [type(event) for event in ear.events] == [Begin, Ended]
+    assert desk.figures.rounds == 1
+    again = Ear()
+    desk.submit(job(), again)
+    assert again.ended.output is not None
+    assert not again.ended.cut
+    desk.close(grace=5.0)
+
+
+def test_who_listens_is_told_of_the_end_though_a_step_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("anyorder.serve.desk.PROMPTLY", 0.05)
+    desk, ear, go = Desk(lm_of(), seats=1), Ear(), threading.Event()
+
+    def hear(event: Event) -> None:
+        ear(event)
+        if isinstance(event, Written):
+            go.wait(30)
+
+    desk.submit(job(), hear)
+    while not any(isinstance(event, Written) for event in ear.events):
+        time.sleep(0.01)
+    closing = threading.Thread(target=desk.close, args=(0.0,))
+    closing.start()
+    assert ear.ended == Ended(None)
+    assert closing.is_alive()
+    go.set()
+    closing.join(30)
+    assert not closing.is_alive()
 
 
 def test_who_leaves_the_queue_makes_room() -> None:

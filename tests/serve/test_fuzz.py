@@ -15,14 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from anyorder.serve.app import app_of
-from anyorder.serve.metrics import Metrics
-from anyorder.serve.service import Service
-from anyorder.serve.settings import Settings
-from tests.serve.clients import chatty
+from tests.serve.clients import running
+from tests.serve.test_process import until_idle
 
-# Other threads may draw while an example is made: Hypothesis takes that for the strategy's doing.
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -42,18 +37,14 @@ FEW, MANY = 12, 300
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[Any]:
-    settings = Settings(
-        seats=2,
-        context=256,
-        most_tokens=32,
-        most_texts=2,
-        allowed_hosts=("testserver", "localhost"),
-    )
-    service = Service(settings, Metrics())
-    service.open(chatty())
-    yield schemathesis.openapi.from_asgi("/openapi.json", app_of(service, keys=None))
-    service.close(0.0)
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """In a process of its own: Hypothesis takes what other threads draw for the examples' doing."""
+    log = tmp_path_factory.mktemp("fuzz") / "log"
+    limits = ("--seats", "2", "--context", "256", "--most-tokens", "32", "--most-texts", "2")
+    with running(log, *limits) as process:
+        yield schemathesis.openapi.from_url(f"http://127.0.0.1:{process.port}/openapi.json")
+        until_idle(process)
+        assert not any("traceback" in line for line in process.lines())
 
 
 def fuzz(api: Any, path: str, mode: GenerationMode, examples: int) -> None:
@@ -64,7 +55,7 @@ def fuzz(api: Any, path: str, mode: GenerationMode, examples: int) -> None:
     @effort(max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
-        answer = case.call()
+        answer = case.call(timeout=60)
         seen.add(answer.status_code)
         case.validate_response(answer, checks=CHECKS)
         if answer.status_code >= 400:

@@ -77,10 +77,22 @@ def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:
     fined = server.refused(COMPLETIONS, prompt=WORD, presence_penalty=1.0)
     assert "it has no penalties" in fined["message"]
     assert "give the prompt as text" in server.refused(COMPLETIONS, prompt=[1, 2])["message"]
+    endless = server.refused(COMPLETIONS, prompt=WORD, ignore_eos=True)
+    assert endless["param"] == "ignore_eos"
     lacking = server.refused(COMPLETIONS, prompt=WORD, decoder="jacobi")
     assert "needs a CausalLM" in lacking["message"]
     (model,) = server.client.get("/v1/models").json()["data"]
     assert model["anyorder"]["chat"] is False
+
+
+def test_its_decoders_are_told_and_it_can_be_asked_with_each(server: Served) -> None:
+    (model,) = server.client.get("/v1/models").json()["data"]
+    told = model["anyorder"]["decoders"]
+    assert {"ctc-greedy", "ctc-beam"} <= {one["name"] for one in told}
+    assert "left-to-right" not in {one["name"] for one in told}
+    for one in told:
+        assert not one["needs"]
+        server.post(COMPLETIONS, prompt=WORD, max_tokens=30, temperature=0, decoder=one["name"])
 
 
 def test_a_row_follows_cells_that_move() -> None:

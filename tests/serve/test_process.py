@@ -30,7 +30,7 @@ from tests.serve.clients import (
     running,
     served,
 )
-from tests.serve.made import lm_of
+from tests.serve.made import folder_of, lm_of
 
 LONG = {
     "prompt": "the cat",
@@ -244,15 +244,6 @@ def test_nobody_waits_for_those_who_dawdle(process: Process) -> None:
             pass  # the second request of a connection is not waited for either
 
 
-def test_a_reader_that_never_reads_keeps_no_seat(process: Process) -> None:
-    until_idle(process)
-    body = LONG | {"stream": True, "logprobs": 20, "trace": True, "max_tokens": 240}
-    with socket.create_connection(("127.0.0.1", process.port)) as line:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        line.sendall(posted(COMPLETIONS, body))
-        until_idle(process, patience=20.0)
-
-
 def test_a_killed_server_starts_again_and_one_that_is_told_to_end_ends_in_order(
     tmp_path: Path,
 ) -> None:
@@ -300,6 +291,34 @@ def test_a_model_that_is_not_there_ends_it_with_a_sentence(
     assert capfd.readouterr().err.splitlines()[-1].startswith("anyorder: ")
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "sentence"),
+    [
+        ("--decoder", "nope", "--decoder: there is no decoder 'nope'"),
+        ("--decoder", "jacobi:blocks=4", "has no option 'blocks'"),
+        ("--decoder", "speculative:draft_model=x", "none can be loaded here"),
+        ("--precision", "int9", "--precision: there is no precision 'int9'; there is auto"),
+    ],
+)
+def test_what_is_wrong_whatever_the_model_is_said_before_it_listens(
+    flag: str, value: str, sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--model", str(folder_of()), "--port", "0", flag, value]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("anyorder: ")
+    assert sentence in line
+
+
+def test_a_decoder_that_does_not_fit_the_model_ends_it_with_a_sentence(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["serve", "--model", str(folder_of()), "--port", "0", "--decoder", "ctc-greedy"]
+    assert main(asked) == 1
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert "ctc-greedy needs a CTCModel" in said
+    assert "left-to-right" in said
+
+
 def test_an_address_that_is_taken_is_a_sentence(
     process: Process, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,6 +335,19 @@ def test_the_laws_hold_of_it_token_by_token(process: Process) -> None:
     prompts = ["the cat sat", "abcabcabc", "b"]
     found = list(examine(served, plain, prompts, Effort(new=12, draws=0)))
     assert [each.holds for each in found if each.law in (1, 3)] == [True, True], found
+
+
+def test_the_advice_about_drawn_tokens_can_be_followed(process: Process) -> None:
+    url, often = f"http://127.0.0.1:{process.port}/v1", {"logit_bias": {"0": 8}}  # texts end soon
+    effort = Effort(new=6, draws=4)
+    for asked in (often, often | {"ignore_eos": True}):
+        served = Endpoint(url, "tiny", asked)
+        (*_, found) = examine(served, TokenByToken(served), ["the cat sat", "b"], effort)
+        assert found.law == 2
+        if "ignore_eos" in asked:
+            assert found.holds is not None, found.sentence
+        else:
+            assert "--with ignore_eos=true" in found.sentence
 
 
 def test_tokens_are_told_as_numbers(process: Process) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from anyorder.decode.catalogue import decoders, parse
 from anyorder.serve.errors import RefusalError, told
@@ -25,7 +26,7 @@ def server() -> Iterator[Served]:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({}, "prompt is missing"),
+        ({}, "prompt is missing: it is a text, several texts"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": []}, "there is no prompt"),
         ({"prompt": ["a", ""]}, "the prompt is empty"),
@@ -79,6 +80,16 @@ def test_a_completion_that_can_t_be(server: Served, body: dict[str, Any], senten
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "a"}]}, "messages.0.role"),
+        (
+            {"messages": [{"role": "user"}]},
+            'messages.0.content is missing: it is a text, or a list of parts {"type": "text"',
+        ),
+        ({"messages": [*HI, {"role": "user", "content": None}]}, "messages.1.content is missing"),
+        ({"messages": [{"role": "system", "content": []}]}, "messages.0.content is missing"),
+        (
+            {"messages": [*HI, {"role": "assistant", "content": None, "tool_calls": []}]},
+            "messages.1.content is missing",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages.0.content",
@@ -137,7 +148,9 @@ def test_other_ways_to_be_wrong(server: Served) -> None:
     assert status(client.get("/nothing")) == 404
     assert status(client.get(COMPLETIONS)) == 405
     assert status(client.post(COMPLETIONS, content=b"{", headers=json_kind)) == 400
-    assert status(client.post(COMPLETIONS, content=b"\xff\xfe{", headers=json_kind)) == 400
+    broken = client.post(COMPLETIONS, content=b"\xff\xfe{", headers=json_kind)
+    assert status(broken) == 400
+    assert "send JSON, in UTF-8" in broken.json()["error"]["message"]
     assert status(client.post(COMPLETIONS, content=b"", headers=json_kind)) == 400
     assert status(client.post(COMPLETIONS, content=b"[1]", headers=json_kind)) == 400
     assert status(client.post(COMPLETIONS, content=b"[" * 100_000, headers=json_kind)) == 400
@@ -236,6 +249,36 @@ def test_a_failure_in_the_middle_is_an_error_and_the_next_is_served() -> None:
         assert events[-1]["error"]["type"] == "server_error"
         del desk._steps
         server.post(COMPLETIONS, prompt="the cat", max_tokens=4)
+
+
+MANY: list[tuple[str, dict[str, Any]]] = [
+    (COMPLETIONS, {"prompt": [1, ""] * 9000}),
+    (COMPLETIONS, {"prompt": [[1, ""]] * 9000}),
+    (COMPLETIONS, {"prompt": "a", "stop": [""] * 9000}),
+    (COMPLETIONS, {"prompt": "a", "infill": [{"hole": 0}] * 900}),
+    (COMPLETIONS, {"prompt": "a", "constraints": [{"text": ""}] * 900}),
+    (COMPLETIONS, {"prompt": "a", "logit_bias": {str(n): "x" for n in range(9000)}}),
+    (COMPLETIONS, {"prompt": "a"} | {f"x{n}": 0 for n in range(9000)}),
+    (CHAT, {"messages": [{"role": "x", "content": "a"}] * 9000}),
+    (CHAT, {"messages": [{"role": "user", "content": [{"type": "x"}] * 9000}]}),
+    (CHAT, {"messages": [HI[0] | {f"x{n}": 0 for n in range(9000)}]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), MANY)
+def test_many_mistakes_cost_no_more_than_one(
+    server: Served, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop looks for them in which all streams are sent."""
+    counted, errors = list[int](), RequestValidationError.errors
+
+    def counting(error: RequestValidationError) -> Any:
+        counted.append(len(errors(error)))
+        return errors(error)
+
+    monkeypatch.setattr(RequestValidationError, "errors", counting)
+    server.refused(path, **body)
+    assert sum(counted) < 9
 
 
 @pytest.mark.parametrize(

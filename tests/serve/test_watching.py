@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2 as httpx
@@ -17,8 +18,12 @@ from starlette.types import Receive, Scope, Send
 from anyorder.meter import Call
 from anyorder.serve.accounts import Accounts
 from anyorder.serve.app import app_of
+from anyorder.serve.asking import Asked, Reader
+from anyorder.serve.errors import RefusalError
+from anyorder.serve.listening import heard
 from anyorder.serve.logs import Lines
 from anyorder.serve.metrics import Metrics, guessed
+from anyorder.serve.schemas import CompletionRequest
 from anyorder.serve.service import Service
 from anyorder.serve.settings import Settings
 from anyorder.trace import Change, Step
@@ -165,6 +170,8 @@ def test_what_is_not_finished_in_time_is_handed_back() -> None:
             desk = server.service.now.desk
             while desk.figures.writing + desk.figures.waiting < 1 + (thread is threads[1]):
                 time.sleep(0.001)
+        while desk.figures.rounds < 5:  # of a text without a word there is nothing to be handed
+            time.sleep(0.001)
         server.service.close(0.0)
         for thread in threads:
             thread.join()
@@ -173,6 +180,46 @@ def test_what_is_not_finished_in_time_is_handed_back() -> None:
     cut = next(answer.json() for answer in answers.values() if answer.status_code == 200)
     assert cut["choices"][0]["finish_reason"] == "length"
     assert 0 < cut["usage"]["completion_tokens"] < 245
+
+
+def test_a_request_that_is_still_being_read_is_waited_for(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, asked = threading.Event(), Reader._asked
+
+    def slowly(reader: Reader, *words: Any) -> Asked:
+        assert go.wait(30)
+        return asked(reader, *words)
+
+    monkeypatch.setattr(Reader, "_asked", slowly)
+    thread = threading.Thread(target=server.client.post, args=(COMPLETIONS,), kwargs={"json": BODY})
+    thread.start()
+    while not server.service.is_busy:
+        time.sleep(0.01)
+    assert not server.service.in_flight
+    go.set()
+    thread.join()
+    assert not server.service.is_busy
+
+
+def test_who_reads_too_slowly_is_out_of_time_though_all_is_written(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, now = server.service.now, [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("anyorder.serve.listening.time", clock)
+    asked = opened.reader.completion(CompletionRequest(prompt="the cat", max_tokens=6, seed=1))
+
+    async def scene() -> None:
+        parts = heard(opened.desk, asked, opened.lm, seconds=60.0, see=lambda *_: None)
+        await anext(parts)
+        while opened.desk.figures.writing:
+            await asyncio.sleep(0.01)
+        now[0] = 61.0
+        with pytest.raises(RefusalError, match="more than 60 seconds"):
+            [part async for part in parts]
+
+    asyncio.run(scene())
 
 
 def test_an_error_that_nobody_foresaw_is_logged_and_not_told(

@@ -125,6 +125,7 @@ class Reader:
                 alternatives=told or 0,
                 chat=False,
                 lattice=bool(body.trace),
+                endless=bool(body.ignore_eos),
             )
             job = self._after(body, job, prompts[-1])
             jobs += [replace(job, seed=seed + len(jobs) + k) for k in range(body.n or 1)]
@@ -142,7 +143,7 @@ class Reader:
             raise RefusalError(f"{self.name} is no language model: it has no penalties")
         if frequency or presence:
             rules.append(Repetition(frequency, presence, prompt))
-        if place.words:
+        if place.words and not job.endless:
             rules.append(NoEnd(self.lm.eos_ids, prompt + max(place.words) + 1))
         return replace(
             job, locked=place.words, max_new_tokens=place.most_tokens, rules=tuple(rules)
@@ -167,6 +168,11 @@ class Reader:
             )
         if body.trace and texts > 1:
             raise RefusalError("a trace is told of one text at a time: set n to 1", param="trace")
+        if body.ignore_eos and not isinstance(self.lm, LanguageModel):
+            raise RefusalError(
+                f"{self.name} is no language model: its texts end where they end",
+                param="ignore_eos",
+            )
         if body.stream_options and not body.stream:
             raise RefusalError("stream_options needs stream: true", param="stream_options")
 

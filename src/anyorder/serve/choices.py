@@ -95,7 +95,9 @@ class Choice:
     error: Exception | None = None
     shown: set[int] = field(default_factory=set)
     top: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)  # by cell
-    said: int = 0  # characters that are certain
+    said: int = 0  # characters of the tokens so far
+    sure: int = 0  # characters of the text so far: what may become a stop string is none of it
+    held: list[Told] = field(default_factory=list)  # tokens behind these
     at: int = 0  # cells that were told, the prompt's included
     first: int = 0  # the first cell that the model itself writes
     joins: bool = False  # whether what it writes first follows a text that was told
@@ -116,12 +118,12 @@ class Choice:
         self.at, echo = self._prompt(), self._echo()
         self.said = len(echo)
         lead = self.row.tokens[self.at : self.row.frontier(self.at)]  # locked: it stands already
-        told = self._tell()
+        text = echo + self.lm.units.decode(lead)
+        told = self._tell(len(text))
         self.first = self.at
         extra = None
         if self.asked.body.trace:
             extra = {"trace": [start.header], **self._pieces(start)}
-        text = echo + self.lm.units.decode(lead)
         self.joins = bool(text)
         return Part(self.index, text, told, None, extra, len(lead)) if text or extra else None
 
@@ -144,9 +146,10 @@ class Choice:
             if self.asked.body.trace:
                 seen = Trace(_nothing(), (event.step,))
                 extra = {"trace": [event.step.line], **self._pieces(seen)}
-        told, said = self._tell(), event.said
+        said = event.said
         if said and self.joins:
             said, self.joins = self._gap() + said, False
+        told = self._tell(len(said))
         if not said and extra is None and self.at == before:
             return None
         return Part(self.index, said, told, None, extra, self.at - before)
@@ -165,17 +168,28 @@ class Choice:
         # a text with holes is whole once its last word stands, whatever its length
         whole = self.asked.body.infill is not None and self.at == len(self.row.status)
         finish = "stop" if whole else FINISH[out.finish[0]]
+        if event.cut and self.asked.body.stream:
+            finish = None  # it has none: an error is the last that is heard of it
         if self.asked.body.trace:
             extra = {"trace": [out.trace.footer], "cost": asdict(out.cost)}
-        return Part(self.index, "", (), finish, extra)
+        # what stands behind the text was cut away with the stop string
+        told = () if out.finish[0] == "stop" else tuple(self.held)
+        return Part(self.index, "", told, finish, extra)
 
-    def _tell(self) -> tuple[Told, ...]:
-        """The tokens that became certain; what ends a text is none of it."""
+    def _tell(self, said: int) -> tuple[Told, ...]:
+        """The tokens of the text, which has so many more characters; what ends it is none of it."""
         begin, self.at = self.at, self.row.frontier(self.at)
+        self.sure += said
         if not (self.asked.logprobs or self.asked.body.return_token_ids):
             return ()
         cells = [c for c in range(begin, self.at) if self.row.tokens[c] not in self.lm.eos_ids]
-        return tuple(self._told(cell) for cell in cells)
+        self.held += [self._told(cell) for cell in cells]
+        if not self.asked.jobs[self.index].stop:
+            told, self.held = self.held, []
+            return tuple(told)
+        told = [each for each in self.held if each.offset < self.sure]
+        self.held = self.held[len(told) :]
+        return tuple(told)
 
     def _told(self, cell: int) -> Told:
         units, token = self.lm.units, self.row.tokens[cell]

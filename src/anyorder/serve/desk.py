@@ -25,13 +25,14 @@ from anyorder.models.translator import Translator
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.crew import own_threads
 from anyorder.nets.compiled.network import Compiled
-from anyorder.nets.compiled.rendezvous import Rendezvous
+from anyorder.nets.compiled.rendezvous import GivenUpError, Rendezvous
 from anyorder.nets.compiled.together import Rows
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
 from anyorder.serve.turns import Turns
 from anyorder.show.lattices import with_lattice
 
 Hear = Callable[[Event], None]
+PROMPTLY = 1.0  # seconds in which a text that is given up should have ended its step
 
 
 class FullError(Exception):
@@ -128,17 +129,25 @@ class Desk:
                 return
             self.closed = True
             self.called.notify_all()
-        end = time.monotonic() + grace
-        for thread in self.threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        self._wait(grace)
         with self.lock:
             left = [*self.line, *self.writing]
         for ticket in left:
             ticket.cancel()
-        for thread in self.threads:
-            thread.join(grace + 5)
+        self._wait(PROMPTLY)
+        with self.lock:
+            left = list(self.writing)
+        for ticket in left:
+            ticket.hear(Ended(None))  # whoever listens is told, however long its step takes
+        self._wait(grace + 5)
         if self.together and not any(thread.is_alive() for thread in self.threads):
             self.together.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Until all seats are left, or for so long."""
+        end = time.monotonic() + seconds
+        for thread in self.threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _seat(self) -> None:
         if self.together:
@@ -162,14 +171,17 @@ class Desk:
             return ticket
 
     def _written(self, ticket: Ticket) -> None:
-        writing = None
+        writing, lm = None, ticket.job.writer(self.lm)
+        if ticket.given_up.is_set():  # between the line and the seat
+            ticket.hear(Ended(None))
+            return
         try:
             with self._turn():
-                begun = ticket.job.begun(self.lm)
-            sampler = ticket.job.sampler(self.lm, begun.trace.start)
+                begun = ticket.job.begun(lm)
+            sampler = ticket.job.sampler(lm, begun.trace.start)
             ticket.hear(Begin(begun.trace))
-            decoder = understood(self.lm, ticket.job.decoder)
-            with self._network(begun.model) as model:
+            decoder = understood(lm, ticket.job.decoder)
+            with self._network(begun.model, ticket) as model:
                 writing = Writing(
                     replace(begun, model=model),
                     decoder,
@@ -177,31 +189,40 @@ class Desk:
                     ticket.job.stop,
                     top=ticket.job.alternatives,
                 )
-                for progress in self._steps(writing):
-                    ticket.hear(Written(progress.said.get(0, ""), progress.step))
-                    if ticket.given_up.is_set() and progress.step:
-                        ticket.hear(Written(writing.finish().said.get(0, ""), None))
-                        break
-            ticket.hear(Ended(self._told(ticket, writing.output())))
+                cut = self._told(ticket, writing)
+            ticket.hear(Ended(self._seen(ticket, writing.output(), cut=cut), cut=cut))
+        except GivenUpError:  # within a step
+            if writing is not None and writing.made:
+                ticket.hear(Written(writing.finish().said.get(0, ""), None))
+            ticket.hear(Ended(_so_far(writing), cut=True))
         except Exception as error:
             ticket.hear(Ended(_so_far(writing), error))
 
-    def _told(self, ticket: Ticket, output: Output) -> Output:
+    def _told(self, ticket: Ticket, writing: Writing) -> bool:
+        """Say each step; whether the text was given up before its end."""
+        for progress in self._steps(writing):
+            ticket.hear(Written(progress.said.get(0, ""), progress.step))
+            if ticket.given_up.is_set() and progress.step:
+                ticket.hear(Written(writing.finish().said.get(0, ""), None))
+                return True
+        return False
+
+    def _seen(self, ticket: Ticket, output: Output, *, cut: bool) -> Output:
         """With the lattice that the text was read off, if it is asked for and there is one."""
         job, lm = ticket.job, self.lm
-        wanted = job.lattice and not ticket.given_up.is_set()
+        wanted = job.lattice and not cut
         if not (wanted and isinstance(lm, Translator) and isinstance(job.prompt, str)):
             return output
         with self._turn():
             return replace(output, trace=with_lattice(lm, [job.prompt], output.trace))
 
     @contextmanager
-    def _network(self, model: Any) -> Iterator[Any]:
+    def _network(self, model: Any, ticket: Ticket) -> Iterator[Any]:
         """The network for one text."""
         if self.together is None:
             yield model
         else:
-            with self.together.seat() as seat:
+            with self.together.seat(ticket.given_up.is_set) as seat:
                 yield seat
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -220,9 +241,9 @@ class Desk:
 
 
 def _so_far(writing: Writing | None) -> Output | None:
-    """What there is of a text that failed; None if not even that can be said."""
+    """What there is of a text that failed; None if nothing is, or not even that can be said."""
     try:
-        return None if writing is None else writing.output()
+        return writing.output() if writing is not None and writing.made else None
     except Exception:  # whatever happens, who listens hears of the end
         return None
 

@@ -27,6 +27,7 @@ KINDS: Final = {  # OpenAI's names of what went wrong
     504: "timeout_error",
 }
 SAID: Final = {
+    400: "the body can't be read: send JSON, in UTF-8",  # it is no text, or nested without an end
     404: "there is nothing at {path}; there is: /v1/completions, /v1/chat/completions, /v1/models",
     405: "{path} does not answer {method}",
     413: "the body is too large",
@@ -127,5 +128,6 @@ def _first(error: RequestValidationError, choices: Mapping[str, str]) -> Refusal
     if kind == "extra_forbidden":
         return RefusalError(f"there is no field {name!r} here", param=name)
     if kind == "missing":
-        return RefusalError(f"{name} is missing", param=name)
+        what = f": it is {choices[place[-1]]}" if place[-1] in choices else ""
+        return RefusalError(f"{name} is missing{what}", param=name)
     return RefusalError(f"{name}: {words}" if name else words, param=name or None)

@@ -28,6 +28,7 @@ class Job:
     the prompt's end. `alternatives`: how many of the likeliest tokens are told for each written
     one. `rules` change what may come next, after bias and penalty. `chat`: as in `generate`, for a
     prompt that is text. `lattice`: the trace tells the lattice of a network that makes one.
+    `endless`: no token ends it.
     """
 
     prompt: str | tuple[int, ...]
@@ -41,6 +42,11 @@ class Job:
     alternatives: int = 0
     chat: bool | None = None
     lattice: bool = False
+    endless: bool = False
+
+    def writer(self, lm: Writer) -> Writer:
+        """Who writes it: a token that ends texts is one like any other, if nothing is to end it."""
+        return replace(lm, eos_ids=()) if self.endless and isinstance(lm, LanguageModel) else lm
 
     def begun(self, lm: Writer) -> Begun:
         """The canvas and the network. Raises ValueError, with a sentence, for what can't be."""
@@ -104,11 +110,13 @@ class Ended:
     """The last that is heard: all that was written, or why nothing more was.
 
     `output` is None if it was given up or failed before anything began; `error` is what a user may
-    be told (a ValueError), or what went wrong here (any other).
+    be told (a ValueError), or what went wrong here (any other). `cut`: it was given up, and more
+    would have come.
     """
 
     output: Output | None
     error: Exception | None = None
+    cut: bool = False
 
 
 Event = Begin | Written | Ended

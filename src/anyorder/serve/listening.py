@@ -30,7 +30,7 @@ async def heard(
     """
     events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
     loop, end = asyncio.get_running_loop(), time.monotonic() + seconds
-    choices = [Choice(index, asked, lm) for index in range(len(asked.jobs))]
+    choices = [Choice(index, asked, job.writer(lm)) for index, job in enumerate(asked.jobs)]
     tickets: list[Ticket] = []
 
     def hear(index: int, event: Event) -> None:
@@ -41,21 +41,19 @@ async def heard(
     try:
         for index, job in enumerate(asked.jobs):
             tickets.append(desk.submit(job, lambda event, index=index: hear(index, event)))
-        left = len(tickets)
+        left, cut = len(tickets), False
         while left:
-            try:
-                async with asyncio.timeout(max(0.0, end - time.monotonic())):
-                    index, event = await events.get()
-            except TimeoutError:
-                raise timed_out(seconds) from None
+            index, event = await _next(events, end, seconds)
             if isinstance(event, Written) and event.step is not None:
                 see(index, event.step)
             part = choices[index].hear(event)
             if isinstance(event, Ended):
-                left -= 1
+                left, cut = left - 1, cut or event.cut
                 _check(event)
             if part is not None:
                 yield part
+        if cut and asked.body.stream:
+            raise ClosedError("the server went down before all was written; ask again in a moment")
     except FullError as error:
         raise full(str(error)) from error
     except ClosedError as error:
@@ -63,6 +61,22 @@ async def heard(
     finally:
         for ticket in tickets:
             ticket.cancel()
+
+
+async def _next(
+    events: "asyncio.Queue[tuple[int, Event]]", end: float, seconds: float
+) -> tuple[int, Event]:
+    """What is heard next. Raises RefusalError from `end` on, though more may be there: then whoever
+    asks for it is too slow.
+    """
+    left = end - time.monotonic()
+    if left <= 0:
+        raise timed_out(seconds)
+    try:
+        async with asyncio.timeout(left):
+            return await events.get()
+    except TimeoutError:
+        raise timed_out(seconds) from None
 
 
 def _check(event: Ended) -> None:

@@ -3,7 +3,8 @@
     run(settings, load)                   # returns when it was told to end
 
 The first SIGTERM or SIGINT lets what runs end (up to `grace` seconds, while new requests are told
-to come back; then clients are handed what there is of their texts); the second ends it at once.
+to come back; then clients are handed what there is of their texts); the second ends the grace, and
+the third does not wait for clients either.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from typing import Any
 
 import uvicorn
 
+from anyorder.decode.catalogue import parse
+from anyorder.models.load import settled
 from anyorder.models.writer import Writer
 from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
@@ -29,7 +32,7 @@ from anyorder.serve.service import Service
 from anyorder.serve.settings import Settings
 from anyorder.serve.wire import Wire
 
-LAST = 2.0  # seconds after the grace in which answers that were cut short are sent
+LAST = 3.0  # seconds after the grace in which answers that were cut short are sent
 HEADERS_BYTES = 32_768  # of a request line and its headers
 
 
@@ -41,23 +44,26 @@ class Server(uvicorn.Server):
         self.service = service
         self.drains_until: float | None = None
         self.gives_up = False
+        self.signals = 0
         self.failure: BaseException | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain first; whoever asks twice is in a hurry."""
-        if self.drains_until is not None:
-            # in a thread: the one that was interrupted here may hold the locks
-            threading.Thread(target=self.service.close, args=(0.0,), daemon=True).start()
-            super().handle_exit(sig, frame)
-            return
+        """Drain first; whoever asks twice is in a hurry. What is to be done is done by `on_tick`:
+        the thread that was interrupted here may hold locks, and streams are to be told.
+        """
+        self.signals += 1
         self.service.drains = True
-        self.drains_until = time.monotonic() + self.service.settings.grace
+        if self.signals > 2:
+            self.should_exit = self.force_exit = True
+        grace = self.service.settings.grace if self.signals == 1 else 0.0
+        end = time.monotonic() + grace
+        self.drains_until = end if self.drains_until is None else min(self.drains_until, end)
 
     async def on_tick(self, counter: int) -> bool:
         """Stop listening once nothing runs, or the grace is over."""
         if self.drains_until is not None:
             late = time.monotonic() - self.drains_until
-            if not self.service.in_flight or late > LAST:
+            if not self.service.is_busy or late > LAST:
                 self.should_exit = True
             elif late > 0 and not self.gives_up:  # whoever waits is handed what there is
                 self.gives_up = True
@@ -71,6 +77,7 @@ class Server(uvicorn.Server):
 
 def run(settings: Settings, load: Callable[[], Writer]) -> None:
     """Serve until a signal. Raises ValueError or OSError for what can't be set up."""
+    _check(settings)
     keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
     configure()
     service = Service(settings, Metrics())
@@ -101,6 +108,19 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
         LOG.info("ended")
     if server.failure is not None:
         raise server.failure
+
+
+def _check(settings: Settings) -> None:
+    """Raises ValueError for what is wrong whatever the model: nobody waits until it is loaded."""
+    try:
+        settled(settings.precision)
+    except ValueError as error:
+        raise ValueError(f"--precision: {error}") from error
+    if settings.decoder is not None:
+        try:
+            parse(settings.decoder)
+        except ValueError as error:
+            raise ValueError(f"--decoder: {error}") from error
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -3,20 +3,19 @@
 app.include_router(router_of(service))
 """
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from anyorder.decode.catalogue import decoders, describe
-from anyorder.models.capability import missing
 from anyorder.models.language_model import LanguageModel
 from anyorder.serve.asking import Reader
 from anyorder.serve.chat import ChatShape
 from anyorder.serve.completions import CompletionShape
 from anyorder.serve.errors import RefusalError
 from anyorder.serve.schemas import ChatRequest, CompletionRequest
-from anyorder.serve.service import Kind, Opened, Service
+from anyorder.serve.service import Kind, Service
 
 COMPLETION: Final = Kind("cmpl", Reader.completion, CompletionShape)
 CHAT: Final = Kind("chatcmpl", Reader.chat, ChatShape)
@@ -107,7 +106,7 @@ def _model(service: Service) -> dict[str, Any]:
         "chat": isinstance(lm, LanguageModel) and lm.units.has_chat,
         "context": getattr(getattr(lm, "model", None), "max_length", None),
         "decoder": service.settings.decoder or lm.decoder,
-        "decoders": _decoders(opened),
+        "decoders": [asdict(one) for one in opened.decoders],
         "most_tokens": service.settings.most_tokens,
     }
     return {
@@ -117,14 +116,3 @@ def _model(service: Service) -> dict[str, Any]:
         "owned_by": "anyorder",
         "anyorder": told,
     }
-
-
-def _decoders(opened: Opened) -> list[dict[str, Any]]:
-    """The decoders that the network of a language model has what they need for."""
-    if not isinstance(opened.lm, LanguageModel):
-        return []
-    return [
-        {"name": name, "exact": bool(getattr(kind, "exact", False)), "about": describe(kind)}
-        for name, kind in decoders().items()
-        if not missing(opened.lm.model, getattr(kind, "needs", ()))
-    ]

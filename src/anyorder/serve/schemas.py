@@ -3,6 +3,7 @@
     body = CompletionRequest.model_validate({"prompt": "Once", "max_tokens": 8})
 
 What would change the answer and is not served is refused with a sentence, never passed over.
+Of a list only the first mistake is looked for: a million of them would keep everybody waiting.
 Knows nothing of models.
 """
 
@@ -15,6 +16,8 @@ from anyorder.serve.errors import RefusalError
 MOST_STOPS: Final = 16
 COLDEST: Final = 0.001
 MOST_TOLD: Final = 20  # likeliest tokens that are told for each one
+MOST_BIASED: Final = 1000  # tokens
+MOST_FIELDS: Final = 100  # of an object
 
 NOT_SERVED: Final = {  # fields that would change the answer, and what to do instead
     "tools": "no tools are called here",
@@ -62,10 +65,18 @@ def _warm(temperature: float) -> float:
     return temperature
 
 
+def _few(named: dict[Any, Any], most: int, what: str, of: str) -> None:
+    """Raises RefusalError for an object of so many names that nobody looks at each."""
+    if len(named) > most:
+        raise RefusalError(f"{what} has {len(named)} {of}; {most} is the most")
+
+
 Text = Annotated[str, AfterValidator(_encodable)]
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Temperature = Annotated[Number, Field(ge=0, le=100), AfterValidator(_warm)]
+Texts = Annotated[list[Text], Field(fail_fast=True)]
+Tokens = Annotated[list[Token], Field(fail_fast=True)]
 Stop = Annotated[Text, Field(min_length=1, max_length=500)]
 
 
@@ -117,22 +128,23 @@ class Shared(Strict):
     frequency_penalty: Number | None = Field(None, ge=-2, le=2)
     presence_penalty: Number | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
-        None, max_length=1000
+        None, max_length=MOST_BIASED
     )
     n: int | None = Field(None, ge=1, le=1024)
     seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: Stop | Annotated[list[Stop], Field(max_length=MOST_STOPS)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=MOST_STOPS, fail_fast=True)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     decoder: Text | None = Field(None, max_length=200, description="anyorder: a name, or a spec")
-    infill: Annotated[list[Segment], Field(min_length=1, max_length=1000)] | None = Field(
-        None, description="anyorder: texts and holes, written after the prompt"
-    )
-    constraints: Annotated[list[Constraint], Field(max_length=1000)] | None = Field(
+    infill: (
+        Annotated[list[Segment], Field(min_length=1, max_length=1000, fail_fast=True)] | None
+    ) = Field(None, description="anyorder: texts and holes, written after the prompt")
+    constraints: Annotated[list[Constraint], Field(max_length=1000, fail_fast=True)] | None = Field(
         None, description="anyorder: texts that must stand at places after the prompt"
     )
     trace: bool | None = Field(None, description="anyorder: tell each step of the decoder")
     return_token_ids: bool | None = Field(None, description="as in vLLM: tell tokens as numbers")
+    ignore_eos: bool | None = Field(None, description="as in vLLM: no token ends a text")
     user: Any = None
     metadata: Any = None
     store: Any = None
@@ -149,6 +161,9 @@ class Shared(Strict):
         """Refuse what is known and not served; leave out those that change nothing."""
         if not isinstance(body, dict):
             return body
+        _few(body, MOST_FIELDS, "a request", "fields")
+        if isinstance(bias := body.get("logit_bias"), dict):
+            _few(bias, MOST_BIASED, "logit_bias", "tokens")
         for name in NOT_SERVED.keys() & body.keys():
             if body[name] is not None and body[name] != HARMLESS.get(name, ...):
                 raise RefusalError(f"{name} is not served: {NOT_SERVED[name]}", param=name)
@@ -163,7 +178,7 @@ class Shared(Strict):
 class CompletionRequest(Shared):
     """The body of `/v1/completions`."""
 
-    prompt: Text | list[Text] | list[Token] | list[list[Token]]
+    prompt: Text | Texts | Tokens | Annotated[list[Tokens], Field(fail_fast=True)]
     best_of: int | None = Field(None, ge=1, le=1024)
     echo: bool | None = None
     logprobs: int | None = Field(None, ge=0, le=MOST_TOLD)
@@ -182,7 +197,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     role: Literal["system", "developer", "user", "assistant"]
-    content: Text | list[Part] = ""
+    content: Text | Annotated[list[Part], Field(min_length=1, fail_fast=True)]
     name: Text | None = None
 
     @model_validator(mode="before")
@@ -190,6 +205,7 @@ class Message(BaseModel):
     def _without_empty(cls, message: Any) -> Any:
         if not isinstance(message, dict):
             return message
+        _few(message, MOST_FIELDS, "a message", "fields")
         return {name: value for name, value in message.items() if value not in (None, [])}
 
     @property
@@ -203,7 +219,7 @@ class Message(BaseModel):
 class ChatRequest(Shared):
     """The body of `/v1/chat/completions`."""
 
-    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000, fail_fast=True)]
     max_completion_tokens: int | None = Field(None, ge=1, le=2**31)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MOST_TOLD)

@@ -19,6 +19,8 @@ from starlette.responses import JSONResponse, Response
 
 from anyorder import __version__
 from anyorder.decode.catalogue import parse
+from anyorder.decode.run import Decoder
+from anyorder.models.capability import missing
 from anyorder.models.writer import Writer
 from anyorder.serve.asking import Asked, Reader
 from anyorder.serve.choices import Part
@@ -30,6 +32,7 @@ from anyorder.serve.schemas import Shared
 from anyorder.serve.settings import Settings
 from anyorder.serve.shapes import Frame, Shape, usage, whole
 from anyorder.serve.stream import streamed, while_connected
+from anyorder.serve.ways import Fitting, fitting, network
 from anyorder.units.text import TextUnits
 
 LEFT: Final = 499  # nobody reads this answer: the client is gone
@@ -51,6 +54,7 @@ class Opened:
     lm: Writer
     desk: Desk
     reader: Reader
+    decoders: tuple[Fitting, ...]
 
 
 @dataclass
@@ -62,17 +66,18 @@ class Service:
     opened: Opened | None = None
     drains: bool = False
     in_flight: int = 0  # tokens, prompts included
+    answering: int = 0  # requests that have no answer, or no beginning of one
     created: int = field(default_factory=lambda: int(time.time()))
 
     def open(self, lm: Writer) -> None:
         """Serve this model. Raises ValueError if the settings do not fit it."""
         settings, name = self.settings, self.settings.name or lm.name
-        reader = Reader(lm, settings, name, parse(settings.decoder or lm.decoder))
+        reader = Reader(lm, settings, name, _suited(lm, settings.decoder))
         desk = Desk(lm, seats=settings.seats, waiting=settings.waiting, context=settings.longest)
         self.metrics.watch(lambda: desk.figures)
         self.metrics.in_flight.set_function(lambda: self.in_flight)
         self.metrics.ready.set_function(lambda: self.is_ready)
-        self.opened = Opened(lm, desk, reader)
+        self.opened = Opened(lm, desk, reader, fitting(lm))
 
     def close(self, grace: float) -> None:
         """Take no more, and give up what is not written after `grace` seconds."""
@@ -83,6 +88,11 @@ class Service:
     @property
     def is_ready(self) -> bool:
         return self.opened is not None and not self.drains
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an answer, or for the rest of one."""
+        return bool(self.answering or self.in_flight)
 
     @property
     def now(self) -> Opened:
@@ -96,6 +106,13 @@ class Service:
 
     async def answer(self, request: Request, body: Shared, kind: Kind) -> Response:
         """The answer to a request, or the beginning of a stream. Raises RefusalError."""
+        self.answering += 1
+        try:
+            return await self._answered(request, body, kind)
+        finally:
+            self.answering -= 1
+
+    async def _answered(self, request: Request, body: Shared, kind: Kind) -> Response:
         clock = Clock(self.metrics, "")
         opened = self.now
         asked = await anyio.to_thread.run_sync(kind.read, opened.reader, body)
@@ -148,6 +165,20 @@ class Service:
                     for job in asked.jobs
                 ]
                 facts["texts"] = texts
+
+
+def _suited(lm: Writer, spec: str | None) -> Decoder:
+    """The decoder where a request names none. Raises ValueError for one that does not fit."""
+    if spec is None:
+        return parse(lm.decoder)
+    decoder = parse(spec)
+    lacking = missing(network(lm), decoder.needs)
+    if lacking:
+        known = ", ".join(one.name for one in fitting(lm))
+        raise ValueError(
+            f"--decoder: {spec} needs a {lacking[0]}, and {lm.name} is none; these fit: {known}"
+        )
+    return decoder
 
 
 def _response(found: list[Part], asked: Asked, shape: Shape) -> Response:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -21,13 +21,15 @@ from anyorder.serve.errors import RefusalError
 from anyorder.serve.shapes import Shape, usage
 
 T = TypeVar("T")
+FAREWELL: Final = 2.0  # seconds in which a stream that the server's end cuts short says so
 
 
 def streamed(
     first: Part, rest: AsyncGenerator[Part, None], asked: Asked, shape: Shape, *, slow: float
 ) -> Response:
     """The answer as a stream that begins with `first`."""
-    return EventSourceResponse(_events(first, rest, asked, shape), sep="\n", send_timeout=slow)
+    events = _events(first, rest, asked, shape)
+    return EventSourceResponse(events, sep="\n", send_timeout=slow, shutdown_grace_period=FAREWELL)
 
 
 async def while_connected(request: Request, wanted: Awaitable[T]) -> T | None:

@@ -30,6 +30,7 @@ ALPHA = 0.001  # how often a right sampler is called wrong
 SURE = 0.95
 FAULTS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 TOGETHER = 16  # texts that are drawn in one batch
+UNTOLD = "texts end, and their end is not told: let them go on (--with ignore_eos=true)"
 
 
 def tested(
@@ -44,7 +45,7 @@ def tested(
     places = list[Place]()
     for ask, said in zip(asks, _written(subject, asks), strict=True):
         if said.ended and said.ending is None:
-            return Finding(2, None, "texts end, and their end is not told: forbid it (ignore_eos)")
+            return Finding(2, None, UNTOLD)
         if said.text and not said.drawn:
             return Finding(2, None, "it tells no tokens")
         places += reference.places(ask.prompt, said.drawn, ask.temperature) or []

@@ -4,6 +4,7 @@
         with meeting.seat() as model:       # in each thread; `model` is like `net`
             model.extend(tokens_1T, cache)
 
+A text that is given up meanwhile ends in its call, though it be a long one: `GivenUpError`.
 A call waits until all who meet here ask, or for as long as the last round took; then one thread,
 always the same, computes for all. Who has a seat meets others from its first such call on, until it
 leaves or goes on with a cache of its own. A decoder need not know of it: what it is told does not
@@ -12,7 +13,7 @@ depend on company. Shapes: T new cells, S scored cells, V vocabulary.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +29,21 @@ from anyorder.nets.compiled.together import Call, Row, Rows
 PATIENCE = 0.003  # seconds that a round waits for who is late, at the least
 
 
+class GivenUpError(Exception):
+    """Nobody wants this text any more."""
+
+
+def never() -> bool:
+    """Nobody gives it up."""
+    return False
+
+
 @dataclass(eq=False)
 class Wish:
     """A call that somebody waits for. `told`: all is computed, or it failed."""
 
     call: Call
+    given_up: Callable[[], bool] = never
     told: threading.Event = field(default_factory=threading.Event)
     failed: Exception | None = None
 
@@ -65,13 +76,14 @@ class Rendezvous:
             self.met.notify_all()
         self.thread.join()
 
-    def seat(self) -> "Seat":
-        """A seat for one text; it is taken while it is entered."""
-        return Seat(self)
+    def seat(self, given_up: Callable[[], bool] = never) -> "Seat":
+        """A seat for one text; it is taken while it is entered. `given_up` is asked before each
+        round in which one of its calls is computed.
+        """
+        return Seat(self, given_up)
 
-    def ask(self, call: Call) -> Tensor:
-        """The logits of a call, computed beside others."""
-        wish = Wish(call)
+    def ask(self, wish: Wish) -> Tensor:
+        """The logits of a call, computed beside others. Raises GivenUpError."""
         with self.met:
             assert not self.closed, "nobody computes any more"
             if not self.waiting:
@@ -81,7 +93,7 @@ class Rendezvous:
         wish.told.wait()
         if wish.failed is not None:
             raise wish.failed
-        return call.logits_1SV
+        return wish.call.logits_1SV
 
     def come(self) -> None:
         """One more is waited for."""
@@ -110,7 +122,11 @@ class Rendezvous:
     def _those_who_wait(self) -> list[Wish]:
         """All of them, once it is time; none at the end."""
         with self.met:
-            while not self.closed and (left := self._left()) != 0:
+            while not self.closed:
+                self._let_go()
+                left = self._left()
+                if left == 0:
+                    break
                 self.met.wait(left)
             if self.closed:
                 for wish in self.waiting:
@@ -118,6 +134,13 @@ class Rendezvous:
                     wish.told.set()
                 return []
             return list(self.waiting)
+
+    def _let_go(self) -> None:
+        """Of those that nobody wants any more."""
+        for wish in [each for each in self.waiting if each.given_up()]:
+            self.waiting.remove(wish)
+            wish.failed = GivenUpError("nobody wants this text any more")
+            wish.told.set()
 
     def _left(self) -> float | None:
         """Seconds to wait for others; None: until somebody comes."""
@@ -142,7 +165,8 @@ class Rendezvous:
 class Seat:
     """The network, for one text; satisfies `CausalLM` and whatever else the network does."""
 
-    def __init__(self, rendezvous: Rendezvous) -> None:
+    def __init__(self, rendezvous: Rendezvous, given_up: Callable[[], bool] = never) -> None:
+        self.given_up = given_up
         self.rendezvous, self.net = rendezvous, rendezvous.rows.net
         self.row: Row | None = None
         self.meets = False
@@ -195,7 +219,7 @@ class Seat:
         if not isinstance(cache, Row):
             return self.net.extend(tokens_BT, cache, tree=tree, score_BS=score_BS)
         call = self.rendezvous.rows.call(tokens_BT, cache, tree=tree, score_1S=score_BS)
-        return self.rendezvous.ask(call)
+        return self.rendezvous.ask(Wish(call, self.given_up))
 
     def _meet(self, meets: bool) -> None:
         """Be waited for by the others, or no more."""

@@ -160,7 +160,8 @@ class Rows:
 
     def compute(self, calls: Sequence[Call], most: int = SLICE) -> int:
         """Compute the short calls, and beside them of the long ones, the first first, as much as
-        fits among `most` cells, or a little: how many cells in all.
+        fits among `most` cells, or a little, and to their ends where less than half as much would
+        be left: how many cells in all.
 
         Whoever calls sees to it that nobody else does so meanwhile.
         """
@@ -168,9 +169,11 @@ class Rows:
         left = max(most - sum(cells for _, cells in short), SHORT)
         long = []
         for call in calls:
-            if call.cells > SHORT and left:
-                long.append((call, min(call.cells, left)))
-                left -= long[-1][1]
+            if call.cells > SHORT and left > 0:
+                # all pay for a round: a prompt's last few cells are not worth one of their own
+                cells = call.cells if call.cells <= left + most // 2 else left
+                long.append((call, cells))
+                left -= cells
         self._run(short + long)
         return sum(cells for _, cells in short + long)
 

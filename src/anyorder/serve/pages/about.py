@@ -6,13 +6,13 @@
 Knows nothing of HTTP.
 """
 
-from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from anyorder.decode.catalogue import decoders, describe, parse
 from anyorder.models.capability import missing
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
+from anyorder.serve.ways import network, required
 from anyorder.systems.prompts import kinds, prompts
 
 SOURCES: Final = {  # own-written
@@ -22,7 +22,6 @@ SOURCES: Final = {  # own-written
         "cells": "The selected cells are deleted from the table.",
     },
 }
-PROBE: Final = "a"  # what a model reads to show what it can do
 
 
 def about(
@@ -35,7 +34,7 @@ def about(
     """
     own = decoder or lm.decoder
     speaks = isinstance(lm, LanguageModel)
-    model, _ = lm.begin([PROBE], max_new_tokens=1)
+    model = network(lm)
     return {
         "model": name or lm.name,
         "chat": bool(getattr(lm.units, "has_chat", False)),
@@ -79,11 +78,7 @@ def _with_own(own: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _told(name: str, kind: Any, model: object) -> dict[str, Any]:
     lacking = missing(model, kind.needs)
-    wanted = [
-        field.name
-        for field in fields(kind)
-        if field.default is MISSING and field.default_factory is MISSING
-    ]
+    wanted = required(kind)
     lacks = ""
     if lacking:
         lacks = f"needs a {lacking[0]}"
