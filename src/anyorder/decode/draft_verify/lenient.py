@@ -39,7 +39,7 @@ class Lenient(DraftVerify):
     the likeliest. `distance`: one whose number is so near to the likeliest one's. `least`: so many
     tokens a call at the least (fewer where there are fewer guesses). `share`: one whose probability
     is at least so much of exp(-H), where H is the entropy of all that the target says there: the
-    surer it is, the more it asks; with 1 or less its likeliest token is kept always.
+    surer it is, the more it asks. (exp(-H) is 1 where it is quite sure, 1/n among n even tokens.)
 
     What is guessed counts here. So `by` must guess from the row alone: what remembers the rows of a
     batch together (token recycling), or guesses as much as time allows (auto), is refused. Behind

@@ -42,11 +42,11 @@ SYSTEM = System(
             kinds=("edit", "summary", "code"),
             decoders={
                 "alignment-augmented-speculation": Lenient(DRAFT, share=0.5),
-                "threshold 0.8": Lenient(DRAFT, share=0.8),
-                "threshold 0.2": Lenient(DRAFT, share=0.2),
+                "higher threshold": Lenient(DRAFT, share=2.0),
+                "lower threshold": Lenient(DRAFT, share=0.1),
                 "no threshold": DRAFT,
                 "prompt-copy": PromptCopy(width=10),
-                "prompt-copy, threshold 0.5": Lenient(PromptCopy(width=10), share=0.5),
+                "prompt-copy, threshold": Lenient(PromptCopy(width=10), share=0.5),
             },
             repeats=1,
             texts=True,
@@ -68,7 +68,11 @@ SYSTEM = System(
         Claim("The threshold saves calls.", Less("calls", than="no threshold")),
         Claim(
             "A lower one saves more.",
-            Less("calls", than="threshold 0.8", of="threshold 0.2"),
+            Less("calls", than="higher threshold", of="lower threshold"),
+        ),
+        Claim(
+            "With the same threshold it needs fewer calls than copies do.",
+            Less("calls", than="prompt-copy, threshold"),
         ),
         Claim(
             "What it writes is hardly less probable: a tenth more nats a token at the most.",
