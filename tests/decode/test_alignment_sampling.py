@@ -183,7 +183,7 @@ def test_what_is_written_is_as_probable_as_it_says(share: float) -> None:
             logp_V = logp_NV[n - 1]
             own, entropy = float(logp_V[text[n]]), -float((logp_V.exp() * logp_V).sum())
             likeliest = int(logp_V.argmax()) == text[n]
-            assert likeliest or own >= math.log(share) - entropy - 1e-6
+            assert likeliest or own >= math.log(share) - entropy - 1e-4
             lower += not likeliest
     assert lower > 0
     assert len(trace.steps) < len(exact.steps)

@@ -114,7 +114,7 @@ class Lenient(DraftVerify):
         """Whether a guess is as probable as a `share` of exp(-H)."""
         if self.share == math.inf:
             return torch.zeros(len(guess_B1), dtype=torch.bool, device=guess_B1.device)
-        logp_BV = logits_BV.double().log_softmax(-1)
+        logp_BV = logits_BV.float().log_softmax(-1)
         entropy_B = torch.special.entr(logp_BV.exp()).sum(-1)
         return logp_BV.gather(1, guess_B1)[:, 0] >= math.log(self.share) - entropy_B
 
