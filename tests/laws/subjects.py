@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
@@ -44,6 +45,11 @@ SUBJECTS: dict[str, Factory] = {
     "prompt copy": lambda draft, V: PromptCopy(),
     "prompt copy, single tokens": lambda draft, V: PromptCopy(ngram=1, width=1),
     "prompt copy, long n-grams": lambda draft, V: PromptCopy(ngram=5, shortest=2, width=4),
+    "alignment sampling": lambda draft, V: AlignmentSampling(),
+    "alignment sampling, one cell": lambda draft, V: AlignmentSampling(size=1, ranks=1),
+    "alignment sampling, long n-grams": lambda draft, V: AlignmentSampling(
+        size=5, ranks=V, ngram=4, shortest=2
+    ),
     "recycling": lambda draft, V: TokenRecycling(),
     "recycling, one cell": lambda draft, V: TokenRecycling(size=1),
     "recycling, cold": lambda draft, V: TokenRecycling(size=7, warm=False),
@@ -87,6 +93,7 @@ SUBJECTS: dict[str, Factory] = {
     "SPACE, one mask": lambda draft, V: Space(width=1),
     "SPACE, in two calls": lambda draft, V: Space(width=4, fused=False),
     "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
+    "lenient, alignment sampling": lambda draft, V: Lenient(AlignmentSampling(size=6), share=0.5),
     "lenient, SPACE": lambda draft, V: Lenient(Space(width=2), top=2),
     "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),

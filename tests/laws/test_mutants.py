@@ -22,6 +22,7 @@ from anyorder.decode import run as loop_of_all
 from anyorder.decode import sampling, stops
 from anyorder.decode.draft_verify import decide, loop, selection, speculative, through_text
 from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
+from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling, Said
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
@@ -110,6 +111,7 @@ def test_law_1_notices_a_token_too_many(monkeypatch: pytest.MonkeyPatch) -> None
 def test_law_1_notices_guesses_that_are_nearly_right() -> None:
     """What `Lenient` says of itself, that it is not exact, is true."""
     notices(same_text, Lenient(Blockwise(), top=3), drafted)
+    notices(same_text, Lenient(AlignmentSampling(), share=0.5), drafted)
 
 
 def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +119,18 @@ def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.Mon
     monkeypatch.setattr(loop.DraftVerify, "_guesses_matter", lambda self, greedy: False)
     among = cases(sampling=greedy, forced=True, least_rows=2)
     notices(checks.alone_or_in_company, Lenient(Blockwise(), top=3), among)
+
+
+def test_law_3_notices_what_was_said_after_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a short row that is read beside a longer one; its guesses matter where not exact."""
+    right = Said.add
+
+    def careless(memory: Said, seen: Any, ranks: int) -> None:
+        right(memory, replace(seen, real_BS=torch.ones_like(seen.real_BS)), ranks)
+
+    monkeypatch.setattr(Said, "add", careless)
+    among = cases(sampling=greedy, least_rows=2)
+    notices(checks.alone_or_in_company, Lenient(AlignmentSampling(), share=0.3), among)
 
 
 def test_law_3_notices_texts_that_lie_in_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:

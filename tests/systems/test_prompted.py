@@ -2,6 +2,7 @@
 
 import pytest
 
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.systems.bench import Bench
@@ -44,3 +45,17 @@ def test_drafting_takes_fewer_calls(rows: Numbers) -> None:
 def test_the_whole_is_the_mean_of_its_kinds(rows: Numbers) -> None:
     halves = [rows["it (story)"]["calls"], rows["it (code)"]["calls"]]
     assert rows["it"]["calls"] == pytest.approx(sum(halves) / 2)
+
+
+def test_what_is_written_is_looked_at_if_it_is_asked_for(rows: Numbers) -> None:
+    """A likelihood is that of the model, for whatever was written; a text agrees up to a token."""
+    assert "same_tokens" not in rows["it"]
+    decoders = {"exact": PromptCopy(), "not exact": Lenient(PromptCopy(), least=4)}
+    experiment = Prompted(kinds=("edit",), decoders=decoders, texts=True)
+    found = experiment.parts(Bench(seeds=2, quick=True))[0].run()
+    base = found["left-to-right"]
+    assert (base["same_tokens"], base["same_text"]) == (1, 1)
+    assert found["exact"]["nats_per_token"] == pytest.approx(base["nats_per_token"])
+    assert found["exact"]["same_tokens"] == 1
+    assert 0 <= found["not exact"]["same_tokens"] < 1
+    assert found["not exact"]["nats_per_token"] > base["nats_per_token"]

@@ -33,6 +33,7 @@ from anyorder.objectives.markov import Markov
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.objectives.multi_token import MultiToken
+from anyorder.objectives.next_and_ahead import NextAndAhead
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
@@ -77,6 +78,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "several ahead, off masks": (seq2seq, MaskedAhead(mask=3)),
     "heads": (headed, Ahead()),
     "heads of a frozen model": (headed, Ahead(frozen=True)),
+    "heads, beside the next token": (headed, NextAndAhead()),
     "heads, all at once": (headed, MultiToken()),
     "token order": (token_order, TokenOrder()),
     "skipping layers": (skipping, CrossEntropy()),

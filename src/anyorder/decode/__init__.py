@@ -1,6 +1,7 @@
 """Decoders: ways to generate. One folder per loop, one small file per decoder."""
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
@@ -23,6 +24,7 @@ from anyorder.decode.left_to_right.plain import LeftToRight
 
 __all__ = [
     "AggressiveDecoding",
+    "AlignmentSampling",
     "AnySubset",
     "Auto",
     "Beam",

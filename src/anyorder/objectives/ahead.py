@@ -83,7 +83,17 @@ def _loss(by: Ahead | Leaps, model: Headed, batch: Batch, rng: Generator, *, str
     features_BNC = features_of(model, batch, read_BN, frozen=by.frozen)
     turns = range(least, most + 1) if by.every else [turn]
     losses = [
-        _of(by, model, turn, stride, features_BNC, write_BN, batch.target_B) for turn in turns
+        loss_of_head(
+            model,
+            turn,
+            features_BNC,
+            write_BN,
+            batch.target_B,
+            far=turn * stride,
+            smoothing=by.smoothing,
+            frozen=by.frozen,
+        )
+        for turn in turns
     ]
     total = torch.stack([loss.total for loss in losses]).sum()
     return Loss(total, sum(loss.units for loss in losses))
@@ -99,17 +109,20 @@ def features_of(
         return model.features(batch.source_BS, batch.source_B, read_BN)
 
 
-def _of(
-    by: Ahead | Leaps,
+def loss_of_head(
     model: Headed,
     turn: int,
-    stride: int,
     features_BNC: Float[Tensor, "B N C"],
     write_BN: Int[Tensor, "B N"],
     target_B: Int[Tensor, " B"],
+    *,
+    far: int,
+    smoothing: float,
+    frozen: bool = False,
 ) -> Loss:
-    """The loss of one head; the first has the turn 0."""
-    far = turn * stride
+    """The loss of one head, whose token stands `far` cells behind the next one; the first has the
+    turn 0. `frozen`: the embedding learns nothing.
+    """
     N = max(write_BN.shape[1] - far, 0)
     real_BN = torch.arange(N) + far <= target_B[:, None]
     x_XC = features_BNC[:, :N][real_BN]
@@ -117,8 +130,8 @@ def _of(
         x_XC = model.heads.one(x_XC, turn - 1)
     # a frozen model's embedding learns nothing, though all heads end in it
     table_VC = model.target.table.weight
-    logits_XV = F.linear(x_XC, table_VC.detach() if by.frozen else table_VC).float()
+    logits_XV = F.linear(x_XC, table_VC.detach() if frozen else table_VC).float()
     total = F.cross_entropy(
-        logits_XV, write_BN[:, far:][real_BN], label_smoothing=by.smoothing, reduction="sum"
+        logits_XV, write_BN[:, far:][real_BN], label_smoothing=smoothing, reduction="sum"
     )
     return Loss(total, int(real_BN.sum()))

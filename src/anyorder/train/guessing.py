@@ -13,6 +13,7 @@ from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.objectives.multi_token import MultiToken
+from anyorder.objectives.next_and_ahead import NextAndAhead
 from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.objectives.set_block import SetBlockTuning
@@ -42,6 +43,7 @@ def _headed() -> dict[str, Paradigm]:
     headed |= {"more": {**framed, "heads": 7}}
     return {
         "blockwise": Paradigm(objective=Ahead(), **headed),
+        "blockwise-tuned": Paradigm(objective=NextAndAhead(), **headed),
         "blockwise-frozen": Paradigm(objective=Ahead(frozen=True), **headed),
         "leaps": Paradigm(objective=Leaps(), **leaping),
         "leaps-frozen": Paradigm(objective=Leaps(frozen=True), **leaping),

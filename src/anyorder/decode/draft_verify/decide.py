@@ -102,6 +102,8 @@ def lenient(decide: Decide, sampler: Sampler, told: Told, allows: Allows) -> Dec
         child_BT = told.parents_BT == cell_B[:, None]
         found_B = (child_BT & (told.tokens_BT == token_B[:, None])).any(-1)
         for cell in child_BT.any(0).nonzero()[:, 0].tolist():
+            if bool(found_B.all()):
+                break  # to look at a guess costs time
             guess_B = told.tokens_BT[:, cell]
             right_B = child_BT[:, cell] & allows(logits_BV, guess_B, said_BP.shape[1]).cpu()
             token_B = torch.where(right_B & ~found_B, guess_B, token_B)

@@ -4,10 +4,13 @@
     Lenient(Blockwise(), top=5, gap=1.0)          # of these, at most 1 nat below the likeliest
     Lenient(Blockwise(), distance=2)              # tokens that are numbers: 2 beside the likeliest
     Lenient(Blockwise(), least=2)                 # at least two tokens a call, whatever they are
+    Lenient(PromptCopy(), share=0.5)              # where the target is in doubt, more will do
 
 Most drafters may be in it. Where no guess is allowed the target's own token is written.
 Source: Stern et al. 2018 (arXiv:1811.03115), section 5 (top-k, distance, minimum block size); Ge et
-al. 2022 (arXiv:2205.10350), section 3.2 (top-beta with a tolerance tau).
+al. 2022 (arXiv:2205.10350), section 3.2 (top-beta with a tolerance tau); a threshold that adapts to
+the entropy: Wang et al. 2025 (arXiv:2505.13204), whose formula is not known here. Ours, `share` of
+exp(-H), is the one of Cai et al. 2024 (arXiv:2401.10774), where a fixed probability is enough, too.
 Shapes: B rows, V vocabulary.
 """
 
@@ -34,7 +37,9 @@ class Lenient(DraftVerify):
 
     `top`: a guess among so many of the target's likeliest tokens, if it is at most `gap` nats below
     the likeliest. `distance`: one whose number is so near to the likeliest one's. `least`: so many
-    tokens a call at the least (fewer where there are fewer guesses).
+    tokens a call at the least (fewer where there are fewer guesses). `share`: one whose probability
+    is at least so much of exp(-H), where H is the entropy of all that the target says there: the
+    surer it is, the more it asks. (exp(-H) is 1 where it is quite sure, 1/n among n even tokens.)
 
     What is guessed counts here. So `by` must guess from the row alone: what remembers the rows of a
     batch together (token recycling), or guesses as much as time allows (auto), is refused. Behind
@@ -46,13 +51,15 @@ class Lenient(DraftVerify):
     gap: float = math.inf
     distance: int = 0
     least: int = 1
+    share: float = math.inf
     exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.top < 1 or self.gap < 0 or self.distance < 0 or self.least < 1:
+        fine = self.top >= 1 and self.gap >= 0 and self.distance >= 0 and self.least >= 1
+        if not fine or not self.share > 0:
             raise ValueError(
-                "leniency has a top and a least of 1 or more, a gap and a distance of 0 or more: "
-                f"{self}"
+                "leniency has a top and a least of 1 or more, a gap and a distance of 0 or more, "
+                f"and a share above 0: {self}"
             )
         if not isinstance(self.by, DraftVerify):
             raise ValueError(f"{type(self.by).__name__} makes no guesses that could be accepted")
@@ -98,7 +105,18 @@ class Lenient(DraftVerify):
         near_B = (rank_B < self.top) & ((best_B1.values - said_B1)[:, 0] <= self.gap)
         beside_B = (best_B1.indices - guess_B1)[:, 0].abs() <= self.distance
         possible_B = said_B1[:, 0] > -math.inf
-        return (near_B | beside_B | (written + 1 < self.least)) & possible_B
+        near_B = near_B | beside_B | self._typical(logits_BV, guess_B1)
+        return (near_B | (written + 1 < self.least)) & possible_B
+
+    def _typical(
+        self, logits_BV: Float[Tensor, "B V"], guess_B1: Int[Tensor, "B 1"]
+    ) -> Bool[Tensor, " B"]:
+        """Whether a guess is as probable as a `share` of exp(-H)."""
+        if self.share == math.inf:
+            return torch.zeros(len(guess_B1), dtype=torch.bool, device=guess_B1.device)
+        logp_BV = logits_BV.float().log_softmax(-1)
+        entropy_B = torch.special.entr(logp_BV.exp()).sum(-1)
+        return logp_BV.gather(1, guess_B1)[:, 0] >= math.log(self.share) - entropy_B
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Any:
         return self.by.begin(model, canvas, sampler)
