@@ -62,9 +62,8 @@ def joint(lm: TableLM, cells: int, known: dict[int, int]) -> torch.Tensor:
         tokens, share, told = torch.tensor([[0, *text]]), 1.0, dict(known)
         for cell in [n for n in range(1, 1 + cells) if n not in known]:
             canvas = canvas_of(1, cells, told)
-            rank = Next.of(canvas, 1).rank_BN
-            seen = canvas.final_BN.sum(-1, keepdim=True).expand_as(rank)
-            logits_V = lm.among(tokens, rank, seen)[0, cell]
+            rank, at = Next.of(canvas, 1).rank_BN, torch.tensor([[cell]])
+            logits_V = lm.among(tokens, rank, at, rank.gather(1, at))[0, 0]
             share *= float(logits_V.double().softmax(-1)[text[cell - 1]])
             told[cell] = text[cell - 1]
         found[sum(token * V**n for n, token in enumerate(text))] = share
@@ -137,7 +136,7 @@ def test_what_is_given_ahead_is_known() -> None:
 
 def test_cells_are_written_in_their_order() -> None:
     to = Next.of(canvas_of(1, 4, {2: 1}), 2)
-    assert to.rank_BN.tolist() == [[0, 2, 1, 3, 4]]
+    assert to.rank_BN.tolist() == [[0, 1, 0, 2, 3]]
     assert to.cells_BW.tolist() == [[1, 3]]
     with pytest.raises(ValueError, match="at least 1"):
         AnySubset(width=0)

@@ -195,6 +195,9 @@ def _trained(
             on_step=show,
             on_remark=remark,
         )
+    if translator.fills:
+        remark(f'written to {folder}: try `anyorder generate "A ___ text" --model {folder}`')
+        return
     if not translator.writes or isinstance(chosen.objective, Infilling):  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return

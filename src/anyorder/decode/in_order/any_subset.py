@@ -3,10 +3,10 @@
     AnySubset(width=8)
     AnySubset(width=1)         # one cell after the other: the joint distribution that both write
 
-The model can be told any of the cells. All that are final come first, wherever they stand; the open
-ones follow from left to right. One call says what the next `width` open cells hold, each told only
-what is final: those are drafts, as if they were independent. A second call says it again, each told
-the drafts before it, too: these are the true conditionals. Drafts are kept and redrawn as in
+The model can be told any of the cells. All that were given come first, wherever they stand; the
+others follow from left to right. One call says what the next `width` open cells hold, each told
+only what is final: those are drafts, as if they were independent. A second call says it again, each
+told the drafts before it, too: these are the true conditionals. Drafts are kept and redrawn as in
 speculative sampling, so that the text follows the model's joint distribution in that order. The
 first draft was told all that is to be told, and is always right; the second writes a token, kept or
 not; so there are at most as many calls as tokens.
@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anyorder.canvas import DONE, PAD, Canvas
+from anyorder.canvas import DONE, GIVEN, PAD, Canvas
 from anyorder.decode.draft_verify.accept import accept_probability, residual
 from anyorder.decode.sampling import ACCEPT, DRAW, PICK, Sampler, draw
 from anyorder.models.further import AnySubsetModel
@@ -47,14 +47,18 @@ class Next:
 
     @staticmethod
     def of(canvas: Canvas, width: int) -> "Next":
-        """Final cells by their place, then open ones by theirs, then padding."""
-        N = canvas.tokens_BN.shape[1]
-        kind_BN = canvas.open_BN + 2 * (canvas.status_BN == PAD)
+        """Those that were given at once, then written ones by their place, then open ones by
+        theirs, then padding. So no cell's rank changes while a text is written.
+        """
+        N, given_BN = canvas.tokens_BN.shape[1], canvas.status_BN == GIVEN
+        kind_BN = (~given_BN).long() + canvas.open_BN + 2 * (canvas.status_BN == PAD)
         order_BN = (N * kind_BN + torch.arange(N)).argsort(-1)
+        rank_BN = order_BN.argsort(-1) - given_BN.sum(-1, keepdim=True) + 1
         open_B = canvas.open_BN.sum(-1)
         steps_W = torch.arange(min(width, int(open_B.max())))
         at_BW = (canvas.final_BN.sum(-1)[:, None] + steps_W).clamp_max(N - 1)
-        return Next(order_BN.argsort(-1), order_BN.gather(1, at_BW), steps_W < open_B[:, None])
+        inside_BW = steps_W < open_B[:, None]
+        return Next(rank_BN.clamp_min(0), order_BN.gather(1, at_BW), inside_BW)
 
 
 @final
@@ -81,15 +85,15 @@ class AnySubset:
 
     def step(self, model: AnySubsetModel, state: Writing, sampler: Sampler) -> Writing:
         canvas, to = state.canvas, Next.of(state.canvas, self.width)
-        known_B1 = canvas.final_BN.sum(-1, keepdim=True)
         tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
-        q_BWV, logits_BWV = _told(model, tokens_BN, to, known_B1.expand_as(to.rank_BN), sampler)
+        rank_BW = to.rank_BN.gather(1, to.cells_BW)
+        q_BWV, logits_BWV = _told(model, tokens_BN, to, rank_BW[:, :1].expand_as(rank_BW), sampler)
         guess_BW = q_BWV.argmax(-1) if sampler.greedy else _drawn(q_BWV, to, sampler, DRAW)
         write_BW = to.inside_BW & (torch.arange(to.inside_BW.shape[1]) == 0)
         if bool((to.inside_BW.sum(-1) > 1).any()):
             there = to.inside_BW.nonzero().unbind(-1)
             tokens_BN[there[0], to.cells_BW[there]] = guess_BW[there]
-            p_BWV, logits_BWV = _told(model, tokens_BN, to, to.rank_BN, sampler)
+            p_BWV, logits_BWV = _told(model, tokens_BN, to, rank_BW, sampler)
             p_BWV[:, 0] = q_BWV[:, 0]  # it was told the same, but for the last bits
             guess_BW, write_BW = _checked(p_BWV, q_BWV, guess_BW, to, sampler)
         logprobs_BW = logits_BWV.log_softmax(-1).gather(-1, guess_BW[..., None])[..., 0].float()
@@ -104,15 +108,14 @@ def _told(
     model: AnySubsetModel,
     tokens_BN: Int[Tensor, "B N"],
     to: Next,
-    seen_BN: Int[Tensor, "B N"],
+    seen_BW: Int[Tensor, "B W"],
     sampler: Sampler,
 ) -> tuple[Tensor, Float[Tensor, "B W V"]]:
     """What the next cells hold, as tokens are drawn from it, and as logits."""
-    logits_BNV = model.among(tokens_BN, to.rank_BN, seen_BN)
-    rows_B1 = torch.arange(len(tokens_BN))[:, None]
-    logits_BWV, past_BWH = logits_BNV[rows_B1, to.cells_BW].cpu(), None
+    logits_BWV = model.among(tokens_BN, to.rank_BN, to.cells_BW, seen_BW).cpu()
+    past_BWH = None
     if sampler.wants_history:
-        seen_BWN = to.rank_BN[:, None] < seen_BN.gather(1, to.cells_BW)[..., None]
+        seen_BWN = to.rank_BN[:, None] < seen_BW[..., None]
         past_BWH = tokens_BN[:, None].where(seen_BWN, -1)
     return sampler.probs(logits_BWV, past_BWH), logits_BWV
 
