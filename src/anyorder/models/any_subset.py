@@ -1,11 +1,10 @@
 """A model of texts that can be told any of their cells, and says what the others hold, in order.
 
-    lm = AnySubsetTransformer(AnySubsetSizes(source_vocab=4000, target_vocab=4000, bos=1, eos=2))
+    lm = AnySubsetTransformer(AnySubsetSizes(source_vocab=9, target_vocab=4000, bos=1, eos=2))
     logits_BQV = lm.among(tokens_BN, rank_BN, cells_BQ, seen_BQ)    # an `AnySubsetModel`
 
-It reads texts of both sides of a task, which have one vocabulary. A text begins with `bos`, which
-is always given, and ends with `eos`, a cell like any other. A call reads every cell anew: there is
-no cache.
+Its texts are the targets of a task; sources are not read. A text begins with `bos`, which is always
+given, and ends with `eos`, a cell like any other. A call reads every cell anew: there is no cache.
 Source: Guo and Ermon 2025 (arXiv:2504.20456); the network is that of Yang et al. 2019
 (arXiv:1906.08237) with places that are absolute.
 Shapes: B rows, N cells, Q cells that are asked about, X those of all rows, C channels, V
@@ -27,7 +26,7 @@ from anyorder.nets.two_streams import TwoStreams
 
 @dataclass(frozen=True, kw_only=True)
 class AnySubsetSizes:
-    """Sizes of the network. Raises ValueError where the two sides have different vocabularies."""
+    """Sizes of the network; `source_vocab` is that of the task and has no weights."""
 
     source_vocab: int
     target_vocab: int
@@ -37,13 +36,6 @@ class AnySubsetSizes:
     width: Width = field(default_factory=Width)
     max_length: int = 1024
 
-    def __post_init__(self) -> None:
-        if self.source_vocab != self.target_vocab:
-            raise ValueError(
-                "a model that is told any cells reads the texts of both sides with one vocabulary, "
-                f"not with {self.source_vocab} and {self.target_vocab} tokens"
-            )
-
 
 class AnySubsetTransformer(nn.Module):
     """Satisfies `AnySubsetModel`. The head is the embedding."""
@@ -51,7 +43,7 @@ class AnySubsetTransformer(nn.Module):
     def __init__(self, sizes: AnySubsetSizes) -> None:
         super().__init__()
         self.sizes, self.bos, self.eos = sizes, sizes.bos, sizes.eos
-        self.words = Embedding(sizes.source_vocab, sizes.width)
+        self.words = Embedding(sizes.target_vocab, sizes.width)
         self.question = nn.Parameter(torch.randn(sizes.width.channels))
         self.streams = TwoStreams(sizes.width, layers=sizes.encoder_layers)
 

@@ -15,7 +15,6 @@ Shapes: B rows, N cells, Q hidden cells, X hidden cells of all rows.
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -39,14 +38,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class GivenSubset:
-    """Texts are the sources and the targets of a batch, each by itself: pairs are not used.
+    """The texts are the targets of a batch; sources are not read.
 
     `ahead`: see the module. Raises ValueError for what is no share.
     """
 
     ahead: float = 0.5
-
-    one_vocabulary: ClassVar[bool] = True  # of both sides: they are read alike
 
     def __post_init__(self) -> None:
         if not 0 <= self.ahead <= 1:
@@ -60,17 +57,13 @@ class GivenSubset:
     def __call__(
         self, model: AnySubsetTransformer, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
-        total, units = torch.zeros(()), 0
-        sides = ((batch.source_BS, batch.source_B), (batch.target_BN, batch.target_B))
-        for tokens_BN, count_B in sides:
-            asked = self.asked(*framed(tokens_BN, count_B, model.bos, model.eos), rng)
-            logits_XV = model.among_flat(
-                asked.tokens_BN, asked.rank_BN, asked.cells_BQ, asked.seen_BQ, asked.inside_BQ
-            )
-            right_X = asked.tokens_BN.gather(1, asked.cells_BQ)[asked.inside_BQ]
-            total = total + F.cross_entropy(logits_XV, right_X, reduction="sum")
-            units += len(right_X)
-        return Loss(total, units)
+        framed_BN, count_B = framed(batch.target_BN, batch.target_B, model.bos, model.eos)
+        asked = self.asked(framed_BN, count_B, rng)
+        logits_XV = model.among_flat(
+            asked.tokens_BN, asked.rank_BN, asked.cells_BQ, asked.seen_BQ, asked.inside_BQ
+        )
+        right_X = asked.tokens_BN.gather(1, asked.cells_BQ)[asked.inside_BQ]
+        return Loss(F.cross_entropy(logits_XV, right_X, reduction="sum"), len(right_X))
 
     def asked(
         self, tokens_BN: Int[Tensor, "B N"], count_B: Int[Tensor, " B"], rng: Generator

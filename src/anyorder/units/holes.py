@@ -37,10 +37,11 @@ def cut(text: str) -> list[str | int]:
 
 def pieces(units: TextUnits, text: str) -> Sequence[list[int] | int]:
     """The tokens of a text's parts, each as it stands behind another text but the first, and the
-    sizes of its holes. A space before a hole belongs to what fills it, if it does in these units.
+    sizes of its holes. A space before a hole belongs to what fills it, if tokens begin with spaces.
     """
     cuts = cut(text)
-    strips = len(within(units, " a")) == len(within(units, "a"))
+    names = units.tokenizer.get_vocab()
+    strips = any(name.startswith(" ") and name.strip() for name in names)
     found: list[list[int] | int] = []
     for at, part in enumerate(cuts):
         if isinstance(part, int):

@@ -2,6 +2,7 @@
 
     AnySubset(width=8)
     AnySubset(width=1)         # one cell after the other: the joint distribution that both write
+    Unchecked()                # all at once, as if they were independent: another distribution
 
 The model can be told any of the cells. All that were given come first, wherever they stand; the
 others follow from left to right. One call says what the next `width` open cells hold, each told
@@ -60,6 +61,21 @@ class Next:
         inside_BW = steps_W < open_B[:, None]
         return Next(rank_BN.clamp_min(0), order_BN.gather(1, at_BW), inside_BW)
 
+    def written(
+        self,
+        canvas: Canvas,
+        tokens_BW: Int[Tensor, "B W"],
+        write_BW: Bool[Tensor, "B W"],
+        logits_BWV: Float[Tensor, "B W V"],
+    ) -> Canvas:
+        """The canvas with these tokens in those of the next cells that are to be written."""
+        logprobs_BW = logits_BWV.log_softmax(-1).gather(-1, tokens_BW[..., None])[..., 0].float()
+        at = write_BW.nonzero().unbind(-1)
+        cells = at[0], self.cells_BW[at]
+        held = [x.clone() for x in (canvas.tokens_BN, canvas.status_BN, canvas.logprobs_BN)]
+        held[0][cells], held[1][cells], held[2][cells] = tokens_BW[at], DONE, logprobs_BW[at]
+        return Canvas(*held)
+
 
 @final
 @dataclass(frozen=True)
@@ -87,24 +103,19 @@ class AnySubset:
         canvas, to = state.canvas, Next.of(state.canvas, self.width)
         tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
         rank_BW = to.rank_BN.gather(1, to.cells_BW)
-        q_BWV, logits_BWV = _told(model, tokens_BN, to, rank_BW[:, :1].expand_as(rank_BW), sampler)
-        guess_BW = q_BWV.argmax(-1) if sampler.greedy else _drawn(q_BWV, to, sampler, DRAW)
+        q_BWV, logits_BWV = told(model, tokens_BN, to, rank_BW[:, :1].expand_as(rank_BW), sampler)
+        guess_BW = q_BWV.argmax(-1) if sampler.greedy else drawn(q_BWV, to, sampler, DRAW)
         write_BW = to.inside_BW & (torch.arange(to.inside_BW.shape[1]) == 0)
         if bool((to.inside_BW.sum(-1) > 1).any()):
             there = to.inside_BW.nonzero().unbind(-1)
             tokens_BN[there[0], to.cells_BW[there]] = guess_BW[there]
-            p_BWV, logits_BWV = _told(model, tokens_BN, to, rank_BW, sampler)
+            p_BWV, logits_BWV = told(model, tokens_BN, to, rank_BW, sampler)
             p_BWV[:, 0] = q_BWV[:, 0]  # it was told the same, but for the last bits
             guess_BW, write_BW = _checked(p_BWV, q_BWV, guess_BW, to, sampler)
-        logprobs_BW = logits_BWV.log_softmax(-1).gather(-1, guess_BW[..., None])[..., 0].float()
-        at = write_BW.nonzero().unbind(-1)
-        cells = at[0], to.cells_BW[at]
-        held = [x.clone() for x in (canvas.tokens_BN, canvas.status_BN, canvas.logprobs_BN)]
-        held[0][cells], held[1][cells], held[2][cells] = guess_BW[at], DONE, logprobs_BW[at]
-        return Writing(Canvas(*held))
+        return Writing(to.written(canvas, guess_BW, write_BW, logits_BWV))
 
 
-def _told(
+def told(
     model: AnySubsetModel,
     tokens_BN: Int[Tensor, "B N"],
     to: Next,
@@ -120,7 +131,8 @@ def _told(
     return sampler.probs(logits_BWV, past_BWH), logits_BWV
 
 
-def _drawn(probs_BWV: Tensor, to: Next, sampler: Sampler, kind: int) -> Int[Tensor, "B W"]:
+def drawn(probs_BWV: Tensor, to: Next, sampler: Sampler, kind: int) -> Int[Tensor, "B W"]:
+    """A token for each of the next cells, by its own coin."""
     return draw(probs_BWV, sampler.coins.at(to.cells_BW, kind))
 
 
@@ -135,7 +147,41 @@ def _checked(
     odds_BW = accept_probability(p_XV, q_XV).view(B, W, V).gather(2, guess_BW[..., None])[..., 0]
     kept_BW = odds_BW > (0.5 if sampler.greedy else sampler.coins.at(to.cells_BW, ACCEPT))
     rest_BWV = residual(p_XV, q_XV).view(B, W, V)
-    other_BW = p_BWV.argmax(-1) if sampler.greedy else _drawn(rest_BWV, to, sampler, PICK)
+    other_BW = p_BWV.argmax(-1) if sampler.greedy else drawn(rest_BWV, to, sampler, PICK)
     before_BW = kept_BW.long().cumprod(-1).roll(1, -1).bool()
     before_BW[:, 0] = True
     return guess_BW.where(kept_BW, other_BW), before_BW & to.inside_BW
+
+
+@final
+@dataclass(frozen=True)
+class Unchecked:
+    """Writes `width` open cells in one call (none: all of them), each told only what was final
+    before: as if they were independent, and so not what the model's joint distribution holds.
+    """
+
+    width: int | None = None
+    exact: ClassVar[bool] = False
+    needs: ClassVar[tuple[type, ...]] = (AnySubsetModel,)
+
+    def __post_init__(self) -> None:
+        if self.width is not None and self.width < 1:
+            raise ValueError(f"at least 1 cell is written at once, not {self.width}")
+
+    def most_calls(self, canvas: Canvas) -> int:
+        """Of the row with most open cells, one for each `width` of them."""
+        most = int(canvas.open_BN.sum(-1).max())
+        return -(-most // (self.width or max(most, 1)))
+
+    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> Writing:
+        return Writing(canvas)
+
+    def step(self, model: AnySubsetModel, state: Writing, sampler: Sampler) -> Writing:
+        canvas = state.canvas
+        to = Next.of(canvas, self.width or canvas.tokens_BN.shape[1])
+        tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
+        rank_BW = to.rank_BN.gather(1, to.cells_BW)
+        seen_BW = rank_BW[:, :1].expand_as(rank_BW)
+        q_BWV, logits_BWV = told(model, tokens_BN, to, seen_BW, sampler)
+        guess_BW = q_BWV.argmax(-1) if sampler.greedy else drawn(q_BWV, to, sampler, DRAW)
+        return Writing(to.written(canvas, guess_BW, to.inside_BW, logits_BWV))
