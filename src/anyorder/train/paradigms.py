@@ -103,6 +103,13 @@ def _of_one_stack() -> dict[str, Paradigm]:
     """The masked language model, what it becomes, and one that fills holes in order: none has a
     decoder of its own.
     """
+    told = {
+        "kind": "any-subset",
+        "encoder_layers": 3,
+        "decoder_layers": 0,
+        "more": {"bos": BOS, "eos": EOS},
+        "decoder": "any-subset",
+    }
     return {
         "semantic-guided": Paradigm(
             kind="semantic-guided",
@@ -115,11 +122,6 @@ def _of_one_stack() -> dict[str, Paradigm]:
         "masked-lm": Paradigm(
             kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
         ),
-        "any-subset": Paradigm(
-            kind="any-subset",
-            objective=GivenSubset(),
-            encoder_layers=3,
-            decoder_layers=0,
-            more={"bos": BOS, "eos": EOS},
-        ),
+        "any-subset": Paradigm(objective=GivenSubset(), **told),
+        "any-subset-joint": Paradigm(objective=GivenSubset(ahead=0.0), **told),
     }
