@@ -6,7 +6,7 @@
 Its texts are the targets of a task; sources are not read. A text begins with `bos`, which is always
 given, and ends with `eos`, a cell like any other. A call reads every cell anew: there is no cache.
 Source: Guo and Ermon 2025 (arXiv:2504.20456); the network is that of Yang et al. 2019
-(arXiv:1906.08237) with places that are absolute.
+(arXiv:1906.08237), but for how it knows places.
 Shapes: B rows, N cells, Q cells that are asked about, X those of all rows, C channels, V
 vocabulary.
 """
@@ -99,6 +99,7 @@ class AnySubsetTransformer(nn.Module):
         return self.streams(
             self.words(tokens_BN),
             self.words.placed(ask_BQC, cells_BQ, N),
+            cells_BQ,
             rank_BN[:, None] <= rank_BN[..., None],
             rank_BN[:, None] < seen_BQ[..., None],
         )
