@@ -126,13 +126,13 @@ class Metered:
         """What stands in all cells; noted with what stood there before."""
         return self._seeing(canvas, self.model.fill)
 
-    def among(self, tokens_BN: Tensor, rank_BN: Tensor, seen_BN: Tensor) -> Tensor:
+    def among(self, tokens_BN: Tensor, *asked: Tensor) -> Tensor:
         """What cells hold that are told others; noted with all tokens, drafts too."""
         begun = time.perf_counter()
-        logits_BNV = self.model.among(tokens_BN, rank_BN, seen_BN)
+        logits_BQV = self.model.among(tokens_BN, *asked)
         seconds = time.perf_counter() - begun
         self.meter.calls.append(Call(self.role, seconds, tokens_BN.tolist(), None))
-        return logits_BNV
+        return logits_BQV
 
     def deletions(self, canvas: Any) -> Tensor:
         """Which tokens are deleted; noted with all of them."""

@@ -72,6 +72,26 @@ def test_a_masked_language_model_lends_itself(invoke: Invoke, pairs: str) -> Non
     assert Path("pairs-dag/target.json").read_bytes() == Path("lm/source.json").read_bytes()
 
 
+def test_holes_are_filled_by_a_model_that_is_told_any_cells(invoke: Invoke, pairs: str) -> None:
+    made = invoke("train", pairs, "--paradigm", "any-subset", "--out", "filler", *TINY)
+    assert made.code == 0, made.err
+    assert 'try `anyorder generate "A ___ text" --model filler`' in made.err
+    asked = ["generate", "12 ___:2 und ___:1", "--model", "filler"]
+    wrote = [invoke(*asked, "--decoder", f"any-subset:width={n}") for n in (4, 1)]
+    assert wrote[0].code == wrote[1].code == 0, wrote[0].err
+    assert wrote[0].out == wrote[1].out
+    assert wrote[0].out.startswith("12")
+    assert " und" in wrote[0].out
+    assert "3 calls" in wrote[1].err
+    assert "3 tokens" in wrote[0].err
+    goes_on = invoke("generate", "12 und", "--model", "filler", "--max-new-tokens", "4")
+    assert goes_on.out.startswith("12 und")
+    large = invoke("generate", "12 ___:9", "--model", "filler", "--max-new-tokens", "4")
+    assert "the holes of the prompt have 9 tokens, and 4 may be written" in sentence(large)
+    left = invoke("compare", "--task", pairs, "--model", "filler")
+    assert "fills holes in texts and translates nothing" in sentence(left)
+
+
 def test_a_language_model_from_elsewhere_learns_to_write(invoke: Invoke, pairs: str) -> None:
     made_masked.folder(Path("elsewhere"))
     begun = ["--paradigm", "semantic-guided", "--begin-from", "elsewhere", "--out", "model"]

@@ -145,19 +145,23 @@ class Headed:
         return self.net.max_length
 
     def among(
-        self, tokens_BN: torch.Tensor, rank_BN: torch.Tensor, seen_BN: torch.Tensor
+        self,
+        tokens_BN: torch.Tensor,
+        rank_BN: torch.Tensor,
+        cells_BQ: torch.Tensor,
+        seen_BQ: torch.Tensor,
     ) -> torch.Tensor:
         """What follows when a cell is told what it sees, from left to right."""
         told: dict[tuple[int, ...], torch.Tensor] = {}
         rows = []
-        for tokens_N, rank_N, seen_N in zip(tokens_BN, rank_BN, seen_BN, strict=True):
-            for seen in seen_N:
+        for tokens_N, rank_N, seen_Q in zip(tokens_BN, rank_BN, seen_BQ, strict=True):
+            for seen in seen_Q:
                 read = (0, *tokens_N[rank_N < seen].tolist())
                 if read not in told:
                     cache = self.net.new_cache(1, len(read))
                     told[read] = self.net.extend(torch.tensor([read]), cache)[0, -1]
                 rows.append(told[read])
-        return torch.stack(rows).view(*tokens_BN.shape, -1)
+        return torch.stack(rows).view(*cells_BQ.shape, -1)
 
     @property
     def embedding_VC(self) -> torch.Tensor:

@@ -195,9 +195,9 @@ class Counted:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend(tokens_BT, cache, **options)
 
-    def among(self, tokens_BN: Any, rank_BN: Any, seen_BN: Any) -> Any:
+    def among(self, tokens_BN: Any, *asked: Any) -> Any:
         self.calls.append(tokens_BN.tolist())
-        return self.watched.among(tokens_BN, rank_BN, seen_BN)
+        return self.watched.among(tokens_BN, *asked)
 
     @property
     def embedding_VC(self) -> Any:

@@ -25,7 +25,7 @@ from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
 from anyorder.decode.draft_verify.trigrams import Trigrams
-from anyorder.decode.in_order.any_subset import AnySubset
+from anyorder.decode.in_order.any_subset import AnySubset, Unchecked
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.refine.set_block import SetBlock
@@ -114,6 +114,8 @@ SUBJECTS: dict[str, Factory] = {
     "set block, one by one": lambda draft, V: SetBlock(block=3, gamma=0.0),
     "any subset": lambda draft, V: AnySubset(width=4),
     "any subset, one by one": lambda draft, V: AnySubset(width=1),
+    "unchecked": lambda draft, V: Unchecked(),
+    "unchecked, three a call": lambda draft, V: Unchecked(width=3),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from anyorder.models.any_subset import AnySubsetSizes, AnySubsetTransformer
 from anyorder.models.bert import BertSizes
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
@@ -192,6 +193,14 @@ def guided_bert() -> SemanticGuided:
 def masked_lm() -> MaskedLM:
     torch.manual_seed(1)
     return MaskedLM(MaskedLMSizes(source_vocab=10, target_vocab=10, encoder_layers=1, width=WIDTH))
+
+
+def any_subset(vocab: int = 10, *, layers: int = 1) -> AnySubsetTransformer:
+    torch.manual_seed(1)
+    sizes = AnySubsetSizes(
+        source_vocab=10, target_vocab=vocab, bos=1, eos=2, encoder_layers=layers, width=WIDTH
+    )
+    return AnySubsetTransformer(sizes)
 
 
 def fertile(most: int = 4) -> FertilityTransformer:

@@ -117,6 +117,9 @@ def test_a_masked_language_model_lends_its_layers_and_units(own: OwnPairs, tmp_p
             assert torch.equal(weights[f"{stack}.{middle}"], lent[f"encoder.{middle}"])
     again = fit(own, texts, STILL, tmp_path / "again", begin_from=tmp_path / "lm")
     assert same(again, lm)
+    other = replace(paradigms()["any-subset"], encoder_layers=1, width=WIDTH)
+    with pytest.raises(ValueError, match="trains one of the kind 'any-subset'"):
+        fit(own, other, STILL, tmp_path / "other", begin_from=tmp_path / "lm")
     with pytest.raises(ValueError, match="1 layers to lend, not 2"):
         fit(
             own, replace(SMALL, decoder_layers=2), STILL, tmp_path / "m", begin_from=tmp_path / "lm"

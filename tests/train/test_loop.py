@@ -17,6 +17,7 @@ from anyorder.corrupt.spans import Spans
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
+from anyorder.objectives.any_subset import GivenSubset
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
@@ -44,6 +45,7 @@ from anyorder.train.loop import train
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import Cosine, InverseRoot
 from tests.train.made import (
+    any_subset,
     fertile,
     guided,
     guided_bert,
@@ -126,7 +128,10 @@ LEARNING = replace(RECIPE, steps=100, check_every=10, schedule=InverseRoot(peak=
 SLOW = {"leaps": 160, "align, then denoise, around BERT": 200}
 
 
-WITHOUT_PAIRS = {"masked language model": (masked_lm, MaskedTexts(share=0.4))}  # texts of chance
+WITHOUT_PAIRS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # texts of chance
+    "masked language model": (masked_lm, MaskedTexts(share=0.4)),
+    "any subset": (any_subset, GivenSubset()),
+}
 
 
 class KilledError(Exception):

@@ -258,6 +258,11 @@ def _opened(folder: Path, precision: str) -> Translator:
             f"along: {', '.join(shipped())}"
         )
     model = opened(folder, precision)
+    if model.fills:
+        raise ValueError(
+            f"{folder} fills holes in texts and translates nothing: "
+            f'`anyorder generate "A ___ text" --model {folder}`'
+        )
     if not model.writes:
         raise ValueError(
             f"{folder} is a masked language model, which writes nothing; begin a model that does "

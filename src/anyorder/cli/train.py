@@ -195,7 +195,15 @@ def _trained(
             on_step=show,
             on_remark=remark,
         )
-    if not translator.writes or isinstance(chosen.objective, Infilling):  # it never saw a pair
+    _told(task, translator, folder, texts_alone=isinstance(chosen.objective, Infilling))
+
+
+def _told(task: "Task", translator: "Translator", folder: Path, *, texts_alone: bool) -> None:
+    """Say where it is and what it is for; score what makes targets of sources."""
+    if translator.fills:
+        remark(f'written to {folder}: try `anyorder generate "A ___ text" --model {folder}`')
+        return
+    if not translator.writes or texts_alone:  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return
     _scored(task, translator)

@@ -18,7 +18,7 @@ from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
-from anyorder.decode.in_order.any_subset import AnySubset
+from anyorder.decode.in_order.any_subset import AnySubset, Unchecked
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 
@@ -45,4 +45,5 @@ __all__ = [
     "ThroughText",
     "TokenRecycling",
     "TrigramSearch",
+    "Unchecked",
 ]

@@ -18,7 +18,7 @@ from anyorder.decode.run import Decoder, steps
 from anyorder.decode.sampling import Sampler
 from anyorder.decode.stops import Reason, Stops, Watch
 from anyorder.meter import Cost
-from anyorder.models.writer import Writer
+from anyorder.models.writer import FillsHoles, Writer
 from anyorder.trace import Step, Trace
 from anyorder.units.text import BROKEN
 
@@ -138,7 +138,7 @@ class Speaker:
         if self.ended:
             return ""
         if self.said < 0:
-            self.said = _prompt_cells(canvas, self.row)
+            self.said = _before(self.lm, canvas, self.row)
         frontier = int(canvas.frontier_B[self.row])
         tokens = canvas.tokens_BN[self.row, self.said : frontier].tolist()
         self.said += len(tokens)
@@ -189,14 +189,16 @@ def _may_begin(text: str, strings: tuple[str, ...]) -> int:
     return max(lengths, default=0)
 
 
-def _prompt_cells(canvas: Canvas, row: int) -> int:
-    return int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
+def _before(lm: Writer, canvas: Canvas, row: int) -> int:
+    """Cells before the text that is told: the prompt, or what begins a text with holes."""
+    prompt = int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
+    return min(prompt, 1) if isinstance(lm, FillsHoles) and lm.fills else prompt
 
 
 def _row(
     lm: Writer, canvas: Canvas, row: int, strings: tuple[str, ...]
 ) -> tuple[str, list[int], list[float]]:
-    begin = _prompt_cells(canvas, row)
+    begin = _before(lm, canvas, row)
     tokens = canvas.row(row)[begin:]
     said = [token for token in tokens if token not in lm.eos_ids]  # special to the tokenizer or not
     text = before_stop(lm.units.decode(said), strings)

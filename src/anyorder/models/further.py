@@ -1,7 +1,8 @@
 """What causal models that guess further ahead, or read masks, can do: more protocols.
 
 See `anyorder.models.capability`; `HeadedLM`, whose heads guess adjacent tokens, is there.
-Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels.
+Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels, N cells, Q cells
+that are asked about.
 """
 
 from typing import Protocol, runtime_checkable
@@ -104,10 +105,13 @@ class AnySubsetModel(Protocol):
         self,
         tokens_BN: Int[Tensor, "B N"],
         rank_BN: Int[Tensor, "B N"],
-        seen_BN: Int[Tensor, "B N"],
-    ) -> Float[Tensor, "B N V"]:
-        """Logits of every cell, told the cells whose rank is less than `seen_BN` of it.
+        cells_BQ: Int[Tensor, "B Q"],
+        seen_BQ: Int[Tensor, "B Q"],
+    ) -> Float[Tensor, "B Q V"]:
+        """Logits of some cells, each told those whose rank is less than `seen_BQ` of it.
 
-        `rank_BN`: when each cell is written; a cell's rank is never less than what it is told.
+        `rank_BN`: when each cell is written; those of one rank at once. What a cell means to others
+        was settled when it was written, among its rank and those below: so all calls of a text
+        agree, if they have the same ranks. No cell is told its own rank.
         """
         ...

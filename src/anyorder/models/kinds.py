@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyorder.models.any_subset import AnySubsetSizes, AnySubsetTransformer
 from anyorder.models.fertility import FertilityTransformer
 from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
 from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
@@ -44,6 +45,7 @@ Net = (
     | LevenshteinTransformer
     | MaskedLM
     | SemanticGuided
+    | AnySubsetTransformer
 )
 Sizes = (
     Seq2SeqSizes
@@ -55,6 +57,7 @@ Sizes = (
     | MaskedLMSizes
     | GuidedSizes
     | GuidedBertSizes
+    | AnySubsetSizes
 )
 
 
@@ -101,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "semantic-guided": Kind(SemanticGuided, GuidedSizes, ("ctc-greedy", "align-denoise")),
     "semantic-guided-bert": Kind(SemanticGuided, GuidedBertSizes, ("ctc-greedy", "align-denoise")),
     "masked-lm": Kind(MaskedLM, MaskedLMSizes, ("parallel",)),  # its `read` says why none does
+    "any-subset": Kind(AnySubsetTransformer, AnySubsetSizes, ("any-subset", "any-subset:width=1")),
 }
 
 

@@ -133,15 +133,17 @@ class TableLM:
         self,
         tokens_BN: Int[Tensor, "B N"],
         rank_BN: Int[Tensor, "B N"],
-        seen_BN: Int[Tensor, "B N"],
-    ) -> Float[Tensor, "B N V"]:
+        cells_BQ: Int[Tensor, "B Q"],
+        seen_BQ: Int[Tensor, "B Q"],
+    ) -> Float[Tensor, "B Q V"]:
         """See `AnySubsetModel.among`: the context is what is seen, from left to right, and how many
         cells are not seen between; of all cells to the left it is that of `extend`.
         """
         V, H = self.vocab_size, len(self.logits_HV)
-        context_BN = torch.zeros_like(tokens_BN)
+        context_BQ = torch.zeros_like(cells_BQ)
         for b, (tokens, ranks) in enumerate(zip(tokens_BN.tolist(), rank_BN.tolist(), strict=True)):
-            for cell, seen in enumerate(seen_BN[b].tolist()):
+            asked = zip(cells_BQ[b].tolist(), seen_BQ[b].tolist(), strict=True)
+            for place, (cell, seen) in enumerate(asked):
                 above, hidden = EMPTY, 0
                 for at, (token, rank) in enumerate(zip(tokens, ranks, strict=True)):
                     if at == cell and hidden:
@@ -150,8 +152,8 @@ class TableLM:
                         above = (V * above + token) % H
                     else:
                         hidden += at < cell
-                context_BN[b, cell] = above
-        return self.logits_HV[context_BN]
+                context_BQ[b, place] = above
+        return self.logits_HV[context_BQ]
 
     @property
     def embedding_VC(self) -> Float[Tensor, "V C"]:

@@ -21,13 +21,15 @@ from safetensors.torch import load_file, save_file
 from anyorder import __version__
 from anyorder.canvas import Canvas
 from anyorder.folders import as_usual
+from anyorder.models.any_subset import AnySubsetTransformer
 from anyorder.models.bert import BertSizes
 from anyorder.models.compiled.choice import Reads, compiled
+from anyorder.models.holes import parts_of, room, with_holes
 from anyorder.models.kinds import KINDS, Net, built, kind_of
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.shortest import shortest
 from anyorder.models.writer import checked
-from anyorder.units.special import BOS
+from anyorder.units.special import BOS, EOS
 from anyorder.units.text import TextUnits
 from anyorder.units.training import load_units, save_units
 
@@ -58,7 +60,12 @@ class Translator:
     @property
     def writes(self) -> bool:
         """Whether it makes targets of sources, and not only lends its weights to one that does."""
-        return not isinstance(self.net, MaskedLM)
+        return not isinstance(self.net, MaskedLM | AnySubsetTransformer)
+
+    @property
+    def fills(self) -> bool:
+        """Whether its prompts are texts with holes; what was given is told with what is written."""
+        return isinstance(self.net, AnySubsetTransformer)
 
     @property
     def decoder(self) -> str:
@@ -68,10 +75,17 @@ class Translator:
     def begin(
         self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool | None = None
     ) -> tuple[Any, Canvas]:
-        """The network after it has read these sources, and a canvas on which each target has begun.
+        """The network after it has read these sources, and a canvas on which each target has begun;
+        of a model that fills holes, the canvas has all that was given.
 
         Raises ValueError for a source that is empty, and one that no network can hold.
         """
+        if self.fills:
+            texts = parts_of(
+                prompts, self.units, max_new_tokens=max_new_tokens, longest=self.longest
+            )
+            cells = min(max_new_tokens, room(texts, self.longest))
+            return self.net.eval(), with_holes(texts, bos=BOS, eos=EOS, new_cells=cells)
         rows = []
         for which, prompt in zip(checked(prompts, max_new_tokens), prompts, strict=True):
             row = self.source_units.encode(prompt)

@@ -45,6 +45,16 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
+class FillsHoles(Protocol):
+    """A writer that may fill holes: then what was given is told with what is written."""
+
+    @property
+    def fills(self) -> bool:
+        """Whether it does; the first cell is no text."""
+        ...
+
+
 def checked(prompts: Sequence[str], max_new_tokens: int) -> list[str]:
     """What is called each prompt in a message. Raises ValueError for a wrong number of new tokens,
     and where there is no prompt.

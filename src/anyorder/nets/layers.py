@@ -5,8 +5,9 @@
     decoder = Stack(width, layers=1, cross=True)
     x_BTC = decoder(x_BTC, sees_BTT, Memory(states_BSC, sees_BTS))
 
-A mask says which keys a query sees: [B or 1, T or 1, keys], None for all. One module serves
-training and cached decoding, so that the two can't disagree.
+A mask says which keys a query sees: [B or 1, T or 1, keys], None for all; numbers that are added to
+scores may be others for each head: [B or 1, H, T, keys]. One module serves training and cached
+decoding, so that the two can't disagree.
 Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3; norm before each part, as in Xiong et al.
 2020 (arXiv:2002.04745).
 Shapes: B rows, T cells, S source cells, E keys, C channels, H heads, D head width.
@@ -76,7 +77,7 @@ class Attention(nn.Module):
         self, x_BTC: Float[Tensor, "B T C"], keys_values: KeysValues, sees: Tensor | None
     ) -> Float[Tensor, "B T C"]:
         """What each cell finds: softmax(q k / sqrt(D)) v over the keys that it sees."""
-        query_BHTD, sees = self._queries(x_BTC), None if sees is None else sees[:, None]
+        query_BHTD, sees = self._queries(x_BTC), _of_heads(sees)
         if self.near is None:
             found_BHTD = F.scaled_dot_product_attention(query_BHTD, *keys_values, attn_mask=sees)
         else:
@@ -87,7 +88,7 @@ class Attention(nn.Module):
         self, x_BTC: Float[Tensor, "B T C"], keys_values: KeysValues, sees: Tensor | None
     ) -> Float[Tensor, "B H T E"]:
         """How much each cell takes of each key, for those who want to look inside."""
-        query_BHTD, sees = self._queries(x_BTC), None if sees is None else sees[:, None]
+        query_BHTD, sees = self._queries(x_BTC), _of_heads(sees)
         if self.near is not None:
             return self.near.weights(query_BHTD, keys_values[0], sees)
         return scores_of(query_BHTD, keys_values[0], sees).softmax(-1)
@@ -245,6 +246,11 @@ class EncoderDecoder(nn.Module):
         """The states of the source."""
         sees_B1S = sees_of(source_B, source_BS.shape[1])
         return Memory(self.encoder(self.source(source_BS), sees_B1S), sees_B1S)
+
+
+def _of_heads(sees: Tensor | None) -> Tensor | None:
+    """A mask with a place for heads."""
+    return sees if sees is None or sees.dim() == 4 else sees[:, None]
 
 
 def waves(place_BT: Int[Tensor, "B T"], channels: int) -> Float[Tensor, "B T C"]:

@@ -34,6 +34,8 @@ ABOUT = {
     "fewer.",
     "nat": "All tokens are written in one call, or in a few. What left-to-right models know from "
     "the words before must come from elsewhere: lengths, alignments, graphs, teachers.",
+    "order": "A text is written in another order than from left to right, around what is given: "
+    "so what comes later can be known beforehand.",
     "lm": "How language models are trained, so that other ways to write begin from them.",
 }
 MARK = "<!-- Written by `python -m anyorder.systems.page`; edit that, not this. -->\n"

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from anyorder.models.any_subset import AnySubsetTransformer
 from anyorder.models.kinds import Net, Sizes, kind_of
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
@@ -86,7 +87,7 @@ class Earlier:
         """
         other = self.translator.net
         grows = isinstance(net, Seq2Seq) and type(net) is not type(other) is Seq2Seq
-        if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM):
+        if isinstance(other, MaskedLM) and not isinstance(net, MaskedLM | AnySubsetTransformer):
             if isinstance(net, SemanticGuided):
                 net.adopt(other)
             else:

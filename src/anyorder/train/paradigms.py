@@ -12,6 +12,7 @@ from functools import cache
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
 from anyorder.objectives.align_denoise import AlignThenDenoise
+from anyorder.objectives.any_subset import GivenSubset
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
@@ -99,7 +100,16 @@ def _in_rounds() -> dict[str, Paradigm]:
 
 
 def _of_one_stack() -> dict[str, Paradigm]:
-    """The masked language model, and what it becomes: neither has a decoder of its own."""
+    """The masked language model, what it becomes, and one that fills holes in order: none has a
+    decoder of its own.
+    """
+    told = {
+        "kind": "any-subset",
+        "encoder_layers": 3,
+        "decoder_layers": 0,
+        "more": {"bos": BOS, "eos": EOS},
+        "decoder": "any-subset",
+    }
     return {
         "semantic-guided": Paradigm(
             kind="semantic-guided",
@@ -112,4 +122,6 @@ def _of_one_stack() -> dict[str, Paradigm]:
         "masked-lm": Paradigm(
             kind="masked-lm", objective=MaskedTexts(), encoder_layers=3, decoder_layers=0
         ),
+        "any-subset": Paradigm(objective=GivenSubset(), **told),
+        "any-subset-joint": Paradigm(objective=GivenSubset(ahead=0.0), **told),
     }

@@ -21,7 +21,7 @@ _WINDOW = 12  # last tokens that are looked at for a seam: a character has 4 byt
 _LINES = re.compile(r"(?<=\S\n)(?=\S)")  # where no tokenizer has a token of both sides
 
 
-def _within(units: TextUnits, text: str) -> list[int]:
+def within(units: TextUnits, text: str) -> list[int]:
     """The ids of a text in which another text stands before; many put a space before the first."""
     first, after = units.plain("\n"), units.plain("\n" + text)
     return after[len(first) :] if after[: len(first)] == first else units.plain(text)
@@ -94,7 +94,7 @@ class Between:
         for at, token in enumerate(both, 1):
             if tail and token == tail[-1]:
                 yield both[at:]
-        yield self._known(_within(self.ours, new))
+        yield self._known(within(self.ours, new))
 
     def _known(self, tokens: list[int]) -> list[int]:
         """Up to the first sign that our vocabulary lacks."""
@@ -132,9 +132,9 @@ class Between:
         found = self.theirs.plain(first)
         for line in lines[:-1]:
             if line not in self._lines:
-                self._lines[line] = _within(self.theirs, line)
+                self._lines[line] = within(self.theirs, line)
             found += self._lines[line]
-        return found + (_within(self.theirs, lines[-1]) if lines else [])
+        return found + (within(self.theirs, lines[-1]) if lines else [])
 
     @cached_property
     def _lines(self) -> dict[str, list[int]]:

@@ -1,0 +1,1 @@
+"""Systems that write in any order, or insert."""
