@@ -183,6 +183,8 @@ def _trained(
 
         def show(step: int, steps: int, loss: float, speed: float) -> None:
             words = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
+            if step == steps:  # seconds in which no step moves the bar
+                words = "all steps made: a last check, then the model is written"
             bar.update(line, completed=step, total=steps, description=words)
 
         translator = fit(
@@ -207,9 +209,14 @@ def _scored(task: "Task", translator: "Translator") -> None:
     from anyorder.cli.tasks import too_long
     from anyorder.measure.translation import translate
 
-    with waiting("Testing ..."):
-        test = task.splits().test[:1000]
-        too_long(translator, test)
-        scores = task.scores(translate(translator, [each.source for each in test]), test)
+    test = task.splits().test[:1000]
+    too_long(translator, test)
+    with progress() as bar:
+        line = bar.add_task("testing what it writes", total=len(test))
+        sources = [each.source for each in test]
+        texts = translate(
+            translator, sources, watch=lambda trace: bar.advance(line, len(trace.start.tokens_BN))
+        )
+    scores = task.scores(texts, test)
     for name, value in scores.items():
         out().print(f"{name:24} {value:.4g}", markup=False)
