@@ -326,6 +326,8 @@ def test_progress_is_told_where_there_is_no_terminal(
     monkeypatch.setattr("anyorder.cli.screen.EVERY", 0.01)
     done = invoke("train", pairs, "--paradigm", "ctc", *TINY)
     assert re.search(r"^\d of 6 · loss \d+\.\d+, [\d,]+ tokens/s", done.err, re.MULTILINE)
+    assert "6 of 6 · all steps made: a last check, then the model is written" in done.err
+    assert re.search(r"^\d of \d+ · testing what it writes", done.err, re.MULTILINE)
 
 
 def test_a_teacher_that_writes_nothing_is_told_what_to_do(
