@@ -310,7 +310,7 @@ def test_a_short_training_has_a_short_rise_and_says_so(invoke: Invoke, pairs: st
     few = ["--steps", "6", "--cells", "200", "--paradigm", "ctc"]
     done = invoke("train", pairs, *few)
     assert done.code == 0, done.err
-    assert "rises for 3 steps, not for 400: the training has no more than 6" in done.err
+    assert "rises for 3 steps, half of this training, not for the 400 of --warmup" in done.err
     recipe = json.loads(Path("pairs-ctc/training/job.json").read_text())[3]
     assert "warmup=3)" in recipe
     told = invoke("train", pairs, *few, "--warmup", "3", "--out", "pairs-ctc")

@@ -119,8 +119,8 @@ def _rise(warmup: int, steps: int) -> int:
     most = max(1, steps // 2)
     if most < warmup:
         remark(
-            f"the learning rate rises for {most} steps, not for {warmup}: the training has no more "
-            f"than {steps}"
+            f"the learning rate rises for {most} steps, half of this training, not for the "
+            f"{warmup} of --warmup"
         )
     return min(warmup, most)
 
