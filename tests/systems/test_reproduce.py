@@ -19,7 +19,11 @@ from anyorder.systems.system import Numbers, Part, System
 BUILT = [line.slug for line in listed() if line.file.is_file()]
 KINDS = {slug: frozenset(map(type, system(slug).experiments)) for slug in BUILT}
 # How seeds are put together is the experiments' own: one system of each kind shows it.
-TWICE = {kinds: slug for slug, kinds in reversed(KINDS.items())}.values()
+# Where guesses are counted, the tiny model of one seed may make none.
+TWICE = {
+    *{kinds: slug for slug, kinds in reversed(KINDS.items())}.values(),
+    *(slug for slug in BUILT if any(getattr(e, "guesses", 0) for e in system(slug).experiments)),
+}
 
 
 @dataclass(frozen=True)
