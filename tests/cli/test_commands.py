@@ -86,13 +86,13 @@ def test_what_can_not_be_written_is_known_before_the_work(tmp_path: Path) -> Non
 
 
 def test_a_system_is_reproduced_quickly(invoke: Invoke, tmp_path: Path) -> None:
-    done = invoke("reproduce", "jacobi-decoding", "--quick")
+    done = invoke("reproduce", "aggressive-decoding", "--quick")
     assert done.code == 0, done.err
     assert re.search(r"^(holds|partly|not at this scale): ", done.out, re.MULTILINE)
     assert not (tmp_path / "results").exists()
-    assert "did you mean" in sentence(invoke("reproduce", "jacobi-decodin"))
+    assert "did you mean" in sentence(invoke("reproduce", "aggressive-decodin"))
     (tmp_path / "results").touch()
-    assert "is a file" in sentence(invoke("reproduce", "jacobi-decoding"))
+    assert "is a file" in sentence(invoke("reproduce", "aggressive-decoding"))
 
 
 def test_fetch_says_where_the_model_is(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from anyorder.cli.main import main
 from anyorder.trace import Trace
 from tests.cli.conftest import Invoke, sentence
 from tests.models import made_masked
@@ -15,12 +16,23 @@ from tests.models import made_masked
 TINY = ["--steps", "6", "--cells", "200", "--warmup", "2"]
 
 
+def written(folder: Path) -> str:
+    lines = [f"{n} and {n * n % 17}\t{n * n % 17} und {n}\n" for n in range(80)]
+    (folder / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
+    return "pairs.tsv"
+
+
 @pytest.fixture
 def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
-    lines = [f"{n} and {n * n % 17}\t{n * n % 17} und {n}\n" for n in range(80)]
-    Path("pairs.tsv").write_text("".join(lines), encoding="utf-8")
-    return "pairs.tsv"
+    return written(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One training's curve is drawn, the first test's; the others save the time."""
+    if request.node.name != "test_three_commands_make_a_pupil_of_a_teacher":
+        monkeypatch.setattr("anyorder.train.fit.plot", lambda folder: None)
 
 
 def test_three_commands_make_a_pupil_of_a_teacher(invoke: Invoke, pairs: str) -> None:
@@ -132,10 +144,9 @@ def test_what_never_saw_a_pair_is_no_translator_yet(invoke: Invoke, pairs: str) 
     assert "bleu" in both.out, "one vocabulary, but of pairs"
 
 
-def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
-    for paradigm in ("ctc", "autoregressive"):
-        assert invoke("train", pairs, "--paradigm", paradigm, *TINY).code == 0
-    both = ["--model", "pairs-ctc", "--model", "pairs-autoregressive"]
+def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str, parallel: str) -> None:
+    assert invoke("train", pairs, "--paradigm", "autoregressive", *TINY).code == 0
+    both = ["--model", parallel, "--model", "pairs-autoregressive"]
     done = invoke("compare", "--task", pairs, *both, "--pairs", "3", "--json", "found.json")
     assert done.code == 0, done.err
     found = json.loads(Path("found.json").read_text())
@@ -164,11 +175,21 @@ def test_models_are_compared_on_a_task(invoke: Invoke, pairs: str) -> None:
     assert "no model of" in sentence(invoke("compare", "--task", pairs))
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the model is that many tests read: it is trained once."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["train", written(folder), "--paradigm", "ctc", *TINY]) == 0
+    return folder / "pairs-ctc"
+
+
 @pytest.fixture
-def parallel(invoke: Invoke, pairs: str) -> str:
-    """A trained model's folder."""
-    assert invoke("train", pairs, "--paradigm", "ctc", *TINY).code == 0
-    return "pairs-ctc"
+def parallel(trained: Path, pairs: str, tmp_path: Path) -> str:
+    """A trained model's folder, a copy of its own."""
+    shutil.copytree(trained, tmp_path / trained.name)
+    return trained.name
 
 
 def test_options_that_have_no_meaning_on_a_task_are_refused(invoke: Invoke, pairs: str) -> None:
@@ -213,13 +234,12 @@ def test_ctrl_c_keeps_what_was_measured_on_a_task(
     assert not Path("compare.html").exists()  # no source was shown yet
 
 
-def test_a_model_goes_on_from_an_earlier_one(invoke: Invoke, pairs: str) -> None:
-    first = invoke("train", pairs, "--paradigm", "ctc", "--out", "first", *TINY)
-    assert first.code == 0, first.err
-    later = ["train", pairs, "--paradigm", "nmla", "--begin-from", "first", *TINY]
+def test_a_model_goes_on_from_an_earlier_one(invoke: Invoke, pairs: str, parallel: str) -> None:
+    later = ["train", pairs, "--paradigm", "nmla", "--begin-from", parallel, *TINY]
     assert invoke(*later).code == 0
-    assert Path("pairs-nmla/source.json").read_bytes() == Path("first/source.json").read_bytes()
-    wrong = invoke("train", pairs, "--paradigm", "dag", "--begin-from", "first", *TINY)
+    first = Path(parallel, "source.json").read_bytes()
+    assert Path("pairs-nmla/source.json").read_bytes() == first
+    wrong = invoke("train", pairs, "--paradigm", "dag", "--begin-from", parallel, *TINY)
     assert "of the kind 'ctc'" in sentence(wrong)
 
 
@@ -310,7 +330,7 @@ def test_a_short_training_has_a_short_rise_and_says_so(invoke: Invoke, pairs: st
     few = ["--steps", "6", "--cells", "200", "--paradigm", "ctc"]
     done = invoke("train", pairs, *few)
     assert done.code == 0, done.err
-    assert "rises for 3 steps, not for 400: the training has no more than 6" in done.err
+    assert "rises for 3 steps, half of this training, not for the 400 of --warmup" in done.err
     recipe = json.loads(Path("pairs-ctc/training/job.json").read_text())[3]
     assert "warmup=3)" in recipe
     told = invoke("train", pairs, *few, "--warmup", "3", "--out", "pairs-ctc")
@@ -326,15 +346,16 @@ def test_progress_is_told_where_there_is_no_terminal(
     monkeypatch.setattr("anyorder.cli.screen.EVERY", 0.01)
     done = invoke("train", pairs, "--paradigm", "ctc", *TINY)
     assert re.search(r"^\d of 6 · loss \d+\.\d+, [\d,]+ tokens/s", done.err, re.MULTILINE)
+    assert "6 of 6 · all steps made: a last check, then the model is written" in done.err
+    assert re.search(r"^\d of \d+ · testing what it writes", done.err, re.MULTILINE)
 
 
 def test_a_teacher_that_writes_nothing_is_told_what_to_do(
-    invoke: Invoke, pairs: str, monkeypatch: pytest.MonkeyPatch
+    invoke: Invoke, pairs: str, parallel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert invoke("train", pairs, "--paradigm", "ctc", *TINY).code == 0
     nothing = lambda *args, **_: [""] * len(args[1])  # noqa: E731
     monkeypatch.setattr("anyorder.train.distill.translate", nothing)
-    told = invoke("distill", "pairs-ctc", pairs, "--decoder", "ctc-greedy", "--out", "d.jsonl")
+    told = invoke("distill", parallel, pairs, "--decoder", "ctc-greedy", "--out", "d.jsonl")
     assert told.code == 0
     assert "d.jsonl: 0 pairs written" in told.err
     assert "Train it for longer" in told.err

@@ -86,11 +86,24 @@ def test_layers_are_counted(school: School) -> None:
         assert (numbers["layers"] == layers) == (name != "exits")
 
 
+def test_a_quick_bench_looks_at_short_texts() -> None:
+    asked = list[int]()
+
+    class Listening:
+        def of(self, *_: object, longest: int = 200) -> dict[str, float]:
+            asked.append(longest)
+            return {}
+
+    inside = Inside(Trained(TASK, {"plain": WAYS["plain"]}), Listening())
+    inside.parts(Bench(quick=True, seeds=1))[0].run()
+    assert asked == [8]
+
+
 def test_layers_that_are_run_are_counted_cell_by_cell(school: School) -> None:
     """Whether compiled code would run them or not."""
     for name, layers in {"plain": 3.0, "left to right": 1.0, "all": 6.0}.items():
         made = school.translator(WAYS[name])
-        found = LayersRun().of(made, school.decoder(WAYS[name]), SOURCES)
+        found = LayersRun().of(made, school.decoder(WAYS[name]), SOURCES, longest=20)
         assert found == {"layers_per_token": layers}
         assert made.is_compiled == (name == "left to right")
         assert not any(module._forward_hooks for module in made.net.modules())

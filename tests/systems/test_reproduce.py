@@ -10,13 +10,20 @@ import pytest
 
 from anyorder.measure.results import read
 from anyorder.systems import reproduce as module
-from anyorder.systems.bench import Bench
+from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import listed, system
 from anyorder.systems.claims import AtMost, Claim
 from anyorder.systems.reproduce import Done, gathered, reproduce
 from anyorder.systems.system import Numbers, Part, System
 
 BUILT = [line.slug for line in listed() if line.file.is_file()]
+KINDS = {slug: frozenset(map(type, system(slug).experiments)) for slug in BUILT}
+# How seeds are put together is the experiments' own: one system of each kind shows it.
+# Where guesses are counted, the tiny model of one seed may make none.
+TWICE = {
+    *{kinds: slug for slug, kinds in reversed(KINDS.items())}.values(),
+    *(slug for slug in BUILT if any(getattr(e, "guesses", 0) for e in system(slug).experiments)),
+}
 
 
 @dataclass(frozen=True)
@@ -50,16 +57,41 @@ def experiment(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return made
 
 
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What several systems ask for, a teacher or a baseline, is trained once, as in a full run."""
+    return tmp_path_factory.mktemp("school")
+
+
 @pytest.mark.parametrize("slug", BUILT)
-def test_the_quick_path_is_whole(slug: str, tmp_path: Path) -> None:
+def test_the_quick_path_is_whole(
+    slug: str, school: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bench, "scratch", school)
+    monkeypatch.setattr("anyorder.train.fit.plot", lambda folder: None)  # see tests/train
     told: list[tuple[str, int, int]] = []
-    result = reproduce(slug, quick=True, out=tmp_path, on_progress=lambda *at: told.append(at))
+    seeds = 2 if slug in TWICE else 1
+    result = reproduce(
+        slug, quick=True, seeds=seeds, out=tmp_path, on_progress=lambda *at: told.append(at)
+    )
     assert [claim.text for claim in result.claims] == [c.text for c in system(slug).claims]
-    assert len(result.seeds) == 2
+    assert len(result.seeds) == seeds
     assert slug in {row.system for row in result.rows}
     assert [done for _, done, _ in told] == list(range(told[-1][2] + 1))
     assert not list(tmp_path.iterdir()), "a quick run writes nothing"
     assert {x for row in result.rows for x in row.metric.get("same_text", [])} <= {1.0}
+
+
+@pytest.mark.parametrize("slug", BUILT)
+def test_no_two_parts_have_one_name(slug: str) -> None:
+    bench = Bench(quick=True, seeds=3)
+    names = [part.name for each in system(slug).experiments for part in each.parts(bench)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_quick_run_has_two_seeds(tmp_path: Path) -> None:
+    result = reproduce("aggressive-decoding", quick=True, out=tmp_path)
+    assert len(result.seeds) == QUICK_SEEDS == 2
 
 
 def test_a_full_run_writes_its_result(experiment: Counted, tmp_path: Path) -> None:

@@ -119,8 +119,8 @@ def _rise(warmup: int, steps: int) -> int:
     most = max(1, steps // 2)
     if most < warmup:
         remark(
-            f"the learning rate rises for {most} steps, not for {warmup}: the training has no more "
-            f"than {steps}"
+            f"the learning rate rises for {most} steps, half of this training, not for the "
+            f"{warmup} of --warmup"
         )
     return min(warmup, most)
 
@@ -183,6 +183,8 @@ def _trained(
 
         def show(step: int, steps: int, loss: float, speed: float) -> None:
             words = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
+            if step == steps:  # seconds in which no step moves the bar
+                words = "all steps made: a last check, then the model is written"
             bar.update(line, completed=step, total=steps, description=words)
 
         translator = fit(
@@ -215,9 +217,14 @@ def _scored(task: "Task", translator: "Translator") -> None:
     from anyorder.cli.tasks import too_long
     from anyorder.measure.translation import translate
 
-    with waiting("Testing ..."):
-        test = task.splits().test[:1000]
-        too_long(translator, test)
-        scores = task.scores(translate(translator, [each.source for each in test]), test)
+    test = task.splits().test[:1000]
+    too_long(translator, test)
+    with progress() as bar:
+        line = bar.add_task("testing what it writes", total=len(test))
+        sources = [each.source for each in test]
+        texts = translate(
+            translator, sources, watch=lambda trace: bar.advance(line, len(trace.start.tokens_BN))
+        )
+    scores = task.scores(texts, test)
     for name, value in scores.items():
         out().print(f"{name:24} {value:.4g}", markup=False)

@@ -6,13 +6,9 @@ Everything is written into the folder, which `anyorder.load` opens; a run that w
 with the same call.
 """
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +25,7 @@ from anyorder.train.batches import Rows
 from anyorder.train.device import CPU, called
 from anyorder.train.earlier import UNITS, Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
+from anyorder.train.job import digest, keep_job
 from anyorder.train.lexicon import LearnsWords, with_words
 from anyorder.train.loop import OnStep, Trained, train
 from anyorder.train.paradigm import Paradigm
@@ -67,8 +64,8 @@ def fit(
     splits = task.splits()
     begun_now = not (folder / "training").exists()
     folder.mkdir(parents=True, exist_ok=True)
-    job = [task.name, _digest(splits), repr(paradigm), repr(recipe)]
-    _same_job(folder / "training" / "job.json", job + ([earlier.mark] if earlier else []))
+    job = [task.name, digest(splits), repr(paradigm), repr(recipe)]
+    keep_job(folder / "training" / "job.json", job + ([earlier.mark] if earlier else []))
     if earlier:
         earlier.lend_units(folder)
     source_units, units = _units(task, splits.train, folder, one=one)
@@ -209,29 +206,3 @@ def _units(
             "has a vocabulary for each side: leave that model out"
         )
     return units
-
-
-def _digest(splits: Splits) -> str:
-    """Of all pairs that are learnt or held out: a name may stand for other pairs tomorrow."""
-    found = hashlib.sha256()
-    for example in (*splits.train, *splits.valid):
-        found.update(json.dumps([example.source, example.targets]).encode())
-    return found.hexdigest()
-
-
-def _same_job(path: Path, job: list[str]) -> None:
-    """Raises ValueError where the folder holds a training of something else."""
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else job
-    if kept != job:
-        names = ("task", "pairs", "model", "recipe", "earlier model")
-        sides = zip_longest(names, kept, job)
-        other = [name for name, one, now in sides if name and one != now]
-        raise ValueError(
-            f"{path.parent.parent} holds a training that differs in its {' and '.join(other)}; "
-            "name another folder (--begin-from takes over the weights of this one), or remove it"
-        )
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(job) + "\n", encoding="utf-8")
-        os.replace(part, path)

@@ -87,9 +87,14 @@ class Layers:
     """
 
     def of(
-        self, translator: Translator, decoder: Decoder | str | None, sources: Sequence[str]
+        self,
+        translator: Translator,
+        decoder: Decoder | str | None,
+        sources: Sequence[str],
+        *,
+        longest: int = 200,
     ) -> Mapping[str, float]:
-        """Without early exits, as many as the decoder has."""
+        """Without early exits, as many as the decoder has; nothing is written, however long."""
         wanted = translator.decoder if decoder is None else decoder
         chosen, net = parse(wanted) if isinstance(wanted, str) else wanted, translator.net
         if not isinstance(net, EncoderDecoder):

@@ -30,9 +30,16 @@ class Look(Protocol):
     """What is looked at: a frozen dataclass."""
 
     def of(
-        self, translator: Translator, decoder: Decoder | str | None, sources: Sequence[str]
+        self,
+        translator: Translator,
+        decoder: Decoder | str | None,
+        sources: Sequence[str],
+        *,
+        longest: int = 200,
     ) -> Mapping[str, float]:
-        """Numbers about one model while it writes the targets of these sources."""
+        """Numbers about one model while it writes the targets of these sources, of `longest` tokens
+        at the most.
+        """
         ...
 
 
@@ -58,7 +65,9 @@ class Inside:
         tested = school.task.splits().test[: bench.reduced(self.test, 3)]
         sources = [example.source for example in tested]
         return {
-            name: self.look.of(school.translator(way), school.decoder(way), sources)
+            name: self.look.of(
+                school.translator(way), school.decoder(way), sources, longest=school.longest
+            )
             for name, way in self.trained.ways.items()
         }
 
@@ -71,7 +80,12 @@ class Locality:
     """
 
     def of(
-        self, translator: Translator, decoder: Decoder | str | None, sources: Sequence[str]
+        self,
+        translator: Translator,
+        decoder: Decoder | str | None,
+        sources: Sequence[str],
+        *,
+        longest: int = 200,
     ) -> Mapping[str, float]:
         """Sources are read one by one, so that no padding is counted."""
         entropies, shares = list[float](), list[float]()
@@ -89,7 +103,7 @@ class Locality:
         nears = [cross.near.gate for cross in crosses if cross is not None and cross.near]
         watched = [(cross, look) for cross in crosses if cross] + [(gate, share) for gate in nears]
         with _hooks(watched):
-            translate(translator, sources, decoder=decoder, batch=1)
+            translate(translator, sources, decoder=decoder, max_new_tokens=longest, batch=1)
         found = {"locality_entropy": entropies, "global_share": shares}
         return {name: fmean(values) for name, values in found.items() if values}
 
@@ -101,7 +115,12 @@ class LayersRun:
     """
 
     def of(
-        self, translator: Translator, decoder: Decoder | str | None, sources: Sequence[str]
+        self,
+        translator: Translator,
+        decoder: Decoder | str | None,
+        sources: Sequence[str],
+        *,
+        longest: int = 200,
     ) -> Mapping[str, float]:
         """A layer that is run for a cell counts, whether its result is used or not."""
         net, cells, layers = translator.net, list[int](), list[int]()
@@ -115,7 +134,8 @@ class LayersRun:
             layers.append(given[0][..., 0].numel())
 
         with _hooks([(net.target.table, read), *((layer, run) for layer in net.decoder.each)]):
-            translate(replace(translator, fast=False), sources, decoder=decoder, batch=1)
+            plain = replace(translator, fast=False)
+            translate(plain, sources, decoder=decoder, max_new_tokens=longest, batch=1)
         return {"layers_per_token": sum(layers) / sum(cells)}
 
 

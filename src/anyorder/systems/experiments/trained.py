@@ -110,6 +110,7 @@ class Trained:
             readers,
             [example.source for example in examples],
             timed=bench.reduced(100, 2),
+            passes=bench.reduced(3, 1),
             max_new_tokens=school.longest,
         )
         return {
