@@ -34,10 +34,11 @@ CLOSE = 0.02
 
 
 @cache
-def tiny(kind: str = "llama") -> Any:
+def tiny(kind: str = "llama", *, packed: bool = True) -> Any:
     """A random network of a file, loaded; the file is no longer needed then."""
     with TemporaryDirectory() as folder:
-        return load(made.gguf_file(Path(folder) / "made.gguf", kind), precision="own")
+        path = made.gguf_file(Path(folder) / "made.gguf", kind, packed=packed)
+        return load(path, precision="own")
 
 
 def tokens(seed: int, *shape: int) -> Tensor:

@@ -4,6 +4,7 @@ How llama.cpp sums depends on how many cells a call reads, so last bits may diff
 tiny network are well apart. Of SmolLM2 those that differ must be nearly tied where they part.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -28,7 +29,7 @@ from anyorder.models.fetch import fetch
 from anyorder.models.load import load
 from tests.laws import checks
 from tests.laws.cases import Case, Row, examples
-from tests.models.test_llamacpp import there, tiny
+from tests.models.test_llamacpp import llama_cpp, there, tiny
 
 DECODERS: dict[str, Any] = {
     "left to right": LeftToRight(),
@@ -41,6 +42,14 @@ DECODERS: dict[str, Any] = {
 EXACT = [name for name in DECODERS if name != "beam"]
 
 
+def target() -> Any:
+    return tiny(packed=False).model
+
+
+def draft() -> Any:
+    return tiny("qwen2", packed=False).model
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Prompts of few kinds of tokens, so that there is something to copy; some cells are forced."""
@@ -51,19 +60,31 @@ def cases(draw: st.DrawFn) -> Case:
         new = draw(st.integers(1, 10))
         forced = draw(st.dictionaries(st.integers(0, new - 1), token, max_size=2))
         rows.append(Row(prompt=prompt, new=new, seed=seed, forced=tuple(forced.items())))
-    return Case(model=tiny().model, draft=tiny("qwen2").model, rows=tuple(rows))
+    return Case(model=target(), draft=draft(), rows=tuple(rows))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def rounding() -> Iterator[None]:
+    """Networks that are loaded before a strategy wants them; and what rounding may do to the
+    log-probabilities of a random one, of which a layer makes ten times as much.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "NEAR", 0.05)
+        if llama_cpp is not None:
+            target(), draft()
+        yield
 
 
 @there
 @pytest.mark.parametrize("name", EXACT)
-@examples(8)
+@examples(4)
 @given(case=cases())
 def test_law_1(name, case):
     checks.writes_the_text_of_left_to_right(DECODERS[name], case)
 
 
 @there
-@examples(8)
+@examples(4)
 @given(case=cases())
 def test_law_1_with_a_draft_model_in_llama_cpp(case):
     checks.writes_the_text_of_left_to_right(Speculative(case.draft, width=3), case)
@@ -71,7 +92,7 @@ def test_law_1_with_a_draft_model_in_llama_cpp(case):
 
 @there
 @pytest.mark.parametrize("name", DECODERS)
-@examples(5)
+@examples(3)
 @given(case=cases())
 def test_laws_3_and_5(name, case):
     checks.alone_or_in_company(DECODERS[name], case)
@@ -80,7 +101,7 @@ def test_laws_3_and_5(name, case):
 
 @there
 @pytest.mark.parametrize("name", EXACT)
-@examples(5)
+@examples(3)
 @given(case=cases())
 def test_law_6(name, case):
     checks.ends_in_time(DECODERS[name], case)
