@@ -28,8 +28,8 @@ try:
 except ImportError:
     llama_cpp = None
 there = pytest.mark.skipif(llama_cpp is None, reason="llama-cpp-python is not installed")
-# How far, of their spread, logits may differ: inputs are rounded to 8 bits, and another order of a
-# sum may change which way. A wrong mask or place costs at least a tenth of the spread.
+# How far, of their spread, logits may differ: keys and values are rounded to 16 bits, and another
+# order of a sum may change which way. A wrong mask or place costs at least a tenth of the spread.
 CLOSE = 0.02
 
 
@@ -80,7 +80,7 @@ def forests(draw: st.DrawFn, rows: int) -> list[list[int]]:
 @pytest.mark.parametrize("most", [256, 6])
 def test_trees_below_ragged_rows_are_as_if_each_branch_were_alone(data, most):
     """With few sequences, rows are read in turns; a path of any row can be kept."""
-    model = tiny().model
+    model = tiny(packed=False).model
     kept = data.draw(st.lists(st.integers(0, 7), min_size=3, max_size=3))
     forest = data.draw(forests(rows=3))
     seed = data.draw(st.integers(0, 99))
@@ -107,7 +107,7 @@ def test_trees_below_ragged_rows_are_as_if_each_branch_were_alone(data, most):
 
 @there
 def test_what_was_not_kept_is_forgotten_and_rows_are_cut_and_chosen():
-    model, first_BT, more_BT = tiny().model, tokens(1, 2, 5), tokens(2, 2, 2)
+    model, first_BT, more_BT = tiny(packed=False).model, tokens(1, 2, 5), tokens(2, 2, 2)
     cache = model.new_cache(batch=2, room=12)
     model.extend(first_BT, cache)
     cache.keep(torch.arange(5).expand(2, 5), torch.tensor([5, 4]))
@@ -125,7 +125,7 @@ def test_what_was_not_kept_is_forgotten_and_rows_are_cut_and_chosen():
 
 @there
 def test_only_the_cells_that_are_asked_for_are_scored():
-    model, read_BT = tiny().model, tokens(3, 2, 6)
+    model, read_BT = tiny(packed=False).model, tokens(3, 2, 6)
     all_BTV = model.extend(read_BT, model.new_cache(2, 6))
     some_BSV = model.extend(read_BT, model.new_cache(2, 6), score_BS=torch.tensor([[4, 1], [5, 5]]))
     close(some_BSV[0], all_BTV[0, [4, 1]])
@@ -181,7 +181,7 @@ def test_special_tokens_and_the_template_are_those_of_the_file(tmp_path):
 
 @there
 def test_what_does_not_fit_is_a_sentence(monkeypatch):
-    model = tiny().model
+    model = tiny(packed=False).model
     with pytest.raises(ValueError, match="room for 3 cells a row; 4 were needed"):
         model.extend(tokens(0, 1, 4), model.new_cache(1, 3))
     with pytest.raises(ValueError, match="256 texts at most; give fewer than 257"):

@@ -22,7 +22,10 @@ from torch import Tensor
 from anyorder.models.llamacpp.library import Weights, complaint, library
 
 SEQUENCES: Final = 256  # as many as a memory of llama.cpp can hold
-_AT_ONCE: Final = 512  # cells that are computed together; more go one such part after the other
+# Cells that are computed together; more go one such part after the other. On a CPU llama.cpp's
+# attention sums in another order from 64 on, and a row would depend on how many read beside it.
+_AT_ONCE: Final = 63
+_AT_ONCE_ELSEWHERE: Final = 512
 _NO_ROOM, _NO_MEMORY = 1, -2  # what reading may answer
 
 
@@ -39,7 +42,8 @@ class Context:
         asked = api.llama_context_default_params()
         # so many at least: it takes them anyway, and ends the process where sequences are more
         asked.n_ctx = asked.n_batch = max(cells, SEQUENCES)
-        asked.n_ubatch = min(asked.n_batch, _AT_ONCE)
+        elsewhere = api.llama_supports_gpu_offload()
+        asked.n_ubatch = _AT_ONCE_ELSEWHERE if elsewhere else _AT_ONCE
         asked.n_seq_max = sequences
         asked.kv_unified = True  # all sequences in one memory, so that they can share cells
         self._threads = 0
