@@ -10,6 +10,7 @@ from pathlib import Path
 from anyorder.measure.results import Peer, Peers, read_peers
 
 ROOT = Path(__file__).parents[1]
+IN_LLAMA = ("own", "anyorder")  # our decoders over its forward pass
 RESULT = ROOT / "results" / "peers-smollm2.json"
 
 
@@ -23,8 +24,9 @@ def markdown(peers: Peers) -> str:
             plain = [r for r in rows if r.decoder in ("greedy", "left-to-right")]
             if rows:
                 shown = "its own (Q4_1)" if precision == "own" else precision
-                lines.append(_line(shown, f"{engine}, one token a call", plain, tasks))
-                lines.append(_line(shown, f"{engine}, best of its decoders", rows, tasks))
+                name = "anyorder in llama.cpp" if (precision, engine) == IN_LLAMA else engine
+                lines.append(_line(shown, f"{name}, one token a call", plain, tasks))
+                lines.append(_line(shown, f"{name}, best of its decoders", rows, tasks))
     return "\n".join(lines) + "\n"
 
 

@@ -62,7 +62,7 @@ def _comparable(who: Contestant, other: Contestant) -> bool:
     if other.engine == OURS:
         return other.plain and other != who and other.precision == who.precision
     if other.engine == LLAMA:
-        return who.precision == "int8"
+        return who.precision in ("int8", "own")
     return who.precision == other.precision
 
 

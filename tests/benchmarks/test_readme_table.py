@@ -44,6 +44,12 @@ def test_each_engine_shows_its_plain_decoder_and_its_best():
     assert "| float32 | anyorder, best of its decoders | 32 | 40 |" in lines
 
 
+def test_our_decoders_over_llama_cpp_are_told_from_those_over_our_network():
+    own = replace(row("anyorder", "left-to-right", 7.0), precision="own")
+    lines = markdown(replace(made(), rows=[*ROWS, own])).splitlines()
+    assert "| its own (Q4_1) | anyorder in llama.cpp, one token a call | 7 | 0 |" in lines
+
+
 def test_another_result_is_another_table():
     faster = replace(made(), rows=[*ROWS[:2], row("anyorder", "auto", 50.0)])
     assert markdown(faster) != markdown(made())

@@ -60,10 +60,12 @@ def test_ratios_are_to_peers_of_the_same_prompt_and_precision() -> None:
         run("greedy", 8.0, engine="transformers", precision="bfloat16"),
         run("greedy", 9.0, engine="transformers", task="edit"),
         run("greedy", 1.0, engine="llama.cpp", precision="own"),
+        run("auto", 0.25, precision="own"),
     ]
-    float32, int8, *peers = rows_of(runs, model="tiny")
+    float32, int8, *peers, own = rows_of(runs, model="tiny")
     assert float32.ratio == {"transformers greedy": 2.0, "transformers prompt-lookup": 4.0}
     assert int8.ratio == {"llama.cpp greedy": 2.0}
+    assert own.ratio == {"llama.cpp greedy": 4.0}, "the same weights, by the same library"
     assert all(peer.ratio == {} for peer in peers)
 
 

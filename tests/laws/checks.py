@@ -26,6 +26,8 @@ from anyorder.nets.compiled.together import Rows
 from anyorder.trace import Step, Trace, fold
 from tests.laws.cases import Case
 
+NEAR = 1e-3  # how far log-probabilities may differ
+
 
 def written(decoder: Any, case: Case, *, watch: Watch | None = None) -> Canvas:
     """The finished canvas. A decoder that never ends is an AssertionError, not a long wait."""
@@ -54,7 +56,7 @@ def same(one: Canvas, other: Canvas) -> None:
     assert texts(one) == texts(other)
     assert torch.equal(one.status_BN, other.status_BN)
     inside_BN = one.status_BN != PAD
-    near = torch.allclose(one.logprobs_BN[inside_BN], other.logprobs_BN[inside_BN], atol=1e-3)
+    near = torch.allclose(one.logprobs_BN[inside_BN], other.logprobs_BN[inside_BN], atol=NEAR)
     assert near, "log-probabilities differ"
 
 
@@ -72,7 +74,7 @@ def alone_or_in_company(decoder: Any, case: Case) -> None:
         assert texts(together)[b] == texts(alone)[0], f"row {b} differs in company"
         assert torch.equal(together.status_BN[b, :N], alone.status_BN[0])
         logprobs_N = together.logprobs_BN[b, :N]
-        assert torch.allclose(logprobs_N, alone.logprobs_BN[0], atol=1e-3)
+        assert torch.allclose(logprobs_N, alone.logprobs_BN[0], atol=NEAR)
 
 
 def computed_together(decoder: Any, case: Case) -> None:

@@ -65,7 +65,9 @@ def folder(path: Path, kind: str = "llama", *, tokenizer: bool = True, **changes
     return path
 
 
-def gguf_file(path: Path, kind: str = "llama", *, pre: str = "smollm", **extra: Any) -> Path:
+def gguf_file(
+    path: Path, kind: str = "llama", *, pre: str = "smollm", packed: bool = True, **extra: Any
+) -> Path:
     """A GGUF file as llama.cpp writes it: turned about, renamed, and partly packed in Q8_0."""
     model = network(kind)
     heads = {"attn_q": 4, "attn_k": 2} if kind == "llama" else {}
@@ -85,9 +87,9 @@ def gguf_file(path: Path, kind: str = "llama", *, pre: str = "smollm", **extra: 
             data = data.reshape(heads[short], 2, -1, 32).swapaxes(1, 2).reshape(data.shape)
         if short in turned and data.ndim == 2:
             data = np.ascontiguousarray(data.T)
-        if short.startswith("ffn_") and data.ndim == 2:
-            packed = gguf.quants.quantize(data, gguf.GGMLQuantizationType.Q8_0)
-            writer.add_tensor(there, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        if packed and short.startswith("ffn_") and data.ndim == 2:
+            blocks = gguf.quants.quantize(data, gguf.GGMLQuantizationType.Q8_0)
+            writer.add_tensor(there, blocks, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
         else:
             writer.add_tensor(there, np.ascontiguousarray(data))
     return written(writer, path)

@@ -24,10 +24,13 @@ Model = Annotated[
         "train` wrote, or one that comes along (pronounce-ctc, translate-en-de-ctc, ...).",
     ),
 ]
-PrecisionName = Literal["auto", "float32", "bfloat16", "int8"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "int8", "own"]
 Precision = Annotated[
     PrecisionName,
-    typer.Option(help="What the weights are multiplied in; auto is float32."),
+    typer.Option(
+        help="What the weights are multiplied in; auto is float32, own a GGUF file's quantisation, "
+        "by llama.cpp."
+    ),
 ]
 NewTokens = Annotated[
     int, typer.Option("--max-new-tokens", "-n", min=1, help="Tokens to write at most.")

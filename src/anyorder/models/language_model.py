@@ -13,7 +13,8 @@ from anyorder.units.text import TextUnits
 class LanguageModel:
     """A network, its units, and what ends a text; `anyorder.load` makes one. Satisfies `Writer`.
 
-    `precision`: in which its weights are held and multiplied: "float32", "bfloat16", "int8".
+    `precision`: in which its weights are held and multiplied: "float32", "bfloat16", "int8", or
+    "own", as its file has them.
     """
 
     model: CausalLM = field(repr=False)

@@ -5,7 +5,8 @@
     lm = load("model.gguf", threads=4)
 
 Llama-like shapes and GPT-2 run in the native network, all others in `transformers`, through the
-adapter, behind the same interface; encoder-decoders too, as translators.
+adapter, behind the same interface; encoder-decoders too, as translators. At its own quantisation
+(`precision="own"`) a GGUF file runs in llama.cpp.
 """
 
 import gc
@@ -23,7 +24,7 @@ from anyorder.models.tokenizer import units_of
 from anyorder.models.translator import is_ours, opened
 from anyorder.models.writer import Writer
 
-Precision = Literal["auto", "float32", "bfloat16", "int8"]
+Precision = Literal["auto", "float32", "bfloat16", "int8", "own"]
 
 
 def load(
@@ -37,8 +38,9 @@ def load(
     a `HuggingFaceTranslator`), a GGUF, or a folder that `anyorder train` wrote (a `Translator`).
 
     `precision`: "auto" is float32, in which every exact decoder writes the very same text; the
-    others are faster, and rounding may decide a near-tie. `native`: insist on the native network
-    (True) or on `transformers` (False). `threads`: how many the whole process uses from now on.
+    others are faster, and rounding may decide a near-tie. "own": a GGUF file's quantisation, by
+    llama.cpp (`anyorder[llamacpp]`). `native`: insist on the native network (True) or on
+    `transformers` (False). `threads`: how many the whole process uses from now on.
 
     Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
     """
@@ -48,9 +50,11 @@ def load(
             raise ValueError(f"{threads} threads can't compute anything; give 1 or more")
         torch.set_num_threads(threads)
     source = shipped().get(str(source), source)
-    if is_ours(Path(source)):
+    if is_ours(Path(source)) and chosen != "own":
         return opened(Path(source), chosen)
     known_name = str(source) if str(source) in MODELS else None
+    if chosen == "own":
+        return _in_llamacpp(fetch(known_name) if known_name else source, known_name, native)
     checkpoint = read(fetch(known_name) if known_name else source)
     if checkpoint.config.get("is_encoder_decoder"):
         return _translator(checkpoint, chosen, native)
@@ -63,6 +67,22 @@ def load(
         eos_ids=units.eos_ids,
         precision=chosen,
     )
+
+
+def _in_llamacpp(source: str | Path, name: str | None, native: bool | None) -> Writer:
+    from anyorder.models.llamacpp.opened import opened as opened_by_llamacpp
+
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise ValueError(
+            f"own is the quantisation of a GGUF file, and {source} is none: "
+            "name a .gguf file, or another precision"
+        )
+    if native is not None:
+        raise ValueError("own runs in llama.cpp: leave native out, or choose another precision")
+    lm = opened_by_llamacpp(path, name)
+    gc.collect()
+    return lm
 
 
 def _translator(checkpoint: Checkpoint, precision: str, native: bool | None) -> Writer:

@@ -29,7 +29,10 @@ class Settings:
     """Each field is a flag, a variable of the environment and a key of the file."""
 
     model: str = _said("smollm2", "The model that writes, as in `anyorder generate`.")
-    precision: str = _said("auto", "What the weights are multiplied in; auto is float32.")
+    precision: str = _said(
+        "auto",
+        "What the weights are multiplied in; auto is float32, own a GGUF file's quantisation.",
+    )
     threads: int | None = _said(None, "Threads to compute with; left out: torch's choice.", 1)
     name: str | None = _said(None, "What clients call the model; left out: its own name.")
     decoder: str | None = _said(None, "The decoder where a request names none.")
