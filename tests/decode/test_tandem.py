@@ -51,7 +51,7 @@ def block_by_block(
 @pytest.mark.parametrize("free", [False, True])
 @pytest.mark.parametrize("block", [1, 2, 4, 99])
 def test_it_writes_block_by_block(block: int, free: bool, fast: bool) -> None:
-    """In one batch, whose rows end at different times; a block costs one call of the large model."""
+    """In one batch, whose rows end at different times; a block costs one large call."""
     net = made()
     reads: Any = compiled(net) if fast else net
     counted = Counted(reads.read(SOURCES))

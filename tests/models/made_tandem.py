@@ -1,4 +1,4 @@
-"""A tandem, and what its small model says written out: block by block, with no mask and no cache."""
+"""A tandem, and what its small model says written out: block by block, no mask, no cache."""
 
 import torch
 from torch import Tensor
