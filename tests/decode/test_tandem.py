@@ -18,6 +18,7 @@ from anyorder.decode.stops import Stops
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.table import TableLM, TableSmall
 from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.show.provenance import acceptance, story
 from anyorder.trace import fold
 from tests.decode.stepping import drafted
 from tests.laws.cases import Case, Row, cases, examples
@@ -179,6 +180,16 @@ def test_what_ends_a_text_ends_its_block() -> None:
     trace = run(Tandem(block=9), twins, case.canvas(), sampler, Stops((4,)))
     assert texts(fold(trace)) == [[0, 1, 2, 3, 4], [2, 3, 4]]
     assert (trace.cost.calls, trace.cost.draft_calls) == (1, 4)
+
+
+def test_what_is_read_is_never_taken_for_a_draft() -> None:
+    """Though a block begins with the very token that stood before it."""
+    twins = Twins(TableLM.of_transitions(torch.eye(4)).logits_HV)
+    case = Case(model=twins, draft=None, rows=(Row(prompt=(2, 2, 2), new=9),))
+    trace = run(Tandem(block=3), twins, case.canvas(), case.sampler())
+    assert texts(fold(trace)) == [[2] * 12]
+    assert acceptance(trace)["drafts"] == 0
+    assert {cell.origin for cell in story(trace)[-1].cells} == {"given", "own"}
 
 
 def test_they_have_names() -> None:

@@ -10,7 +10,7 @@ from torch import Generator
 
 from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
-from anyorder.masks import Tree
+from anyorder.masks import Tree, known_in_blocks
 from anyorder.measure.translation import translate
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SmallLM, TandemLM
@@ -18,7 +18,6 @@ from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.sources import padded
 from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.translator import opened
-from anyorder.nets.tandem import known_in_blocks
 from anyorder.objectives.tandem import TandemTuning
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Generator, Tensor
 
+from anyorder.masks import known_in_blocks
 from anyorder.models.tandem import TandemSeq2Seq
-from anyorder.nets.tandem import known_in_blocks
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

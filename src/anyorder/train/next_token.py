@@ -17,10 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.data.pairs import Example
+from anyorder.masks import known_in_blocks
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.tandem import TandemSeq2Seq
 from anyorder.models.translator import Translator
-from anyorder.nets.tandem import known_in_blocks
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import shifted
 from anyorder.train.batches import epoch

@@ -24,6 +24,7 @@ from torch import Tensor
 from anyorder.canvas import OPEN, Canvas
 from anyorder.decode.reading import history, logprobs, open_run, pending, room
 from anyorder.decode.sampling import Sampler
+from anyorder.masks import Tree
 from anyorder.meter import beside
 from anyorder.models.capability import Cache
 from anyorder.models.further import SmallLM, TandemLM
@@ -105,7 +106,9 @@ def _read(model: Any, state: InTandem) -> Float[Tensor, "B V"]:
         tokens_BT = read.tokens_BT[:, at : at + SLICE]
         cells_T = torch.arange(tokens_BT.shape[1])
         count_B = (read.count_B - at).clamp(0, len(cells_T))
-        logits_BTV, features_BTC = model.extend_with_features(tokens_BT, state.cache)
+        chain_BT = (cells_T - 1).expand(B, -1)
+        tree = Tree(chain_BT, len(cells_T)) if len(cells_T) > 1 else None  # nothing is guessed here
+        logits_BTV, features_BTC = model.extend_with_features(tokens_BT, state.cache, tree=tree)
         state.cache.keep(cells_T.expand(B, -1), count_B)
         state.small.see(features_BTC, count_B, state.small_cache)
         ends_BV = logits_BTV[torch.arange(B), (count_B - 1).clamp_min(0)]
