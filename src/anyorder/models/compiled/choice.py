@@ -5,7 +5,8 @@
 
 Weights are copied when it is made: what is trained afterwards is not seen. What a cell says is the
 same to the last bit whatever rows are beside its own, and however a text is cut into calls (the
-links of a graph are made of it by torch's operators, of which that is not true).
+links of a graph are made of it by torch's operators, of which that is not true; so is what a small
+model beside it says).
 """
 
 from collections.abc import Mapping, Sequence
