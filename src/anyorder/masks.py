@@ -68,6 +68,21 @@ def blocks(cells: int) -> Mask:
     return Mask(lambda q, k: q // cells == k // cells)
 
 
+def known_in_blocks(cells: int, block: int, *, first: int) -> Int[Tensor, " N"]:
+    """How many cells a model that reads in blocks has read when each cell is: the first one, and
+    then whole blocks, of which the first is cut short to `first` cells.
+
+    In a block of one that is every cell up to the own one.
+
+    >>> known_in_blocks(5, 2, first=1).tolist(), known_in_blocks(5, 3, first=3).tolist()
+    ([1, 2, 2, 4, 4], [1, 1, 1, 4, 4])
+    """
+    assert 1 <= first <= block, "a block is cut short, not made longer"
+    cells_N = torch.arange(cells)
+    begin_N = (cells_N - first).div(block, rounding_mode="floor") * block + first
+    return 1 + begin_N.clamp_min(0)
+
+
 @dataclass(frozen=True)
 class Tree:
     """Drafted cells that hang below the committed text; each names its parent.

@@ -128,6 +128,41 @@ def compiled(precision: str, shape: str = "llama") -> Any:
 
 
 @dataclass(frozen=True, eq=False)
+class Beside:
+    """A small model beside a network: it goes on from the token that it reads, whatever was."""
+
+    net: Transformer
+
+    @property
+    def vocab_size(self) -> int:
+        return self.net.vocab_size
+
+    @property
+    def max_length(self) -> int:
+        return self.net.max_length
+
+    def new_cache(self, batch: int, room: int) -> Any:
+        return self.net.new_cache(batch, room)
+
+    def see(self, large_BPC: torch.Tensor, count_B: torch.Tensor, cache: Any) -> None:
+        B, P = large_BPC.shape[:2]
+        cache.reserve(P)
+        cache.keep(torch.arange(P).expand(B, P), count_B)
+
+    def extend(
+        self,
+        tokens_BT: torch.Tensor,
+        cache: Any,
+        *,
+        tree: Any = None,
+        score_BS: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        cache.reserve(tokens_BT.shape[1])
+        read_BS = tokens_BT if score_BS is None else tokens_BT.gather(1, score_BS)
+        return self.net.embedding_VC[read_BS] @ self.net.embedding_VC.T
+
+
+@dataclass(frozen=True, eq=False)
 class Headed:
     """A network with two more heads, which find what the first one finds second or third."""
 
@@ -198,6 +233,10 @@ class Headed:
 
     def leaping(self, features_BC: torch.Tensor) -> torch.Tensor:
         return self.ahead(features_BC).flip(1)
+
+    @property
+    def small(self) -> Beside:
+        return Beside(self.net)
 
     @property
     def frequent_U(self) -> torch.Tensor:

@@ -130,8 +130,9 @@ def the_trace_is_the_result(decoder: Any, case: Case, file: Path) -> None:
     trace = run(watched, counted, case.canvas(), case.sampler())
     calls = [call for step in trace.steps for call in step.calls]
     assert [call.tokens_BT for call in calls if call.role == "target"] == counted.calls
-    assert [call.tokens_BT for call in calls if call.role == "draft"] == draft.calls
-    assert (trace.cost.calls, trace.cost.draft_calls) == (len(counted.calls), len(draft.calls))
+    drafts = draft.calls + counted.drafts
+    assert [call.tokens_BT for call in calls if call.role == "draft"] == drafts
+    assert (trace.cost.calls, trace.cost.draft_calls) == (len(counted.calls), len(drafts))
     trace.save(file)
     result = written(decoder, case)
     for told in (trace, Trace.load(file)):
@@ -174,9 +175,10 @@ def drafts_no_more_than_it_says(decoder: Any, case: Case) -> None:
 class Counted:
     """A model that notes the tokens of the calls it gets, apart from any meter."""
 
-    def __init__(self, watched: Any) -> None:
+    def __init__(self, watched: Any, calls: list[list[list[int]]] | None = None) -> None:
         self.watched = watched
-        self.calls: list[list[list[int]]] = []
+        self.calls: list[list[list[int]]] = [] if calls is None else calls
+        self.drafts: list[list[list[int]]] = []  # those of the small model beside it
 
     @property
     def vocab_size(self) -> int:
@@ -239,6 +241,13 @@ class Counted:
 
     def leaping(self, features_BC: Any) -> Any:
         return self.watched.leaping(features_BC)
+
+    @property
+    def small(self) -> "Counted":
+        return Counted(self.watched.small, self.drafts)
+
+    def see(self, large_BPC: Any, count_B: Any, cache: Any) -> None:
+        self.watched.see(large_BPC, count_B, cache)
 
     @property
     def frequent_U(self) -> Any:

@@ -21,6 +21,7 @@ from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.space import Space
 from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.tandem_draft import TandemDraft
 from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.trigram_search import TrigramSearch
@@ -28,6 +29,7 @@ from anyorder.decode.draft_verify.trigrams import Trigrams
 from anyorder.decode.in_order.any_subset import AnySubset, Unchecked
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.left_to_right.tandem import Tandem
 from anyorder.decode.refine.set_block import SetBlock
 from anyorder.models.table import TableLM
 from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
@@ -116,13 +118,20 @@ SUBJECTS: dict[str, Factory] = {
     "any subset, one by one": lambda draft, V: AnySubset(width=1),
     "unchecked": lambda draft, V: Unchecked(),
     "unchecked, three a call": lambda draft, V: Unchecked(width=3),
+    "tandem draft": lambda draft, V: TandemDraft(),
+    "tandem draft, one guess": lambda draft, V: TandemDraft(width=1),
+    "lenient, tandem draft": lambda draft, V: Lenient(TandemDraft(width=3), top=2),
+    "tandem alone": lambda draft, V: Tandem(block=3),
+    "tandem alone, one by one": lambda draft, V: Tandem(block=1),
+    "tandem alone, one free": lambda draft, V: Tandem(block=4, free=True),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
 LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
-BLOCKS = {name for name in SUBJECTS if name.startswith("set block")}  # the last ends with the row
+IN_BLOCKS = ("set block", "tandem alone")  # the last ends with the row; a new run begins a new one
+BLOCKS = {name for name in SUBJECTS if name.startswith(IN_BLOCKS)}
 RESTARTS = GREEDY | LENIENT | BLOCKS  # what they know of a text is not all on the canvas
-DRAWN = ("speculative", "parallel draft")  # drafts drawn by chance
+DRAWN = ("speculative", "parallel draft", "tandem draft")  # drafts drawn by chance
 DRAWS = {name for name in SUBJECTS if name.startswith(DRAWN)}
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

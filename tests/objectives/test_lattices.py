@@ -23,8 +23,18 @@ from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.objectives.markov import Markov
 from anyorder.objectives.next_and_ahead import NextAndAhead
 from anyorder.objectives.nmla import NonMonotonic
+from anyorder.objectives.tandem import TandemTuning
 from anyorder.train.batches import Rows
-from tests.train.made import fertile, headed, length_based, markov, parallel, rows, seq2seq
+from tests.train.made import (
+    fertile,
+    headed,
+    length_based,
+    markov,
+    parallel,
+    rows,
+    seq2seq,
+    tandem,
+)
 
 ONES = torch.tensor([[1, 0], [1, 0]])  # one token of each source becomes the target
 NEVER = Glancing(1e-9, 1e-9)  # the model looks, and is shown nothing
@@ -46,6 +56,7 @@ KINDS: dict[str, tuple[Any, Any, Any]] = {
     ),
     "Markov": (markov, Markov(drawn=False), Markov(drawn=False)),  # nor has this
     "off-ramps": (lambda: length_based(decoder_layers=2), OffRamps(), OffRamps()),
+    "tandem": (tandem, TandemTuning(longest=1), TandemTuning(longest=1)),  # nor this
     "fertility": (fertile, Fertility(), Fertility()),  # it has no glancing
     "next and ahead": (headed, NextAndAhead(), NextAndAhead()),  # nor has this
 }

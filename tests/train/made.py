@@ -26,6 +26,7 @@ from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiA
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
+from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
@@ -97,6 +98,16 @@ def transfer() -> TransferSeq2Seq:
     torch.manual_seed(1)
     sizes = {**_FRAMED, "decoder_layers": 2}
     return TransferSeq2Seq(TransferSizes(**sizes, transfers=2, passes=2, apart=1))
+
+
+def tandem(kind: type[TandemSeq2Seq] = TandemSeq2Seq) -> TandemSeq2Seq:
+    """The large model knows nothing yet, and never will."""
+    torch.manual_seed(1)
+    return kind(TandemSizes(**_FRAMED))
+
+
+def tandem_alone() -> TandemSeq2Seq:
+    return tandem(AloneSeq2Seq)
 
 
 def leaping() -> LeapSeq2Seq:

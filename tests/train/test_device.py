@@ -9,7 +9,6 @@ from torch import Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.nets.layers import Width
-from anyorder.objectives.foretell import Foretell
 from anyorder.train.device import device
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
@@ -32,7 +31,7 @@ def weights(folder: Path, name: str, where: torch.device, steps: int = 3) -> dic
     paradigm = replace(paradigms()[name], width=WIDTH)
     recipe, before = replace(RECIPE, steps=steps), None
     if frozen(name):  # heads are nothing alone
-        base = "deep" if isinstance(paradigm.objective, Foretell) else "deep-shallow"
+        base = "deep" if paradigm.decoder_layers == 6 else "deep-shallow"
         before = folder.parent / "before"
         fit(TASK, replace(paradigms()[base], width=WIDTH), recipe, before)
     translator = fit(TASK, paradigm, recipe, folder, begin_from=before, device=where)

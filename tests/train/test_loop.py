@@ -39,6 +39,7 @@ from anyorder.objectives.nmla import NonMonotonic
 from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.objectives.set_block import SetBlockTuning
+from anyorder.objectives.tandem import TandemTuning
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.train.batches import Rows, epoch, plan
 from anyorder.train.loop import train
@@ -62,6 +63,8 @@ from tests.train.made import (
     seq2seq,
     set_block,
     skipping,
+    tandem,
+    tandem_alone,
     token_order,
     transfer,
 )
@@ -86,6 +89,8 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "skipping layers": (skipping, CrossEntropy()),
     "heads that foretell": (headed, Foretell()),
     "hidden transfer": (transfer, Foretell()),
+    "tandem": (tandem, TandemTuning(longest=3)),
+    "a small model alone": (tandem_alone, TandemTuning()),
     "leaps": (leaping, Leaps()),
     "leaps of a frozen model": (leaping, Leaps(frozen=True)),
     "a head that goes on": (recursive, Recursive()),

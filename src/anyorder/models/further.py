@@ -1,11 +1,11 @@
 """What causal models that guess further ahead, or read masks, can do: more protocols.
 
 See `anyorder.models.capability`; `HeadedLM`, whose heads guess adjacent tokens, is there.
-Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels, N cells, Q cells
-that are asked about.
+Shapes: B rows, T new cells, H heads, V vocabulary, U chosen tokens, C channels, N cells, P known
+cells, Q cells that are asked about.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -91,6 +91,32 @@ class SetBlockLM(CausalLM, Protocol):
     @property
     def longest_block(self) -> int:
         """Cells that a block may have at most."""
+        ...
+
+
+@runtime_checkable
+class SmallLM(CausalLM, Protocol):
+    """A small causal model beside a large one: cells that the large one has read it sees as that
+    one knows them, those behind as it knows them itself.
+    """
+
+    def see(
+        self, large_BPC: Float[Tensor, "B P C"], count_B: Int[Tensor, " B"], cache: Any
+    ) -> None:
+        """Commit the first `count_B` cells of each row, by the large model's features, behind the
+        committed ones. What is known so stays: where the cache is trimmed and a token read again,
+        the small model writes behind it, and the cell is what it was.
+        """
+        ...
+
+
+@runtime_checkable
+class TandemLM(FeaturedLM, Protocol):
+    """A causal model with a small one beside it, which reads its features."""
+
+    @property
+    def small(self) -> SmallLM:
+        """The small one; its caches are made after the model's own, for the same rows."""
         ...
 
 

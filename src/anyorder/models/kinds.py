@@ -31,6 +31,7 @@ from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiA
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
 from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
+from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.token_order import TokenOrderSeq2Seq
 from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.nets.layers import Width
@@ -83,6 +84,8 @@ KINDS: Mapping[str, Kind] = {
         SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes, ("space", *_SERIAL)
     ),
     "set-block": Kind(SetBlockSeq2Seq, SetBlockSizes, ("set-block", *_SERIAL)),
+    "tandem": Kind(TandemSeq2Seq, TandemSizes, ("tandem-draft", "tandem", *_SERIAL)),
+    "tandem-alone": Kind(AloneSeq2Seq, TandemSizes, _SERIAL),
     "parallel": Kind(
         LengthTransformer,
         LengthSizes,

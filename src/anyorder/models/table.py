@@ -249,6 +249,12 @@ class TableLM:
         logits_BV = sign_B1 * self.logits_HV[context_B]
         return logits_BV if among_U is None else logits_BV[:, among_U]
 
+    @property
+    def small(self) -> "TableSmall":
+        """See `TandemLM.small`: wrong after some contexts, as `ahead`."""
+        sign_H1 = torch.where(torch.arange(len(self.logits_HV)) % 4 == 0, -1.0, 1.0)[:, None]
+        return TableSmall(sign_H1 * self.logits_HV, self.max_length)
+
     def _read(self, old: list[int], tokens: list[int], parents: list[int]) -> list[int]:
         """The context after each new cell of one row."""
         V, H = self.vocab_size, len(self.logits_HV)
@@ -257,3 +263,21 @@ class TableLM:
             above = fresh[parent] if parent >= 0 else [EMPTY, *old][-1]
             fresh.append((V * above + token) % H)
         return fresh
+
+
+@dataclass(frozen=True, eq=False)
+class TableSmall(TableLM):
+    """Satisfies `SmallLM`: features are contexts, and it goes on from them."""
+
+    def see(
+        self, large_BPC: Float[Tensor, "B P 1"], count_B: Int[Tensor, " B"], cache: TableCache
+    ) -> None:
+        """See `SmallLM.see`. Raises ValueError without room."""
+        if int((cache.length_B + large_BPC.shape[1]).max()) > cache.room:
+            raise ValueError(f"the cache has room for {cache.room} cells a row")
+        known = zip(
+            cache.contexts, large_BPC[..., 0].long().tolist(), count_B.tolist(), strict=True
+        )
+        for own, contexts, count in known:
+            own += contexts[:count]
+        cache.fresh = []

@@ -19,6 +19,7 @@ from anyorder.models.kinds import Net, Sizes, kind_of
 from anyorder.models.masked_lm import MaskedLM
 from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.tandem import TandemSeq2Seq
 from anyorder.models.translator import Translator, is_ours, opened, whole
 from anyorder.train.paradigm import Paradigm
 from anyorder.train.paradigms import paradigms
@@ -82,7 +83,8 @@ class Earlier:
     def lend_weights(self, net: Net) -> None:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
-        What guesses further ahead takes all else from a model that does not. Raises ValueError for
+        What guesses further ahead takes all else from a model that does not, and a small model
+        beside it begins as its top. Raises ValueError for
         another kind of network, or other sizes.
         """
         other = self.translator.net
@@ -102,6 +104,8 @@ class Earlier:
         lent = other.state_dict()
         own = {k: x for k, x in net.state_dict().items() if grows and k not in lent}
         net.load_state_dict({**own, **lent})
+        if grows and isinstance(net, TandemSeq2Seq):
+            net.begin_small()
 
     def _same_sizes(self, own: Sizes, sizes: Mapping[str, Any]) -> None:
         """Raises ValueError where the earlier model has others."""

@@ -112,9 +112,9 @@ def _earlier(paradigm: Paradigm, begin_from: Path | None) -> "Earlier | Pretrain
         return Earlier(begin_from)
     if isinstance(objective, MayFreeze) and objective.frozen:
         raise ValueError(
-            "this paradigm trains heads alone, on a model that must be there: name the folder of "
-            "an autoregressive one of these sizes (`deep-shallow`, `deep`) with --begin-from "
-            "(begin_from in Python)"
+            "this paradigm trains heads alone, or a small model, for one that must be there: name "
+            "the folder of an autoregressive one of these sizes (`deep-shallow`, `deep`) with "
+            "--begin-from (begin_from in Python)"
         )
     return None
 

@@ -17,6 +17,7 @@ from anyorder.objectives.next_and_ahead import NextAndAhead
 from anyorder.objectives.recursive import Recursive
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.objectives.set_block import SetBlockTuning
+from anyorder.objectives.tandem import TandemTuning
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.train.paradigm import Paradigm, extended
 from anyorder.units.special import BLANK, BOS, EOS
@@ -31,6 +32,7 @@ def guessing() -> Mapping[str, Paradigm]:
         **_masked_ahead(),
         **_foretelling(),
         **_masking(),
+        **_in_tandem(),
     }
 
 
@@ -133,3 +135,12 @@ def _masking() -> dict[str, Paradigm]:
         name: Paradigm(kind=kind, objective=tuning, encoder_layers=6, decoder_layers=6, more=more)
         for name, (kind, tuning) in kinds.items()
     }
+
+
+def _in_tandem() -> dict[str, Paradigm]:
+    """A deep model that stays as it is, and a small one beside it, which sees what that knows of
+    the text; or of the source alone.
+    """
+    deep = {"encoder_layers": 6, "decoder_layers": 6, "objective": TandemTuning()}
+    deep |= {"more": {"bos": BOS, "eos": EOS, "small_layers": 1}}
+    return {name: Paradigm(kind=name, **deep) for name in ("tandem", "tandem-alone")}

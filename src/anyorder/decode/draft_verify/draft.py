@@ -43,8 +43,8 @@ class Seen:
     """What a call showed: the cells read, the logits after them, and the canvas that came of it.
 
     `real_BS` marks scored cells that are no padding. `written` is None while a prompt, or forced
-    cells, are read; a long prompt comes in parts. `features_BSC` are there if a drafter wants them,
-    but for such parts. `probes`: the last so many cells are those of the draft; where there are
+    cells, are read; a long prompt comes in parts. `features_BSC` are there if a drafter wants them.
+    `probes`: the last so many cells are those of the draft; where there are
     some, the first cell is the root, and `written` is there.
     """
 

@@ -190,8 +190,7 @@ class DraftVerify(ABC):
         For drafters that look on while a prompt is read, so that the logits of a long one are
         never held all at once; and where guesses matter, so that a guess comes before every token:
         a drawn one is judged by other coins than a token that no guess foretold, and where drafts
-        begin must follow from the row's own text, not from what a neighbour or a run that was
-        stopped has still to read.
+        begin must follow from the row's own text, not from a neighbour's or a run's that stopped.
         """
         B, begin, left_B = len(read.count_B), 0, (read.count_B - leave).clamp_min(0)
         while begin < int(left_B.max()):
@@ -199,10 +198,11 @@ class DraftVerify(ABC):
             tokens_BT = read.tokens_BT[:, begin : begin + int(count_B.max())]
             cells_T = torch.arange(tokens_BT.shape[1])
             score_BS = None if self.reads_prompt else torch.zeros(B, 0, dtype=torch.long)
-            logits_BTV = model.extend(tokens_BT, state.cache, score_BS=score_BS)
+            said = self._asked(model, tokens_BT, state.cache, score_BS=score_BS)
             state.cache.keep(cells_T.expand(B, -1), count_B)
             if self.reads_prompt:
-                seen = Seen(state.canvas, tokens_BT, cells_T < count_B[:, None], logits_BTV)
+                real_BT = cells_T < count_B[:, None]
+                seen = Seen(state.canvas, tokens_BT, real_BT, said[0], None, said[1])
                 state = self._observed(state, seen)
             begin += len(cells_T)
         return state

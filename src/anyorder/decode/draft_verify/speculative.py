@@ -55,17 +55,10 @@ class Speculative(DraftVerify):
         return Small.beside(self.draft_model, model, canvas, more=self.most_drafted + 1)
 
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        read = pending(canvas, memory.cache)
-        logits_BV = memory.read(read)
         if self.drafts > 1 and not sampler.greedy:
+            logits_BV = memory.read(pending(canvas, memory.cache))
             return self._several(memory, logits_BV, canvas, sampler)
-        live_B = (read.count_B > 0).long()
-        said_BW, probs = canvas.tokens_BN[:, :0], ()
-        for at in range(self.width):
-            if at:
-                logits_BV = memory.read(Pending(said_BW[:, -1:], live_B))
-            said_BW, probs = guessed(logits_BV[:, None], said_BW, probs, canvas, sampler)
-        return chain(said_BW, probs)
+        return one_by_one(memory, canvas, sampler, width=self.width)
 
     def _several(
         self, memory: Small, logits_BV: Float[Tensor, "B V"], canvas: Canvas, sampler: Sampler
@@ -96,6 +89,18 @@ class Speculative(DraftVerify):
 
     def observe(self, memory: Small, seen: Seen) -> Small:
         return memory.forget(seen)
+
+
+def one_by_one(memory: Small, canvas: Canvas, sampler: Sampler, *, width: int) -> Draft:
+    """A chain of guesses, each made after the one before was read."""
+    read = pending(canvas, memory.cache)
+    live_B = (read.count_B > 0).long()
+    said_BW, probs = canvas.tokens_BN[:, :0], ()
+    for _ in range(width):
+        logits_BV = memory.read(read)
+        said_BW, probs = guessed(logits_BV[:, None], said_BW, probs, canvas, sampler)
+        read = Pending(said_BW[:, -1:], live_B)
+    return chain(said_BW, probs)
 
 
 def guessed(

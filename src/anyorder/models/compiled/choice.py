@@ -5,7 +5,8 @@
 
 Weights are copied when it is made: what is trained afterwards is not seen. What a cell says is the
 same to the last bit whatever rows are beside its own, and however a text is cut into calls (the
-links of a graph are made of it by torch's operators, of which that is not true).
+links of a graph are made of it by torch's operators, of which that is not true; so is what a small
+model beside it says).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,14 @@ from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
 from anyorder.models.compiled.recursive import CompiledRecursive
 from anyorder.models.compiled.semi_autoregressive import CompiledSemiAutoregressive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
+from anyorder.models.compiled.tandem import CompiledAlone, CompiledTandem
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
 from anyorder.models.token_order import TokenOrderSeq2Seq
 
 KINDS: Final[Mapping[type, Any]] = {
@@ -34,6 +37,8 @@ KINDS: Final[Mapping[type, Any]] = {
     LeapSeq2Seq: CompiledLeap,
     RecursiveSeq2Seq: CompiledRecursive,
     SemiAutoregressiveSeq2Seq: CompiledSemiAutoregressive,
+    TandemSeq2Seq: CompiledTandem,
+    AloneSeq2Seq: CompiledAlone,
     CTCTransformer: CompiledCTC,
     DAGTransformer: CompiledDAG,
 }
