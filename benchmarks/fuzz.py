@@ -49,7 +49,9 @@ CHECKS: Final = [
 ROUTES: Final = ("POST /v1/completions", "POST /v1/chat/completions")
 MODES: Final = {"allowed": GenerationMode.POSITIVE, "not allowed": GenerationMode.NEGATIVE}
 PATIENCE: Final = 60.0  # seconds after which an answer counts as none
+EMPTYING: Final = 10.0  # seconds in which the server must have let go of everything
 NAME: Final = "fuzzed"
+FAULTS: Final = ("server_errors", "no_answer", "unlike_description")
 FEW: Final = 4  # tokens
 TELLING: Final = ("waiting", "writing", "tokens_in_flight")
 DECODERS: Final = (None, "left-to-right", "jacobi:block=4", "token-recycling", "beam:width=2")
@@ -137,32 +139,40 @@ def fuzzed(api: Any, route: str, mode: str, examples: int) -> dict[str, Any]:
 
 
 def held(url: str) -> dict[str, float]:
-    """What the server says that it still waits for or writes."""
-    text = httpx.get(f"{url}/metrics").text
-    found = {name: re.search(rf"^anyorder_{name} (\S+)", text, re.MULTILINE) for name in TELLING}
-    return {name: float(value[1]) for name, value in found.items() if value}
+    """What the server says that it still waits for or writes, once it had time to end it."""
+    end = time.monotonic() + EMPTYING
+    while True:
+        text = httpx.get(f"{url}/metrics").text
+        found = {name: re.search(rf"^anyorder_{name} (\S+)", text, re.MULTILINE) for name in TELLING}
+        figures = {name: float(value[1]) for name, value in found.items() if value}
+        if not any(figures.values()) or time.monotonic() > end:
+            return figures
+        time.sleep(0.1)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The exit status."""
     options = _options(words)
-    model = f"--model {options.model} --precision {options.precision} --threads {options.threads}"
+    model = f"--precision {options.precision} --threads {options.threads}"
     limits = f"--port {{port}} --name {NAME} --seats 4 --most-tokens 8 --most-texts 4"
-    command = [sys.executable, "-m", "anyorder", "serve", *model.split(), *limits.split()]
+    command = [sys.executable, "-m", "anyorder", "serve", "--model", options.model]
+    command += [*model.split(), *limits.split()]
     try:
         with serving(command, "/readyz") as server:
             early, rows = server.mebibytes, list[dict[str, Any]]()
             api = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
             for route in ROUTES:
                 rows += [fuzzed(api, route, mode, options.examples) for mode in MODES]
-            after = held(server.url) | {"mib_early": early, "mib_end": server.mebibytes}
+            left = held(server.url)
+            after = left | {"mib_early": early, "mib_end": server.mebibytes}
     except (ValueError, OSError) as error:
         screen.complain(str(error))
         return 1
     tools = {name: version(name) for name in ("schemathesis", "hypothesis", "fastapi", "uvicorn")}
     settings = {"model": Path(options.model).name, "precision": options.precision}
     report(rows, options.out, examples=options.examples, **settings, tools=tools, after=after)
-    return int(any(row["server_errors"] or row["no_answer"] for row in rows))
+    faults = sum(row[name] for row in rows for name in FAULTS)
+    return int(bool(faults or any(left.values())))
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

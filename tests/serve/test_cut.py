@@ -16,13 +16,16 @@ from tests.serve.test_process import LONG, figures, until_idle
 
 TOKENS = 8000
 FOREVER = LONG | {"stream": True, "max_tokens": TOKENS}
-FLAGS = ("--model", str(folder_of(8192)), "--most-tokens", str(TOKENS), "--seats", "1")
+
+
+def flags() -> tuple[str, ...]:
+    return ("--model", str(folder_of(8192)), "--most-tokens", str(TOKENS), "--seats", "1")
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     log = tmp_path_factory.mktemp("cut") / "log"
-    with running(log, *FLAGS, "--slow-client", "1") as there:
+    with running(log, *flags(), "--slow-client", "1") as there:
         yield there
 
 
@@ -64,7 +67,7 @@ def test_a_client_that_never_reads_is_cut_and_its_seat_is_free(process: Process)
 
 @pytest.mark.parametrize(("grace", "signals"), [("0.2", 1), ("600", 2)])
 def test_a_stream_that_the_end_cuts_short_says_so(tmp_path: Path, grace: str, signals: int) -> None:
-    with running(tmp_path / "log", *FLAGS, "--grace", grace) as process:
+    with running(tmp_path / "log", *flags(), "--grace", grace) as process:
         with socket.create_connection(("127.0.0.1", process.port), timeout=30) as line:
             line.sendall(posted(COMPLETIONS, FOREVER))
             found = bytearray()

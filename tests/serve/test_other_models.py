@@ -14,8 +14,10 @@ from anyorder.models.writer import Writer
 from anyorder.serve.choices import Row
 from anyorder.show.lattices import with_lattice
 from anyorder.trace import Change, Step
+from anyorder.units.training import words
 from tests.serve.clients import CHAT, COMPLETIONS, HI, Served, served
 from tests.serve.test_answers import joined
+from tests.train.made import any_subset
 
 WORD = "language"
 
@@ -63,8 +65,7 @@ def test_a_trace_that_is_asked_for_has_the_lattice(
     events = server.events(COMPLETIONS, trace=True, **body)
     lines = [json.loads(line) for event in events for line in event["anyorder"]["trace"]]
     assert lines[-1]["facts"]["lattice"] == wanted
-    plain = generate(speaker, WORD, decoder=decoder, max_new_tokens=30)
-    assert "lattice" not in plain.trace.facts
+    assert "anyorder" not in server.post(COMPLETIONS, **body)
 
 
 def test_what_it_can_t_do_is_said(server: Served, speaker: Writer) -> None:
@@ -106,3 +107,24 @@ def test_a_row_follows_cells_that_move() -> None:
     assert row.frontier(1) == 3
     row.after(replace(step, changes=(Change(0, 3, 0, PAD, 0.0),), origin=None))
     assert row.frontier(1) == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_fills_holes_tells_what_was_given_with_the_rest(stream: bool) -> None:
+    units = words(["the cat sat on the mat and sat"])
+    net = any_subset(units.vocab_size, layers=2).eval()
+    lm = Translator(net, units, units, "filler", units.eos_ids)
+    body = {"prompt": "the ___:2 sat", "max_tokens": 8, "seed": 3, "trace": True}
+    out = generate(lm, "the ___:2 sat", max_new_tokens=8, temperature=1.0, seed=3)
+    with served(lm) as server:
+        if stream:
+            events = server.events(COMPLETIONS, **body)
+            assert joined(events) == out.text
+            assert [e["choices"][0]["finish_reason"] for e in events if e["choices"]][-1] == "stop"
+            return
+        (choice,) = server.post(COMPLETIONS, logprobs=0, return_token_ids=True, **body)["choices"]
+    assert choice["text"] == out.text
+    assert out.text.startswith("the")
+    assert choice["token_ids"] == list(out.tokens)
+    assert choice["logprobs"]["text_offset"][:2] == [0, 3]
+    assert choice["finish_reason"] == "stop", "its last hole is filled, and its last word stands"

@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 
 from anyorder.canvas import DONE, GIVEN, Canvas
 from anyorder.decode.writing import pieces_of, raw_of
-from anyorder.models.writer import Writer
+from anyorder.models.writer import FillsHoles, Writer
 from anyorder.serve.asking import Asked
 from anyorder.serve.jobs import Begin, Ended, Event, Written
 from anyorder.trace import Step, Trace, hexed
+from anyorder.units.holes import has_holes
 
 Finish = Literal["stop", "length"]
 FINISH: Final[dict[str, Finish]] = {"eos": "stop", "stop": "stop", "length": "length"}
@@ -105,6 +106,18 @@ class Choice:
     def __post_init__(self) -> None:
         self.stream = self.lm.units.stream()
 
+    @property
+    def fills(self) -> bool:
+        """Whether the model reads texts with holes, and tells them whole."""
+        return isinstance(self.lm, FillsHoles) and self.lm.fills
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether nothing is to be written behind the text's last word."""
+        prompt = self.asked.jobs[self.index].prompt
+        holes = self.fills and isinstance(prompt, str) and has_holes(prompt)
+        return holes or self.asked.body.infill is not None
+
     def hear(self, event: Event) -> Part | None:
         """What is new, if anything is."""
         if isinstance(event, Begin):
@@ -117,9 +130,10 @@ class Choice:
         self.row = Row.of(start)
         self.at, echo = self._prompt(), self._echo()
         self.said = len(echo)
-        lead = self.row.tokens[self.at : self.row.frontier(self.at)]  # locked: it stands already
+        # locked: it stands already; of a model that fills holes all is said with what is written
+        lead = [] if self.fills else self.row.tokens[self.at : self.row.frontier(self.at)]
         text = echo + self.lm.units.decode(lead)
-        told = self._tell(len(text))
+        told = () if self.fills else self._tell(len(text))
         self.first = self.at
         extra = None
         if self.asked.body.trace:
@@ -130,6 +144,8 @@ class Choice:
     def _prompt(self) -> int:
         """Cells of the prompt: a word that is locked right behind it is none of them."""
         job, status = self.asked.jobs[self.index], self.row.status
+        if self.fills:
+            return 1
         if isinstance(job.prompt, tuple):
             return len(job.prompt)
         return next((n for n, s in enumerate(status) if s != GIVEN), len(status))
@@ -166,7 +182,7 @@ class Choice:
             return None
         out, extra = event.output, None
         # a text with holes is whole once its last word stands, whatever its length
-        whole = self.asked.body.infill is not None and self.at == len(self.row.status)
+        whole = self.has_holes and self.at == len(self.row.status)
         finish = "stop" if whole else FINISH[out.finish[0]]
         if event.cut and self.asked.body.stream:
             finish = None  # it has none: an error is the last that is heard of it

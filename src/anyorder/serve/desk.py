@@ -21,6 +21,7 @@ from typing import Any
 from anyorder.decode.draft_verify.cost import curve_of
 from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Output, Progress, Writing
+from anyorder.models.capability import CTCModel, DAGModel
 from anyorder.models.translator import Translator
 from anyorder.models.writer import Writer
 from anyorder.nets.compiled.crew import own_threads
@@ -28,6 +29,7 @@ from anyorder.nets.compiled.network import Compiled
 from anyorder.nets.compiled.rendezvous import GivenUpError, Rendezvous
 from anyorder.nets.compiled.together import Rows
 from anyorder.serve.jobs import Begin, Ended, Event, Job, Written
+from anyorder.serve.logs import LOG
 from anyorder.serve.turns import Turns
 from anyorder.show.lattices import with_lattice
 
@@ -51,12 +53,21 @@ class Ticket:
     hear: Hear
     desk: "Desk"
     given_up: threading.Event = field(default_factory=threading.Event)
+    told: threading.Event = field(default_factory=threading.Event)  # its end
+
+    def end(self, event: Ended) -> None:
+        """Whoever listens hears of one end."""
+        with self.desk.lock:
+            if self.told.is_set():
+                return
+            self.told.set()
+        self.hear(event)
 
     def cancel(self) -> None:
         """Write no more of it; whoever listens hears `Ended` with what there is."""
         self.given_up.set()
         if self.desk.forget(self):
-            self.hear(Ended(None))
+            self.end(Ended(None))
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ class Desk:
         with self.lock:
             left = list(self.writing)
         for ticket in left:
-            ticket.hear(Ended(None))  # whoever listens is told, however long its step takes
+            ticket.end(Ended(None))  # whoever listens is told, however long its step takes
         self._wait(grace + 5)
         if self.together and not any(thread.is_alive() for thread in self.threads):
             self.together.close()
@@ -173,7 +184,7 @@ class Desk:
     def _written(self, ticket: Ticket) -> None:
         writing, lm = None, ticket.job.writer(self.lm)
         if ticket.given_up.is_set():  # between the line and the seat
-            ticket.hear(Ended(None))
+            ticket.end(Ended(None))
             return
         try:
             with self._turn():
@@ -190,31 +201,40 @@ class Desk:
                     top=ticket.job.alternatives,
                 )
                 cut = self._told(ticket, writing)
-            ticket.hear(Ended(self._seen(ticket, writing.output(), cut=cut), cut=cut))
+            output = writing.output()
+            if ticket.job.lattice and not cut:
+                output = self._seen(ticket, begun.model, output)
+            ticket.end(Ended(output, cut=cut))
         except GivenUpError:  # within a step
             if writing is not None and writing.made:
                 ticket.hear(Written(writing.finish().said.get(0, ""), None))
-            ticket.hear(Ended(_so_far(writing), cut=True))
+            ticket.end(Ended(_so_far(writing), cut=True))
         except Exception as error:
-            ticket.hear(Ended(_so_far(writing), error))
+            ticket.end(Ended(_so_far(writing), error))
 
     def _told(self, ticket: Ticket, writing: Writing) -> bool:
-        """Say each step; whether the text was given up before its end."""
+        """Say each step; whether the text was given up before its end (its row is 0)."""
         for progress in self._steps(writing):
             ticket.hear(Written(progress.said.get(0, ""), progress.step))
-            if ticket.given_up.is_set() and progress.step:
+            if ticket.given_up.is_set() and progress.step and 0 not in writing.watch.reasons:
                 ticket.hear(Written(writing.finish().said.get(0, ""), None))
                 return True
         return False
 
-    def _seen(self, ticket: Ticket, output: Output, *, cut: bool) -> Output:
-        """With the lattice that the text was read off, if it is asked for and there is one."""
-        job, lm = ticket.job, self.lm
-        wanted = job.lattice and not cut
-        if not (wanted and isinstance(lm, Translator) and isinstance(job.prompt, str)):
+    def _seen(self, ticket: Ticket, model: Any, output: Output) -> Output:
+        """With the lattice that the text was read off, if there is one. It adds to an answer, and
+        costs none.
+        """
+        lm, source = self.lm, ticket.job.prompt
+        made = isinstance(model, CTCModel | DAGModel) and isinstance(lm, Translator)
+        if not made or not isinstance(source, str):
             return output
-        with self._turn():
-            return replace(output, trace=with_lattice(lm, [job.prompt], output.trace))
+        try:
+            with self._turn():
+                return replace(output, trace=with_lattice(lm, [source], output.trace))
+        except Exception:
+            LOG.exception("a lattice can't be shown")
+            return output
 
     @contextmanager
     def _network(self, model: Any, ticket: Ticket) -> Iterator[Any]:

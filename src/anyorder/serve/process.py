@@ -81,7 +81,7 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
     keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
     configure()
     service = Service(settings, Metrics())
-    app = app_of(service, keys=keys, pages=router(lambda: _about(service)).routes)
+    app = app_of(service, keys=keys, pages=router(_about(service)).routes)
     listener = bound(settings.host, settings.port)
     config = uvicorn.Config(
         app,
@@ -138,17 +138,18 @@ def bound(host: str, port: int) -> socket.socket:
         return listener
 
 
-def _about(service: Service) -> dict[str, Any] | None:
-    """What the page is told, once the model is there."""
-    settings, opened = service.settings, service.opened
-    if opened is None:
-        return None
-    return about(
-        opened.lm,
-        most_tokens=settings.most_tokens,
-        name=settings.name,
-        decoder=settings.decoder,
-    )
+def _about(service: Service) -> Callable[[], dict[str, Any] | None]:
+    """Tells the page what it asks, once the model is there; this is found out once."""
+    found = list[dict[str, Any]]()
+
+    def told() -> dict[str, Any] | None:
+        settings, opened = service.settings, service.opened
+        if opened is not None and not found:
+            most, name = settings.most_tokens, settings.name
+            found.append(about(opened.lm, most_tokens=most, name=name, decoder=settings.decoder))
+        return found[0] if found else None
+
+    return told
 
 
 def _load(server: Server, load: Callable[[], Writer]) -> None:

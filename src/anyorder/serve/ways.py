@@ -58,6 +58,17 @@ def fitting(lm: Writer) -> tuple[Fitting, ...]:
     )
 
 
+def lacks(kind: Any, model: object) -> str:
+    """Why this decoder can't be asked for by its name alone; "" if it can."""
+    lacking, wanted = missing(model, kind.needs), required(kind)
+    if lacking:
+        return f"needs a {lacking[0]}"
+    unsayable = [one for one in wanted if not _sayable(kind, one)]
+    if unsayable:
+        return f"needs {', '.join(unsayable)}, which a request can't give"
+    return f"needs {', '.join(wanted)}: a request names it as an option" if wanted else ""
+
+
 def required(kind: Any) -> tuple[str, ...]:
     """The options of a decoder that have no default."""
     return tuple(

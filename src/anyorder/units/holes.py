@@ -35,6 +35,15 @@ def cut(text: str) -> list[str | int]:
     return [part for part in [*parts, text[done:]] if part != ""]
 
 
+def has_holes(text: str) -> bool:
+    """Whether there is a hole in it.
+
+    >>> has_holes("The ___ sat."), has_holes("The cat sat.")
+    (True, False)
+    """
+    return _HOLE.search(text) is not None
+
+
 def pieces(units: TextUnits, text: str) -> Sequence[list[int] | int]:
     """The tokens of a text's parts, each as it stands behind another text but the first, and the
     sizes of its holes. A space before a hole belongs to what fills it, if tokens begin with spaces.

@@ -13,7 +13,7 @@ from tests.serve.pages.browser import PHONE, opened, shoot, write
 from tests.serve.pages.stand_in import ABOUT, OWN, running, serving
 
 
-def test_the_page_is_there_within_a_second_and_says_what_to_do(browser: Any, address: str) -> None:
+def test_the_page_is_there_soon_and_says_what_to_do(browser: Any, address: str) -> None:
     with opened(browser, address) as page:  # the first time: the model is loaded, and is waited for
         page.wait_for_selector("#go:enabled")
     with opened(browser, address) as page:

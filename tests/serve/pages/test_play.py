@@ -127,7 +127,7 @@ def test_words_are_locked_and_kept(browser: Any, address: str, heard: list[dict]
         page.click("#again")
         page.wait_for_selector("#said:has-text('Done')")
         assert heard[0]["infill"] == [{"hole": 2}, {"text": " clock struck"}, {"hole": 19}]
-        assert heard[0]["max_tokens"] == 2 + len(" clock struck") + 19
+        assert "max_tokens" not in heard[0]  # the server knows what its holes take
         assert page.locator(".pane").first.locator(".cell.held").count() == 1
         shoot(page, "locked")
 

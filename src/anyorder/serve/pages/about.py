@@ -9,10 +9,9 @@ Knows nothing of HTTP.
 from typing import Any, Final
 
 from anyorder.decode.catalogue import decoders, describe, parse
-from anyorder.models.capability import missing
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
-from anyorder.serve.ways import network, required
+from anyorder.serve.ways import lacks, network
 from anyorder.systems.prompts import kinds, prompts
 
 SOURCES: Final = {  # own-written
@@ -77,11 +76,5 @@ def _with_own(own: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _told(name: str, kind: Any, model: object) -> dict[str, Any]:
-    lacking = missing(model, kind.needs)
-    wanted = required(kind)
-    lacks = ""
-    if lacking:
-        lacks = f"needs a {lacking[0]}"
-    elif wanted:
-        lacks = f"needs {', '.join(wanted)}, which a request can't give"
-    return {"name": name, "exact": bool(kind.exact), "does": describe(kind), "lacks": lacks}
+    exact, does = bool(kind.exact), describe(kind)
+    return {"name": name, "exact": exact, "does": does, "lacks": lacks(kind, model)}

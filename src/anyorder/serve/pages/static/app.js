@@ -159,7 +159,7 @@ class Writing {
     const lead = asked.segments ? leadOf(asked.segments)[0] : "";
     const segments = lead ? [{ text: lead }, ...found] : found;
     const decoders = this.player.shown.map((run) => run.decoder);
-    this.open({ name: `around ${this.lockedPane.locked.size}: ${asked.prompt}`, prompt: asked.prompt, segments, decoders, options: asked.options });
+    this.open({ name: `${found.filter((one) => one.text).map((one) => one.text.trim()).join(" … ")} kept: ${asked.prompt}`, prompt: asked.prompt, segments, decoders, options: asked.options });
   }
 }
 

@@ -27,7 +27,9 @@ class Form {
     byId("chat").value = about.chat ? "chat" : "text";
     byId("chat").parentElement.hidden = !about.chat;
     byId("model").textContent = about.model ? `The model is ${about.model}.` : "";
-    byId("max-tokens").max = about.most_tokens;
+    const tokens = byId("max-tokens");
+    tokens.max = about.most_tokens;
+    tokens.value = Math.min(tokens.value, about.most_tokens);
     byId("form").addEventListener("submit", (event) => {
       event.preventDefault();
       go();
@@ -39,6 +41,7 @@ class Form {
     byId("holes").addEventListener("input", () => this.preview());
     byId("hole-size").addEventListener("input", () => this.preview());
     byId("hole").addEventListener("click", () => this.putHole());
+    byId("empty").hidden = false;
     byId("empty").textContent = `Press Write, and ${this.fewest > 1 ? "the decoders that are chosen write side by side" : "the text is written"} here, call by call.`;
     byId("go").disabled = false;
   }
@@ -51,7 +54,8 @@ class Form {
     const first = wanted.filter((name) => names.includes(name)).slice(0, 3);
     const chosen = new Set(first.length >= FEWEST ? first : names.slice(0, FEWEST));
     this.fewest = Math.min(FEWEST, names.length);
-    this.signs = fitting.some((one) => one.exact) ? "“=” marks those that write exactly the left-to-right text." : "";
+    if (this.fewest < FEWEST) byId("decoders-name").textContent = "Decoders";
+    this.signs = fitting.some((one) => one.exact) ? "“=” marks those that write exactly the left-to-right text at temperature 0, and draw as it does above." : "";
     const pills = fitting.map((one) => {
       const box = make("input");
       box.type = "checkbox";
@@ -60,7 +64,7 @@ class Form {
       const pill = make("label", "pill", box, make("span", "", one.name));
       if (one.exact) pill.append(make("span", "exact", "="));
       if (one.name === this.about.decoder) pill.append(make("span", "usual", "default"));
-      pill.title = `${one.does}${one.exact ? " Exact: it writes the left-to-right text." : ""}`;
+      pill.title = `${one.does}${one.exact ? " Exact: at temperature 0 it writes the left-to-right text." : ""}`;
       return pill;
     });
     byId("decoders").replaceChildren(...pills);
@@ -147,9 +151,9 @@ class Form {
       seed: this.number("seed", "the seed"),
     };
     const segments = fill ? this.segments() : null;
-    if (!prompt.trim() && (options.chat || !segments || !leadOf(segments)[0])) throw new Error("Write a prompt first, or take an example.");
+    if (!prompt.trim() && (options.chat || !segments || !leadOf(segments)[0])) throw new Error(`Write something into “${byId("prompt-name").textContent}” first.`);
     if (fill && !segments.some((one) => one.hole)) throw new Error("Put a hole into the text first: ___");
-    if (decoders.length < this.fewest) throw new Error("Choose two decoders, or more, to see them side by side.");
+    if (decoders.length < this.fewest) throw new Error(this.fewest > 1 ? "Choose two decoders, or more, to see them side by side." : "Choose a decoder.");
     return { prompt, segments, decoders, options };
   }
 

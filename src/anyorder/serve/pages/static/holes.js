@@ -51,15 +51,8 @@ function bodyOf({ decoder, model, prompt, segments, options }) {
     asked = begins ? prompt + lead : prompt;
     body.infill = begins ? rest : segments;
   }
-  body.max_tokens = holes ? roomFor(body.infill) : tokens;
+  if (!holes) body.max_tokens = tokens; // else the server knows what its holes take
   if (!chat) return { url: "v1/completions", body: { ...body, prompt: asked, logprobs: 5 } };
   const messages = [{ role: "user", content: asked }];
   return { url: "v1/chat/completions", body: { ...body, messages, logprobs: true, top_logprobs: 5 } };
-}
-
-/** No text has more tokens than bytes. */
-function roomFor(segments) {
-  const bytes = new TextEncoder();
-  const sizes = segments.map(({ text, hole }) => hole || bytes.encode(text).length);
-  return Math.min(1024, sizes.reduce((sum, size) => sum + size, 0));
 }
