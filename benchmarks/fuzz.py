@@ -143,7 +143,9 @@ def held(url: str) -> dict[str, float]:
     end = time.monotonic() + EMPTYING
     while True:
         text = httpx.get(f"{url}/metrics").text
-        found = {name: re.search(rf"^anyorder_{name} (\S+)", text, re.MULTILINE) for name in TELLING}
+        found = {
+            name: re.search(rf"^anyorder_{name} (\S+)", text, re.MULTILINE) for name in TELLING
+        }
         figures = {name: float(value[1]) for name, value in found.items() if value}
         if not any(figures.values()) or time.monotonic() > end:
             return figures

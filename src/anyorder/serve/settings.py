@@ -52,7 +52,11 @@ class Settings:
         None, "Tokens of the longest text that is computed beside others; left out: all are.", 64
     )
     timeout: float = _said(300.0, "Seconds that a request may take, its waiting included.", 0.001)
-    slow_client: float = _said(15.0, "Seconds in which a client must send its request, and take each piece of an answer.", 0.001)
+    slow_client: float = _said(
+        15.0,
+        "Seconds in which a client must send its request, and take each piece of an answer.",
+        0.001,
+    )
     grace: float = _said(30.0, "Seconds in which what runs may end when the server is stopped.", 0)
     api_keys_file: str | None = _said(
         None, "A file of hashed API keys, one a line (see --hash-key)."

@@ -206,7 +206,7 @@ def test_what_the_form_lacks_is_said_before_anything_is_sent(
         page.wait_for_selector("#go:enabled")
         page.fill("#prompt", "")
         page.click("#go")
-        assert "Write a prompt first" in page.inner_text("#said")
+        assert "Write something into “Prompt” first" in page.inner_text("#said")
         page.click("#examples button >> nth=0")
         assert page.input_value("#prompt")
         page.fill("#max-tokens", "9999")
