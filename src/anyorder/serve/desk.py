@@ -226,9 +226,9 @@ class Desk:
         costs none.
         """
         lm, source = self.lm, ticket.job.prompt
-        made = isinstance(model, CTCModel | DAGModel) and isinstance(lm, Translator)
-        if not made or not isinstance(source, str):
+        if not (isinstance(model, CTCModel | DAGModel) and isinstance(source, str)):
             return output
+        assert isinstance(lm, Translator), "no other model makes a lattice"
         try:
             with self._turn():
                 return replace(output, trace=with_lattice(lm, [source], output.trace))
