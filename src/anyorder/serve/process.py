@@ -25,6 +25,7 @@ from anyorder.models.writer import Writer
 from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
 from anyorder.serve.logs import LOG, configure
+from anyorder.serve.memory import share_memory
 from anyorder.serve.metrics import Metrics
 from anyorder.serve.pages.about import about
 from anyorder.serve.pages.site import router
@@ -78,6 +79,7 @@ class Server(uvicorn.Server):
 def run(settings: Settings, load: Callable[[], Writer]) -> None:
     """Serve until a signal. Raises ValueError or OSError for what can't be set up."""
     _check(settings)
+    share_memory()
     keys = None if settings.api_keys_file is None else Keys.of(Path(settings.api_keys_file))
     configure()
     service = Service(settings, Metrics())
