@@ -1,37 +1,62 @@
 """Texts with holes, and what is measured of those that are filled."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import Generator
 
-from anyorder.canvas import DONE
+from anyorder.canvas import DONE, GIVEN
 from anyorder.data.translate import Translate
 from anyorder.decode.in_order.any_subset import AnySubset, Unchecked
+from anyorder.models.holes import Parts
 from anyorder.models.translator import Translator
 from anyorder.systems.bench import Bench
-from anyorder.systems.experiments.infilled import Filler, Infilled, entropy, nats_of, with_holes
+from anyorder.systems.experiments.infilled import Filler, Infilled, entropy, hidden, nats_of
 from anyorder.systems.experiments.school import Way
 from anyorder.trace import fold
-from anyorder.units.holes import pieces
+from anyorder.units.special import BOS, EOS
+from anyorder.units.text import BROKEN
 from anyorder.units.training import subwords, words
 from tests.train.made import any_subset
 
 TEXT = "the cat sat on the mat and sat"
 
 
-@pytest.mark.parametrize("units", [words([TEXT]), subwords([TEXT] * 9, size=330)])
-def test_a_share_is_hidden_and_the_rest_stands(units: object) -> None:
-    row = units.plain(TEXT)  # type: ignore[attr-defined]
+def cells_of(parts: Parts) -> list[int | None]:
+    return [x for part in parts for x in ([None] * part if isinstance(part, int) else part)]
+
+
+def test_a_share_is_hidden_and_the_rest_stands() -> None:
+    row = list(range(10, 21))
     for seed in range(9):
-        text = with_holes(row, units, 0.5, Generator().manual_seed(seed))  # type: ignore[arg-type]
-        parts = pieces(units, text)  # type: ignore[arg-type]
-        cells = [x for part in parts for x in ([None] * part if isinstance(part, int) else part)]
+        parts = hidden(row, 0.5, Generator().manual_seed(seed))
+        cells = cells_of(parts)
         assert len(cells) == len(row)
         assert all(cell in (None, right) for cell, right in zip(cells, row, strict=True))
         assert cells.count(None) == round(0.5 * len(row))
-    assert with_holes(row, units, 0.0, Generator()).count("___:1") == 1  # type: ignore[arg-type]
+        assert all(isinstance(a, int) != isinstance(b, int) for a, b in pairwise(parts))
+    assert cells_of(hidden(row, 0.0, Generator())).count(None) == 1
+
+
+def test_a_digit_behind_a_hole_and_a_part_of_a_character_stay_what_they_are() -> None:
+    """Texts that name them are read as others: the canvas has the tokens themselves."""
+    text = "12 Brücken, 7 Türme — 30 Räume"
+    units = subwords([TEXT] * 9, size=330)
+    row = units.plain(text)
+    pieces = [units.piece(token) for token in row]
+    assert BROKEN in pieces
+    assert any(piece.isdigit() for piece in pieces)
+    net = any_subset(units.vocab_size, layers=2).eval()
+    made = Filler.of(Translator(net, units, units, "filler", units.eos_ids), AnySubset(width=99))
+    prompts = [hidden(row, 0.5, Generator().manual_seed(seed)) for seed in range(9)]
+    start = made.fill(prompts).start
+    for given_N, tokens_N in zip(start.status_BN == GIVEN, start.tokens_BN, strict=True):
+        assert bool(given_N[[0, -1]].all())
+        wanted_N = torch.tensor([BOS, *row, EOS])
+        assert torch.equal(tokens_N[given_N], wanted_N[given_N])
+        assert int((~given_N).sum()) == round(0.5 * len(row))
 
 
 def filler(decoder: object) -> Filler:
@@ -40,7 +65,7 @@ def filler(decoder: object) -> Filler:
     return Filler.of(Translator(net, units, units, "filler", units.eos_ids), decoder)  # type: ignore[arg-type]
 
 
-PROMPTS = ["the ___:3 on ___:2 sat", "___:4 mat"]
+PROMPTS: list[Parts] = [[[4], 3, [7], 2, [6]], [4, [8]]]
 
 
 def test_nats_are_the_joint_ones_whoever_wrote_it() -> None:
@@ -76,6 +101,12 @@ def test_rows_are_measured_beside_one_of_them() -> None:
         for name, numbers in part.run().items():
             rows.setdefault(name, {}).update(numbers)
     assert set(rows) == {"one", "two", "all"}
+    school = experiment.school(bench, 0)
+    units, test = school.translator(ways["one"]).units, school.task.splits().test
+    for example, parts in zip(test, experiment.prompts(bench, 0, len(test)), strict=True):
+        row = units.plain(example.targets[0])
+        told = zip(cells_of(parts), row, strict=True)
+        assert all(cell in (None, right) for cell, right in told)
     assert rows["one"]["nats_above"] == 0.0
     assert rows["one"]["tokens_per_call"] == rows["one"]["calls_per_token"] == 1.0
     assert rows["two"]["calls_per_token"] <= 1.0

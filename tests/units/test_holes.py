@@ -18,6 +18,14 @@ def test_a_hole_may_say_how_large_it_is() -> None:
         cut("a ___:0")
 
 
+def test_a_colon_behind_the_number_ends_it() -> None:
+    """So a digit or a colon may stand behind a hole."""
+    assert cut("at ___:2:30") == ["at ", 2, "30"]
+    assert cut("at ___:2:___:3:") == ["at ", 2, 3]
+    assert cut("at ___:2::30") == ["at ", 2, ":30"]
+    assert cut("so ___: then") == ["so ", HOLE, ": then"]
+
+
 @pytest.mark.parametrize("units", EVERY, ids=["subwords", "words", "letters"])
 @pytest.mark.parametrize("hidden", [" sat", " sat on", "the", " mat."])
 def test_what_was_cut_out_fits_into_the_hole(units: TextUnits, hidden: str) -> None:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from anyorder.trace import Trace
 
 Text = Annotated[
-    str | None, typer.Argument(help="The prompt; - reads it from stdin.", show_default=False)
+    str | None,
+    typer.Argument(
+        help="The prompt; - reads it from stdin. To a model that fills holes ___ is one, ___:2 one "
+        "of two tokens, and ___:2: one before a digit or a colon.",
+        show_default=False,
+    ),
 ]
 PromptFile = Annotated[
     Path | None, typer.Option(help="Read the prompt from this file.", show_default=False)

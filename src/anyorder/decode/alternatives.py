@@ -5,19 +5,22 @@
     step = alternatives.noted(step, canvas)
 
 The log-probabilities are the model's own: temperature 1, no filters. Of one row at a time; networks
-that are not causal say nothing here. Shapes: T new cells, S scored cells, V vocabulary.
+that are not causal say nothing here, and of a token that another model wrote (the small one of a
+tandem) nothing is told. Shapes: T new cells, S scored cells, V vocabulary.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, Canvas
 from anyorder.masks import Tree
-from anyorder.trace import Likeliest, Step
+from anyorder.trace import Change, Likeliest, Step
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Heard:
     scored: dict[int, int]  # cell of the call -> row of the logits
     logits_SV: Float[Tensor, "S V"]
 
-    def along(self, text: list[int]) -> Iterator[tuple[int, int]]:
+    def along(self, text: list[int]) -> Iterator[tuple[int, list[int]]]:
         """Walk from the root down the cells that hold what was written: (cell of the canvas,
-        row of the logits that say what stands in it). Two guesses may begin alike.
+        rows of the logits that say what stands in it). Several, where guesses begin alike.
         """
         at, below = self.begin, {-1}
         while below and at < len(text):
@@ -41,7 +44,7 @@ class Heard:
             at += 1
             scored = sorted(self.scored[t] for t in below if t in self.scored)
             if scored:
-                yield at, scored[0]
+                yield at, scored
 
 
 @dataclass
@@ -81,11 +84,14 @@ class Alternatives:
         if len(canvas.tokens_BN) != 1:
             return step
         text = canvas.row(0)
-        written = {change.cell for change in step.changes if change.status == DONE}
-        found: dict[int, Tensor] = {}
-        for call in calls:
-            found |= {c: call.logits_SV[row] for c, row in call.along(text) if c in written}
-        return replace(step, likeliest=tuple(self._told(c, found[c]) for c in sorted(found)))
+        heard: dict[int, list[Tensor]] = defaultdict(list)
+        for call in reversed(calls):  # what was said last comes first
+            for cell, rows in call.along(text):
+                heard[cell] += [call.logits_SV[row] for row in rows]
+        written = [change for change in step.changes if change.status == DONE]
+        own = [(change.cell, _which_wrote(change, heard[change.cell])) for change in written]
+        told = [self._told(cell, logits_V) for cell, logits_V in own if logits_V is not None]
+        return replace(step, likeliest=tuple(told))
 
     def _told(self, cell: int, logits_V: Float[Tensor, " V"]) -> Likeliest:
         best = logits_V.log_softmax(-1).topk(min(self.top, len(logits_V)))
@@ -93,3 +99,25 @@ class Alternatives:
         first = int(logits_V.argmax())  # of equals, what greedy decoding takes
         tokens = [first, *[token for token in tokens if token != first]][: len(tokens)]
         return Likeliest(0, cell, tuple(zip(tokens, logprobs, strict=True)))
+
+
+def _which_wrote(change: Change, heard: Sequence[Tensor]) -> Tensor | None:
+    """The logits that a token was picked from: those that give it the log-probability that the
+    trace has. None: it was not the model that was heard who wrote it.
+    """
+    apart = [(_apart(change, logits_V), n) for n, logits_V in enumerate(heard)]
+    least, n = min(apart, default=(torch.inf, 0))
+    return heard[n] if least <= 1 else None
+
+
+def _apart(change: Change, logits_V: Float[Tensor, " V"]) -> float:
+    """How far the log-probability of what was written is from that of the trace, measured by what
+    two ways to round it may differ by: as finely as the logits are kept (bfloat16, say).
+    """
+    total = float(logits_V.logsumexp(-1))
+    own = float(logits_V.log_softmax(-1)[change.token])
+    if own == change.logprob:
+        return 0.0
+    fine = max(torch.finfo(logits_V.dtype).eps, torch.finfo(torch.float32).eps)
+    apart = abs(own - change.logprob) / (4 * fine * (1 + abs(total) + abs(own)))
+    return apart if apart >= 0 else torch.inf  # no number

@@ -138,7 +138,7 @@ class Speaker:
         if self.ended:
             return ""
         if self.said < 0:
-            self.said = _before(self.lm, canvas, self.row)
+            self.said = told_from(self.lm, canvas, self.row)
         frontier = int(canvas.frontier_B[self.row])
         tokens = canvas.tokens_BN[self.row, self.said : frontier].tolist()
         self.said += len(tokens)
@@ -152,6 +152,12 @@ class Speaker:
     def finish(self) -> str:
         """What was held back: no stop string came of it."""
         return "" if self.ended else self.held + self.stream.flush()
+
+
+def told_from(lm: Writer, canvas: Canvas, row: int) -> int:
+    """Cells before the text that is told: the prompt, or what begins a text with holes."""
+    prompt = int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
+    return min(prompt, 1) if isinstance(lm, FillsHoles) and lm.fills else prompt
 
 
 def before_stop(text: str, strings: tuple[str, ...]) -> str:
@@ -189,16 +195,10 @@ def _may_begin(text: str, strings: tuple[str, ...]) -> int:
     return max(lengths, default=0)
 
 
-def _before(lm: Writer, canvas: Canvas, row: int) -> int:
-    """Cells before the text that is told: the prompt, or what begins a text with holes."""
-    prompt = int((canvas.status_BN[row] == GIVEN).long().cumprod(-1).sum())
-    return min(prompt, 1) if isinstance(lm, FillsHoles) and lm.fills else prompt
-
-
 def _row(
     lm: Writer, canvas: Canvas, row: int, strings: tuple[str, ...]
 ) -> tuple[str, list[int], list[float]]:
-    begin = _before(lm, canvas, row)
+    begin = told_from(lm, canvas, row)
     tokens = canvas.row(row)[begin:]
     said = [token for token in tokens if token not in lm.eos_ids]  # special to the tokenizer or not
     text = before_stop(lm.units.decode(said), strings)

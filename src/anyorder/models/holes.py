@@ -1,6 +1,6 @@
 """Texts with holes as a canvas: what stands is given, and what is to be written is open.
 
-    canvas = with_holes([[[7, 8], 3, [9]]], bos=1, eos=2, new_cells=20)    # 7 8 _ _ _ 9
+    canvas = with_holes([[[7, 8], 3, [9]]], bos=1, eos=2, new_cells=[0])    # 7 8 _ _ _ 9
 
 A text without a hole is gone on with: as many cells are open behind it as there may be, and no end
 is given. Shapes: B rows, N cells.
@@ -38,20 +38,21 @@ def parts_of(
             )
         if 2 + known + max(holes, 1) > longest:
             raise ValueError(
-                f"{which} has {known + holes} tokens with its holes; the model reads "
+                f"{which} has {size(row)} tokens with its holes; the model reads "
                 f"{longest - 2} at most"
             )
     return rows
 
 
-def with_holes(rows: Sequence[Parts], *, bos: int, eos: int, new_cells: int) -> Canvas:
-    """Each row begins with `bos`; one that has holes ends with `eos`, which is given, too.
+def with_holes(rows: Sequence[Parts], *, bos: int, eos: int, new_cells: Sequence[int]) -> Canvas:
+    """Each row begins with `bos`; one that has holes ends with `eos`, which is given, too, and one
+    that has none is gone on with in so many `new_cells`.
 
-    >>> canvas = with_holes([[[7], 2], [[7, 8]]], bos=1, eos=2, new_cells=1)
+    >>> canvas = with_holes([[[7], 2], [[7, 8]]], bos=1, eos=2, new_cells=[0, 1])
     >>> canvas.tokens_BN.tolist(), canvas.status_BN.tolist()
     ([[1, 7, 0, 0, 2], [1, 7, 8, 0, 0]], [[4, 4, 1, 1, 4], [4, 4, 4, 1, 0]])
     """
-    cells = [_cells(row, bos, eos, new_cells) for row in rows]
+    cells = [_cells(row, bos, eos, new) for row, new in zip(rows, new_cells, strict=True)]
     most = max(map(len, cells))
     tokens = [[token or 0 for token in row] + [0] * (most - len(row)) for row in cells]
     status = [
@@ -62,9 +63,18 @@ def with_holes(rows: Sequence[Parts], *, bos: int, eos: int, new_cells: int) -> 
     return Canvas(torch.tensor(tokens), torch.tensor(status, dtype=torch.uint8), empty)
 
 
-def room(rows: Sequence[Parts], longest: int) -> int:
-    """How many cells may be written behind the longest text that has no hole."""
-    return longest - 1 - max((_known(row) for row in rows if not _holes(row)), default=0)
+def room(row: Parts, longest: int) -> int:
+    """How many cells may be written behind a text: none behind one that has holes."""
+    return 0 if _holes(row) else longest - 1 - _known(row)
+
+
+def size(row: Parts) -> int:
+    """Cells of a text with its holes, without what begins and ends it.
+
+    >>> size([[7, 8], 3, [9]])
+    6
+    """
+    return _known(row) + _holes(row)
 
 
 def _cells(row: Parts, bos: int, eos: int, new_cells: int) -> list[int | None]:

@@ -84,7 +84,7 @@ class Translator:
             texts = parts_of(
                 prompts, self.units, max_new_tokens=max_new_tokens, longest=self.longest
             )
-            cells = min(max_new_tokens, room(texts, self.longest))
+            cells = [min(max_new_tokens, room(text, self.longest)) for text in texts]
             return self.net.eval(), with_holes(texts, bos=BOS, eos=EOS, new_cells=cells)
         rows = []
         for which, prompt in zip(checked(prompts, max_new_tokens), prompts, strict=True):

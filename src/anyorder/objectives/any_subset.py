@@ -26,7 +26,7 @@ from anyorder.objectives.batch import Batch, Loss
 
 
 @dataclass(frozen=True)
-class Asked:
+class Questions:
     """Texts between what begins and what ends them, and what is asked about them."""
 
     tokens_BN: Int[Tensor, "B N"]
@@ -67,7 +67,7 @@ class GivenSubset:
 
     def asked(
         self, tokens_BN: Int[Tensor, "B N"], count_B: Int[Tensor, " B"], rng: Generator
-    ) -> Asked:
+    ) -> Questions:
         """Hide some cells of texts that are framed."""
         hidden_BN = drawn(count_B, tokens_BN.shape[1], rng)
         rank_BN = ranks(hidden_BN, count_B)
@@ -78,7 +78,7 @@ class GivenSubset:
         early_BQ = torch.rand(cells_BQ.shape, generator=rng) < self.ahead
         fewer_BQ = 1 + (own_BQ * torch.rand(cells_BQ.shape, generator=rng)).long()
         seen_BQ = torch.where(early_BQ, fewer_BQ.minimum(own_BQ), own_BQ)
-        return Asked(tokens_BN, rank_BN, cells_BQ, seen_BQ, inside_BQ)
+        return Questions(tokens_BN, rank_BN, cells_BQ, seen_BQ, inside_BQ)
 
 
 def framed(

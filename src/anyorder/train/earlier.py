@@ -84,8 +84,7 @@ class Earlier:
         """Give a network all weights; a masked language model lends its layers and embedding.
 
         What guesses further ahead takes all else from a model that does not, and a small model
-        beside it begins as its top. Raises ValueError for
-        another kind of network, or other sizes.
+        beside it begins as its top. Raises ValueError for another kind of network, or other sizes.
         """
         other = self.translator.net
         grows = isinstance(net, Seq2Seq) and type(net) is not type(other) is Seq2Seq

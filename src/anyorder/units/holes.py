@@ -3,6 +3,7 @@
     cut("The ___ sat on ___:3.")          # ["The ", 6, " sat on ", 3, "."]
     pieces(units, "The ___ sat")          # token ids, and the sizes of holes between them
 
+A colon behind the number ends it, and is no text: `___:2:30` is a hole of two tokens, and 30.
 Knows nothing of models.
 """
 
@@ -14,7 +15,7 @@ from anyorder.units.between import within
 from anyorder.units.text import TextUnits
 
 HOLE: Final = 6  # tokens of a hole that does not say how many
-_HOLE: Final = re.compile(r"_{3,}(?::(\d+))?")
+_HOLE: Final = re.compile(r"_{3,}(?::(\d+):?)?")
 
 
 def cut(text: str) -> list[str | int]:
@@ -22,8 +23,8 @@ def cut(text: str) -> list[str | int]:
 
     Raises ValueError for a hole of no token.
 
-    >>> cut("___:2 sat ___")
-    [2, ' sat ', 6]
+    >>> cut("___:2 sat ___"), cut("___:2:30")
+    ([2, ' sat ', 6], [2, '30'])
     """
     parts, done = list[str | int](), 0
     for hole in _HOLE.finditer(text):

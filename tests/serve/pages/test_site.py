@@ -150,6 +150,7 @@ def test_holes_are_found_and_sized() -> None:
         *({"text": "A "}, {"hole": 6}, {"text": " cat "}, {"hole": 12}, {"text": "."}),
     ]
     assert holes("segmentsOf(input, 6)", "no __ hole") == [{"text": "no __ hole"}]
+    assert holes("segmentsOf(input, 6)", "___:2:30") == [{"hole": 2}, {"text": "30"}]
     assert holes("segmentsOf(input, 2)", "______") == [{"hole": 2}]
 
 

@@ -29,12 +29,12 @@ from anyorder.models.further import AnySubsetModel
 
 
 @dataclass(frozen=True)
-class Writing:
+class KnownCells:
     """The canvas is all there is."""
 
     canvas: Canvas
 
-    def with_canvas(self, canvas: Canvas) -> "Writing":
+    def with_canvas(self, canvas: Canvas) -> "KnownCells":
         return replace(self, canvas=canvas)
 
 
@@ -45,6 +45,11 @@ class Next:
     rank_BN: Int[Tensor, "B N"]
     cells_BW: Int[Tensor, "B W"]
     inside_BW: Bool[Tensor, "B W"]
+
+    @property
+    def rank_BW(self) -> Int[Tensor, "B W"]:
+        """When each of the next cells is written."""
+        return self.rank_BN.gather(1, self.cells_BW)
 
     @staticmethod
     def of(canvas: Canvas, width: int) -> "Next":
@@ -77,6 +82,19 @@ class Next:
         return Canvas(*held)
 
 
+@dataclass(frozen=True)
+class Drafts:
+    """What the next cells hold as if they were independent: each is told `tokens_BN`, what is
+    final, and nothing else.
+    """
+
+    to: Next
+    tokens_BN: Int[Tensor, "B N"]
+    probs_BWV: Float[Tensor, "B W V"]
+    logits_BWV: Float[Tensor, "B W V"]
+    guess_BW: Int[Tensor, "B W"]
+
+
 @final
 @dataclass(frozen=True)
 class AnySubset:
@@ -96,23 +114,31 @@ class AnySubset:
         """As many as the row with most open cells has."""
         return int(canvas.open_BN.sum(-1).max())
 
-    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> Writing:
-        return Writing(canvas)
+    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> KnownCells:
+        return KnownCells(canvas)
 
-    def step(self, model: AnySubsetModel, state: Writing, sampler: Sampler) -> Writing:
-        canvas, to = state.canvas, Next.of(state.canvas, self.width)
-        tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
-        rank_BW = to.rank_BN.gather(1, to.cells_BW)
-        q_BWV, logits_BWV = told(model, tokens_BN, to, rank_BW[:, :1].expand_as(rank_BW), sampler)
-        guess_BW = q_BWV.argmax(-1) if sampler.greedy else drawn(q_BWV, to, sampler, DRAW)
+    def step(self, model: AnySubsetModel, state: KnownCells, sampler: Sampler) -> KnownCells:
+        drafts = _drafted(model, state.canvas, self.width, sampler)
+        to, guess_BW, logits_BWV = drafts.to, drafts.guess_BW, drafts.logits_BWV
         write_BW = to.inside_BW & (torch.arange(to.inside_BW.shape[1]) == 0)
         if bool((to.inside_BW.sum(-1) > 1).any()):
             there = to.inside_BW.nonzero().unbind(-1)
+            tokens_BN = drafts.tokens_BN.clone()
             tokens_BN[there[0], to.cells_BW[there]] = guess_BW[there]
-            p_BWV, logits_BWV = told(model, tokens_BN, to, rank_BW, sampler)
-            p_BWV[:, 0] = q_BWV[:, 0]  # it was told the same, but for the last bits
-            guess_BW, write_BW = _checked(p_BWV, q_BWV, guess_BW, to, sampler)
-        return Writing(to.written(canvas, guess_BW, write_BW, logits_BWV))
+            p_BWV, logits_BWV = told(model, tokens_BN, to, to.rank_BW, sampler)
+            p_BWV[:, 0] = drafts.probs_BWV[:, 0]  # it was told the same, but for the last bits
+            guess_BW, write_BW = _checked(p_BWV, drafts.probs_BWV, guess_BW, to, sampler)
+        return KnownCells(to.written(state.canvas, guess_BW, write_BW, logits_BWV))
+
+
+def _drafted(model: AnySubsetModel, canvas: Canvas, width: int, sampler: Sampler) -> Drafts:
+    """The next `width` cells, in one call."""
+    to = Next.of(canvas, width)
+    tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
+    seen_BW = to.rank_BW[:, :1].expand_as(to.rank_BW)
+    q_BWV, logits_BWV = told(model, tokens_BN, to, seen_BW, sampler)
+    guess_BW = q_BWV.argmax(-1) if sampler.greedy else drawn(q_BWV, to, sampler, DRAW)
+    return Drafts(to, tokens_BN, q_BWV, logits_BWV, guess_BW)
 
 
 def told(
@@ -173,15 +199,11 @@ class Unchecked:
         most = int(canvas.open_BN.sum(-1).max())
         return -(-most // (self.width or max(most, 1)))
 
-    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> Writing:
-        return Writing(canvas)
+    def start(self, model: AnySubsetModel, canvas: Canvas, sampler: Sampler) -> KnownCells:
+        return KnownCells(canvas)
 
-    def step(self, model: AnySubsetModel, state: Writing, sampler: Sampler) -> Writing:
-        canvas = state.canvas
-        to = Next.of(canvas, self.width or canvas.tokens_BN.shape[1])
-        tokens_BN = canvas.tokens_BN.masked_fill(~canvas.final_BN, 0)
-        rank_BW = to.rank_BN.gather(1, to.cells_BW)
-        seen_BW = rank_BW[:, :1].expand_as(rank_BW)
-        q_BWV, logits_BWV = told(model, tokens_BN, to, seen_BW, sampler)
-        guess_BW = q_BWV.argmax(-1) if sampler.greedy else drawn(q_BWV, to, sampler, DRAW)
-        return Writing(to.written(canvas, guess_BW, to.inside_BW, logits_BWV))
+    def step(self, model: AnySubsetModel, state: KnownCells, sampler: Sampler) -> KnownCells:
+        canvas, width = state.canvas, self.width or state.canvas.tokens_BN.shape[1]
+        drafts = _drafted(model, canvas, width, sampler)
+        to, guess_BW = drafts.to, drafts.guess_BW
+        return KnownCells(to.written(canvas, guess_BW, to.inside_BW, drafts.logits_BWV))

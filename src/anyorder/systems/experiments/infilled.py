@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from statistics import fmean, median
 from typing import Any
 
@@ -26,6 +27,7 @@ from anyorder.decode.in_order.any_subset import Next
 from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.meter import Cost
+from anyorder.models.holes import Parts, size, with_holes
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
@@ -33,7 +35,7 @@ from anyorder.systems.experiments.school import LAPTOP, NARROW, School, Way, sch
 from anyorder.systems.system import Numbers, Part
 from anyorder.trace import Trace, fold
 from anyorder.train.recipe import Recipe
-from anyorder.units.text import TextUnits
+from anyorder.units.special import BOS, EOS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ class Infilled:
         fillers = self.fillers(bench, seed)
         prompts = self.prompts(bench, seed, bench.reduced(self.timed, 5))
         single = _in_turns(fillers, [[prompt] for prompt in (*prompts[:1], *prompts)])
-        prompts.sort(key=len)
+        prompts.sort(key=size)
         together = [prompts[at : at + self.batch] for at in range(0, len(prompts), self.batch)]
         batches = _in_turns(fillers, together)
         rows: dict[str, dict[str, float]] = {}
@@ -122,12 +124,12 @@ class Infilled:
             for name, way in self.ways.items()
         }
 
-    def prompts(self, bench: Bench, seed: int, count: int) -> list[str]:
+    def prompts(self, bench: Bench, seed: int, count: int) -> list[Parts]:
         """Held-out texts with holes; each seed hides other tokens."""
         school, rng = self.school(bench, seed), Generator().manual_seed(seed)
         units = school.translator(self.ways[self.beside]).units
         texts = [each.targets[0] for each in school.task.splits().test[:count]]
-        return [with_holes(units.plain(text), units, self.hidden, rng) for text in texts]
+        return [hidden(units.plain(text), self.hidden, rng) for text in texts]
 
 
 @dataclass(frozen=True)
@@ -143,16 +145,18 @@ class Filler:
         chosen = decoder or translator.decoder
         return Filler(translator, parse(chosen) if isinstance(chosen, str) else chosen)
 
-    def fill(self, prompts: Sequence[str], *, first_seed: int = 0) -> Trace:
+    def fill(self, prompts: Sequence[Parts], *, first_seed: int = 0) -> Trace:
         """Write into the holes at temperature 1."""
-        model, canvas = self.translator.begin(prompts, max_new_tokens=10**4)
+        canvas = with_holes(prompts, bos=BOS, eos=EOS, new_cells=[0] * len(prompts))
+        assert canvas.tokens_BN.shape[1] <= self.translator.longest, "no text is cut"
         seeds = range(first_seed, first_seed + len(prompts))
         coins = Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1])
-        return run(self.decoder, model, canvas, Sampler(Sampling(temperature=1.0), coins))
+        sampler = Sampler(Sampling(temperature=1.0), coins)
+        return run(self.decoder, self.translator.net.eval(), canvas, sampler)
 
 
 def _in_turns(
-    fillers: Mapping[str, Filler], batches: Sequence[Sequence[str]]
+    fillers: Mapping[str, Filler], batches: Sequence[Sequence[Parts]]
 ) -> dict[str, list[Cost]]:
     """What each batch has cost each filler."""
     names, costs = list(fillers), {name: list[Cost]() for name in fillers}
@@ -163,18 +167,14 @@ def _in_turns(
     return costs
 
 
-def with_holes(row: Sequence[int], units: TextUnits, share: float, rng: Generator) -> str:
-    """The text of these tokens, of which a share is hidden, one at the least."""
+def hidden(row: Sequence[int], share: float, rng: Generator) -> Parts:
+    """These tokens, of which a share is hidden, one at the least. They never become a text, which
+    another tokenisation might follow.
+    """
     many = max(1, round(share * len(row)))
-    hidden = set(torch.randperm(len(row), generator=rng)[:many].tolist())
-    text, hole = "", 0
-    for at, token in enumerate(row):
-        if at in hidden:
-            hole += 1
-            continue
-        text += f"___:{hole}" * (hole > 0) + units.piece(token)
-        hole = 0
-    return (text + f"___:{hole}" * (hole > 0)).strip()
+    gone = set(torch.randperm(len(row), generator=rng)[:many].tolist())
+    runs = groupby(enumerate(row), key=lambda cell: cell[0] in gone)
+    return [len(list(run)) if is_hole else [token for _, token in run] for is_hole, run in runs]
 
 
 @torch.no_grad()

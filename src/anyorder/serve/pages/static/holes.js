@@ -3,7 +3,7 @@
      segmentsOf("A ___ cat", 6)      [{text: "A "}, {hole: 6}, {text: " cat"}]
      around(cells, begin, locked, words)    the same of a written text of which some cells are held fast */
 
-const HOLE = /_{3,}(?::(\d+))?/; // ___ or, with its own number of tokens, ___:12
+const HOLE = /_{3,}(?::(\d+):?)?/; // ___ or, with its own number of tokens, ___:12 or ___:12:
 
 function segmentsOf(text, size) {
   const found = [];
