@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from anyorder.canvas import DONE, GIVEN, Canvas
-from anyorder.decode.writing import pieces_of, raw_of
+from anyorder.decode.writing import pieces_of, raw_of, told_from
 from anyorder.models.writer import FillsHoles, Writer
 from anyorder.serve.asking import Asked
 from anyorder.serve.jobs import Begin, Ended, Event, Written
@@ -128,7 +128,7 @@ class Choice:
 
     def _begun(self, start: Trace) -> Part | None:
         self.row = Row.of(start)
-        self.at, echo = self._prompt(), self._echo()
+        self.at, echo = self._prompt(start.start), self._echo()
         self.said = len(echo)
         # locked: it stands already; of a model that fills holes all is said with what is written
         lead = [] if self.fills else self.row.tokens[self.at : self.row.frontier(self.at)]
@@ -141,14 +141,10 @@ class Choice:
         self.joins = bool(text)
         return Part(self.index, text, told, None, extra, len(lead)) if text or extra else None
 
-    def _prompt(self) -> int:
+    def _prompt(self, start: Canvas) -> int:
         """Cells of the prompt: a word that is locked right behind it is none of them."""
-        job, status = self.asked.jobs[self.index], self.row.status
-        if self.fills:
-            return 1
-        if isinstance(job.prompt, tuple):
-            return len(job.prompt)
-        return next((n for n, s in enumerate(status) if s != GIVEN), len(status))
+        job = self.asked.jobs[self.index]
+        return len(job.prompt) if isinstance(job.prompt, tuple) else told_from(self.lm, start, 0)
 
     def _echo(self) -> str:
         n = len(self.asked.jobs) // len(self.asked.prompts)
