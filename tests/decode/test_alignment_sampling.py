@@ -141,9 +141,9 @@ def test_what_the_model_said_is_guessed_where_a_copy_is_wrong() -> None:
 
 
 def allowed(probs: list[float], share: float) -> list[bool]:
-    logits_BV = torch.tensor(probs).log().expand(len(probs), -1)
+    logits_BV = torch.tensor([probs]).log()
     judge = Lenient(AlignmentSampling(), share=share)
-    return judge.allows(logits_BV, torch.arange(len(probs)), 0).tolist()
+    return judge.allows(logits_BV, torch.arange(len(probs))[None], 0)[0].tolist()
 
 
 def test_the_surer_the_model_the_more_a_guess_must_have() -> None:
