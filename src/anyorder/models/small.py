@@ -24,7 +24,7 @@ from anyorder.models.seq2seq import sees_of_new
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.layers import KeysValues, Layer
 from anyorder.nets.source_cache import Source, SourceCache
-from anyorder.nets.tandem import Small
+from anyorder.nets.tandem import SmallDecoder
 
 
 @dataclass
@@ -48,7 +48,7 @@ class SmallSourceLM:
     so many sources.
     """
 
-    net: Small
+    net: SmallDecoder
     sources_of: Callable[[int], list[Source]] = field(repr=False)
     rows: int
     max_length: int

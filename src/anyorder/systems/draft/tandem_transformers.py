@@ -17,7 +17,7 @@ from anyorder.decode.draft_verify.tandem_draft import TandemDraft
 from anyorder.decode.left_to_right.tandem import Tandem
 from anyorder.models.small import SmallSourceLM
 from anyorder.models.tandem import TandemSeq2Seq
-from anyorder.nets.tandem import Small
+from anyorder.nets.tandem import SmallDecoder
 from anyorder.objectives.tandem import TandemTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.decoders import Drafted
@@ -43,7 +43,7 @@ SYSTEM = System(
         "random. As a draft the small model sees all that the checked text taught the large one, "
         "and the call that checks a block is the one that reads it."
     ),
-    parts=(TandemSeq2Seq, Small, SmallSourceLM, TandemTuning, Tandem, TandemDraft),
+    parts=(TandemSeq2Seq, SmallDecoder, SmallSourceLM, TandemTuning, Tandem, TandemDraft),
     laws=(1, 2, 3, 4, 5, 6, 7, 9),
     own_laws=(
         "tests/models/test_tandem.py::"
