@@ -12,9 +12,9 @@ from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
 from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling, tree
 from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.loop import SLICE
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.reading import SLICE
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
