@@ -1,5 +1,6 @@
 # make demo   sets itself up, then compares the decoders on a real language model
 # make test   sets itself up, then runs all checks and tests
+# make test-llamacpp   compiles llama.cpp in, then runs what is tested over it, SmolLM2 too
 # make docs   builds the pages into site/
 # make clean  removes what the others made (not the weights in your cache folder)
 #
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(if $(MAKE_TERMOUT),,-qq)
 SLOW := this takes a few minutes, once
 
-.PHONY: demo test docs clean
+.PHONY: demo test test-llamacpp docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/installed
@@ -23,6 +24,11 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Without the package these tests would be skipped: so it is imported first.
+test-llamacpp: $(VENV)/installed-llamacpp
+	$(BIN)/python -c "import llama_cpp"
+	$(BIN)/python -m pytest -m "" tests/models/test_llamacpp.py tests/models/test_llamacpp_laws.py
 
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -42,6 +48,11 @@ $(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
 	@echo "Installing anyorder and the tools for its tests ($(SLOW)) ..."
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/installed $@
+
+$(VENV)/installed-llamacpp: $(VENV)/installed-dev
+	@echo "Installing llama-cpp-python, which compiles llama.cpp ($(SLOW)) ..."
+	@$(PIP) install -c constraints.txt -e '.[dev,llamacpp]'
+	@touch $@
 
 $(VENV)/made:
 	@command -v $(PYTHON) >/dev/null || { \

@@ -3,8 +3,12 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
+from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written, accept_probability, agreed, residual, walk
+from anyorder.decode.draft_verify.decide import Told, lenient
+from anyorder.decode.sampling import Coins, Sampler, Sampling
 
 V = 3
 
@@ -49,6 +53,56 @@ def test_the_walk_follows_the_model_as_deep_as_the_draft_agrees(rows: list) -> N
         count = int(written.count_B[b])
         assert written.path_BP[b, :count].tolist() == path
         assert written.tokens_BP[b, :count].tolist() == [row[2][cell] for cell in path]
+
+
+def lenient_by_hand(
+    tokens: list[int], parents: list[int], says: list[int], may: set[int]
+) -> tuple[list[int], list[int]]:
+    """The path, and what is written: the model's word where it was guessed, else the first child
+    that may be, else its word.
+    """
+    path, written = [0], []
+    while True:
+        word = says[path[-1]]
+        below = [cell for cell, parent in enumerate(parents) if parent == path[-1]]
+        right = [cell for cell in below if tokens[cell] == word]
+        right += [cell for cell in below if tokens[cell] in may]
+        written.append(tokens[right[0]] if right else word)
+        if not right:
+            return path, written
+        path.append(right[0])
+
+
+@given(rows=st.lists(drafts(), min_size=1, max_size=3), may=st.sets(st.integers(0, V - 1)))
+def test_a_lenient_walk_takes_the_first_guess_that_may_be(rows: list, may: set[int]) -> None:
+    """And looks once at all guesses for a place, at none where the model's word is among them."""
+    B, T = len(rows), max(len(tokens) for tokens, _, _ in rows)
+    tokens_BT, parents_BT, says_BT = (
+        torch.tensor([[*row[part], *[fill] * (T - len(row[part]))] for row in rows])
+        for part, fill in ((0, 0), (1, -2), (2, 0))
+    )
+    canvas = Canvas.of_prompts([(0,)] * B, new_cells=[T] * B)
+    sampler = Sampler(Sampling(), Coins.of_seeds([0] * B, cells=T + 1))
+    told, looks = Told(canvas, tokens_BT, parents_BT, torch.zeros(B, T, V)), []
+
+    def allows(logits_BV: Tensor, guess_BC: Tensor, written: int) -> Tensor:
+        looks.append(written)
+        return torch.isin(guess_BC, torch.tensor(sorted(may)).long())
+
+    def word(cell_B: Tensor, said_BP: Tensor) -> Tensor:
+        return says_BT[torch.arange(B), cell_B]
+
+    written = walk(tokens_BT, parents_BT, lenient(word, sampler, told, allows))
+    for b, row in enumerate(rows):
+        path, wanted = lenient_by_hand(*row, may)
+        count = int(written.count_B[b])
+        assert written.path_BP[b, :count].tolist() == path
+        assert written.tokens_BP[b, :count].tolist() == wanted
+    assert looks == sorted(set(looks)), "once a level"
+    guessed = [path_by_hand(*row) for row in rows]
+    leaves = [path[-1] not in row[1] for path, row in zip(guessed, rows, strict=True)]
+    if all(leaves):
+        assert not looks, "all was guessed"
 
 
 def test_the_rule_is_told_what_was_written_before() -> None:

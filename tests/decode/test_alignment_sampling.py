@@ -12,9 +12,9 @@ from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
 from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling, tree
 from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.loop import SLICE
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.left_to_right.plain import LeftToRight
+from anyorder.decode.reading import SLICE
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
@@ -141,9 +141,9 @@ def test_what_the_model_said_is_guessed_where_a_copy_is_wrong() -> None:
 
 
 def allowed(probs: list[float], share: float) -> list[bool]:
-    logits_BV = torch.tensor(probs).log().expand(len(probs), -1)
+    logits_BV = torch.tensor([probs]).log()
     judge = Lenient(AlignmentSampling(), share=share)
-    return judge.allows(logits_BV, torch.arange(len(probs)), 0).tolist()
+    return judge.allows(logits_BV, torch.arange(len(probs))[None], 0)[0].tolist()
 
 
 def test_the_surer_the_model_the_more_a_guess_must_have() -> None:

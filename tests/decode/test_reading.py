@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 
 from anyorder.canvas import DONE, GIVEN, Canvas
 from anyorder.decode.left_to_right.plain import LeftToRight
-from anyorder.decode.reading import history, logprobs, open_run, pending, room
+from anyorder.decode.reading import Pending, history, logprobs, open_run, parts, pending, room
 from anyorder.models.table import TableCache, TableLM
 from tests.laws.cases import Case, Row, cases
 from tests.laws.checks import texts, written
@@ -31,6 +32,23 @@ def test_pending_are_the_final_cells_that_the_cache_lacks() -> None:
     assert read.tokens_BT[0].tolist() == [5, 6]
     assert read.tokens_BT[1, 0] == 7
     assert read.last_B1.tolist() == [[1], [0], [0]]
+
+
+@given(
+    counts=st.lists(st.integers(0, 9), min_size=1, max_size=3),
+    most=st.integers(1, 4),
+    leave=st.integers(0, 3),
+)
+def test_parts_are_the_whole_but_for_what_is_left(counts: list[int], most: int, leave: int) -> None:
+    tokens_BT = torch.arange(10 * len(counts)).unflatten(0, (-1, 10))
+    said: list[list[int]] = [[] for _ in counts]
+    for part in parts(Pending(tokens_BT, torch.tensor(counts)), most, leave=leave):
+        assert 1 <= part.width <= most
+        assert part.path_BT.tolist() == [list(range(part.width))] * len(counts)
+        assert part.real_BT.sum(-1).tolist() == part.count_B.tolist()
+        for row, said_of_row in enumerate(said):
+            said_of_row += part.tokens_BT[row, part.real_BT[row]].tolist()
+    assert said == [tokens_BT[row, : max(0, n - leave)].tolist() for row, n in enumerate(counts)]
 
 
 def test_an_empty_prompt_is_a_clear_error_unless_the_row_is_finished() -> None:

@@ -202,13 +202,30 @@ def test_a_damaged_file_is_named_with_what_llama_cpp_says_of_it(tmp_path):
 
 @there
 def test_memory_goes_with_whoever_used_it(tmp_path, monkeypatch):
-    freed = []
-    api = loading.library()
+    """What a text took when nobody refers to its cache, and the weights not before that."""
+    api, freed = loading.library(), []
+
+    def counted(name: str) -> Any:
+        free = getattr(api, name)
+
+        def freeing(pointer: Any) -> None:
+            freed.append(name)
+            free(pointer)
+
+        return freeing
+
+    for name in ("llama_free", "llama_model_free"):
+        monkeypatch.setattr(api, name, counted(name))
     lm = load(made.gguf_file(tmp_path / "made.gguf"), precision="own")
-    monkeypatch.setattr(loading.weakref, "finalize", lambda *_: freed.append(1))
-    assert lm.model.new_cache(1, 4)._context.memory is not None
-    assert freed == [1], "a memory is freed when nobody refers to it"
-    assert api is loading.library()
+    for _ in range(2):
+        text = lm.model.new_cache(1, 4)
+        lm.model.extend(tokens(0, 1, 2), text)
+    assert freed == ["llama_free"], "of the first text"
+    rest = text.select(torch.tensor([0, 0]))
+    del lm, text
+    assert freed == ["llama_free"] * 2, "the weights are still in use"
+    del rest
+    assert freed == [*["llama_free"] * 3, "llama_model_free"]
 
 
 def test_other_files_have_no_own_quantisation(tmp_path):

@@ -1,10 +1,10 @@
 """The laws, over llama.cpp: on a tiny random network, and (slow) on SmolLM2 as its file packs it.
 
 How llama.cpp sums depends on how many cells a call reads, so last bits may differ; the texts of the
-tiny network are well apart. Of SmolLM2 those that differ must be nearly tied where they part.
+tiny network are well apart. Those of SmolLM2 may differ, where two tokens are nearly as likely.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -23,8 +23,9 @@ from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.stops import Stops
-from anyorder.measure.verify.laws import Effort, examine
+from anyorder.measure.verify.laws import bounded, stopped
 from anyorder.measure.verify.ours import Ours
+from anyorder.measure.verify.subject import Ask, Said
 from anyorder.models.fetch import fetch
 from anyorder.models.load import load
 from tests.laws import checks
@@ -120,19 +121,46 @@ PROMPTS = (
     "Repeat this: one two three, one two three, one two three.",
     "Fix the spelling: I lik to reed boks in the gardn.",
 )
+ASKS = [Ask(prompt, 32) for prompt in PROMPTS]
+# How far apart, by their odds, two tokens may be of which rounding chose: 0.4 between their logits,
+# where inputs are rounded to 8 bits. Another mask or place costs far more.
+FACTOR = 1.5
+
+
+def odds_where_they_part(
+    reference: Ours, wanted: Sequence[Said], got: Sequence[Said]
+) -> list[float]:
+    """Of each text that differs: how likely the first other token was, by the one that was wanted,
+    as the model says when it reads all of the text at once.
+    """
+    odds = []
+    for ask, ours, theirs in zip(ASKS, wanted, got, strict=True):
+        if ours.tokens != theirs.tokens:
+            pairs = enumerate(zip(ours.tokens, theirs.tokens, strict=False))
+            at = next(n for n, (one, other) in pairs if one != other)
+            both = [theirs.tokens[at], ours.tokens[at]]
+            chances = reference.chances(ask.prompt, ours.tokens[:at], both)
+            odds.append(chances[0] / chances[1])
+    return odds
 
 
 @there
 @pytest.mark.slow
 @pytest.mark.parametrize("decoder", ["left-to-right", "prompt-copy", "token-recycling", "jacobi"])
-def test_on_smollm2_the_laws_hold_but_for_near_ties(decoder):
+def test_on_smollm2_texts_part_only_where_two_tokens_are_nearly_as_likely(decoder):
+    """Law 1, and law 3, which both may break where llama.cpp sums in another order; law 6 may not.
+    Alone left to right is what it is compared with, and most texts are the same.
+    """
     lm = smollm2("own")
-    subject = Ours(lm, parse(decoder))
-    found = list(examine(subject, Ours(lm, LeftToRight()), PROMPTS, Effort(new=32, draws=0)))
-    assert [finding.law for finding in found] == [1, 3, 6, 6]
-    same, _, *bounded = found
-    assert same.holds or "nearly tied" in same.sentence, same
-    assert all(finding.holds for finding in bounded), bounded
+    subject, reference = Ours(lm, parse(decoder)), Ours(lm, LeftToRight())
+    plain = [reference.write([ask])[0] for ask in ASKS]
+    alone = [subject.write([ask])[0] for ask in ASKS]
+    apart = odds_where_they_part(reference, plain, alone)
+    assert len(apart) <= 1, "of three texts"
+    beside = odds_where_they_part(reference, alone, subject.write(ASKS))
+    assert all(1 / FACTOR < odds < FACTOR for odds in (*apart, *beside)), (apart, beside)
+    for finding in (stopped(subject, reference, ASKS, alone), bounded(subject, ASKS, alone)):
+        assert finding.holds, finding
 
 
 @there

@@ -12,12 +12,15 @@ from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.masks import Tree, known_in_blocks
 from anyorder.measure.translation import translate
+from anyorder.models import small as of_small
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SmallLM, TandemLM
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.small import SmallCache
 from anyorder.models.sources import padded
 from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.translator import opened
+from anyorder.nets.cache import KeyValues
 from anyorder.objectives.tandem import TandemTuning
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
@@ -121,6 +124,38 @@ def test_its_cache_changes_nothing_however_a_text_is_cut(fast: bool) -> None:
     both = lm.small.extend(token_B1, chosen)
     torch.testing.assert_close(both[0], both[1])
     torch.testing.assert_close(both[0], lm.small.extend(token_B1, small)[1])
+
+
+@torch.no_grad()
+def test_rows_of_one_length_need_no_mask_and_no_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And say what they say beside a row of another length."""
+    net = made()
+    lm = net.read(SOURCES[:3])
+    places: list[Any] = []
+    write = KeyValues.write
+
+    def noted(own: KeyValues, layer: int, keys: Any, values: Any, at_BT: Any) -> Any:
+        places.append(at_BT)
+        return write(own, layer, keys, values, at_BT)
+
+    def seen(*counts: int) -> SmallCache:
+        small = lm.small.new_cache(3, 12)
+        _, features = lm.extend_with_features(torch.tensor([TEXT[:4]] * 3), lm.new_cache(3, 12))
+        places.clear()
+        lm.small.see(features, torch.tensor(counts), small)
+        return small
+
+    token_B1 = torch.full((3, 1), 5)
+    beside = lm.small.extend(token_B1, seen(4, 4, 2))
+    monkeypatch.setattr(KeyValues, "write", noted)
+    monkeypatch.setattr(of_small, "sees_of_new", None)  # nobody asks for one
+    level = seen(4, 4, 4)
+    said = lm.small.extend(token_B1, level)
+    torch.testing.assert_close(said[:2], beside[:2])
+    assert places == [None] * 2 * len(net.small.stack.each)
+    level.trim(torch.tensor([3, 3, 3]))
+    again = lm.small.extend(torch.full((3, 1), TEXT[3]), level)  # the large one knows this cell
+    torch.testing.assert_close(again[0, 0], by_hand(net, SOURCES[0], TEXT[:4], 4))
 
 
 @torch.no_grad()

@@ -3,15 +3,18 @@
 Shapes: B rows, T cells to read (right-padded), N canvas cells, H history, P written cells.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.models.capability import Cache
+
+SLICE = 256  # cells of a prompt whose logits are held at once, where somebody looks at them
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class Pending:
         """The cell whose logits say what comes next."""
         return (self.count_B - 1).clamp_min(0)[:, None]
 
+    @property
+    def path_BT(self) -> Int[Tensor, "B T"]:
+        """The cells one after the other, of which a cache keeps the first `count_B`."""
+        return torch.arange(self.width).expand(self.tokens_BT.shape)
+
+    @property
+    def real_BT(self) -> Bool[Tensor, "B T"]:
+        """Which cells are to be read."""
+        return torch.arange(self.width) < self.count_B[:, None]
+
 
 def pending(canvas: Canvas, cache: Cache) -> Pending:
     """The final cells of each live row beyond the cache's committed length.
@@ -46,6 +59,22 @@ def pending(canvas: Canvas, cache: Cache) -> Pending:
     cells_BT = np.minimum(cells_BT, N - 1)
     tokens_BT = canvas.tokens_BN.numpy()[np.arange(B)[:, None], cells_BT]
     return Pending(torch.from_numpy(tokens_BT), torch.from_numpy(count_B))
+
+
+def parts(read: Pending, most: int, *, leave: int = 0) -> Iterator[Pending]:
+    """All but each row's last `leave` tokens, `most` cells of a row at a time: so that the logits
+    of a long prompt are never held all at once.
+
+    >>> read = Pending(torch.tensor([[4, 5, 6, 7], [8, 9, 0, 0]]), torch.tensor([4, 2]))
+    >>> [part.tokens_BT.tolist() for part in parts(read, 2, leave=1)]
+    [[[4, 5], [8, 9]], [[6], [0]]]
+    >>> [part.count_B.tolist() for part in parts(read, 2, leave=1)]
+    [[2, 1], [1, 0]]
+    """
+    left_B = (read.count_B - leave).clamp_min(0)
+    for begin in range(0, int(left_B.max()), most):
+        count_B = (left_B - begin).clamp(0, most)
+        yield Pending(read.tokens_BT[:, begin : begin + int(count_B.max())], count_B)
 
 
 def roots(canvas: Canvas) -> list[int]:

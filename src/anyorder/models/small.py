@@ -8,7 +8,7 @@
 One cache holds both: a cell that the large model knows is kept as that one knows it, even where the
 small one reads its token once more to write behind it; the others as the small one knows them.
 Shapes: B rows, P cells that the large model knows, T new cells, S scored cells, E cells of a cache,
-V vocabulary, C channels of the large model, R chosen rows.
+V vocabulary, C channels of the large model, R chosen rows, M cells that are written.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
-from anyorder.models.seq2seq import sees_of_new
+from anyorder.models.seq2seq import beyond, sees_of_new
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.layers import KeysValues, Layer
 from anyorder.nets.source_cache import Source, SourceCache
-from anyorder.nets.tandem import Small
+from anyorder.nets.tandem import SmallDecoder
 
 
 @dataclass
@@ -34,6 +34,11 @@ class SmallCache(SourceCache):
     """
 
     known: list[int] = field(default_factory=list)
+
+    @property
+    def knows_more(self) -> bool:
+        """Whether the large model knows cells behind the committed ones, which were trimmed."""
+        return any(known > n for known, n in zip(self.known, self.own.lengths, strict=True))
 
     def select(self, rows_R: Int[Tensor, " R"]) -> "SmallCache":
         """See `Cache.select`."""
@@ -48,7 +53,7 @@ class SmallSourceLM:
     so many sources.
     """
 
-    net: Small
+    net: SmallDecoder
     sources_of: Callable[[int], list[Source]] = field(repr=False)
     rows: int
     max_length: int
@@ -87,9 +92,9 @@ class SmallSourceLM:
         """See `SmallLM.see`. Raises ValueError when the cache has no room."""
         B, P = large_BPC.shape[:2]
         own, cells_P = cache.own, torch.arange(P)
-        end, begin_B1 = own.reserve(P), own.length_B[:, None]
-        at_BP = begin_B1 + cells_P
-        made = self.net.keys_values(large_BPC, at_BP, end)
+        end, place_BP = own.reserve(P), own.length_B[:, None] + cells_P
+        at_BP = None if own.level else place_BP
+        made = self.net.keys_values(large_BPC, place_BP, end)
         for number, (keys, values) in enumerate(made):
             own.write(number, keys.transpose(1, 2), values.transpose(1, 2), at_BP)
         cache.keep(cells_P.expand(B, P), count_B)
@@ -108,41 +113,37 @@ class SmallSourceLM:
         (B, T), own = tokens_BT.shape, cache.own
         end, begin_B1 = own.reserve(T), own.length_B[:, None]
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
-        at_BT = begin_B1 + torch.arange(T)
-        kept_BT = at_BT < torch.tensor(cache.known)[:, None]
-        sees = sees_of_new(begin_B1, T, end, tree)
+        at_BT, level, more = begin_B1 + torch.arange(T), own.level, cache.knows_more
+        sees = None if T == 1 and level else sees_of_new(begin_B1, T, end, tree)
         target = self.net.target
         x_BTC = target.placed(target.vectors(tokens_BT), begin_B1 + depth_BT, end)
-        for number, (layer, source) in enumerate(
-            zip(self.net.stack.each, cache.sources, strict=True)
-        ):
-            seen = _beyond(own, number, layer, at_BT, kept_BT, end, sees)
+        layers = zip(self.net.stack.each, cache.sources, strict=True)
+        for number, (layer, source) in enumerate(layers):
+            if more:
+                seen = _but_known(cache, number, layer, at_BT, end, sees)
+            else:
+                seen = beyond(own, number, layer, None if level else at_BT, end, sees)
             x_BTC = layer(x_BTC, seen, source)
         if score_BS is not None:
             x_BTC = x_BTC[torch.arange(B)[:, None], score_BS]
         return F.linear(self.net.stack.norm(x_BTC), target.table.weight).float()
 
 
-def _beyond(
-    own: KeyValues,
+def _but_known(
+    cache: SmallCache,
     number: int,
     layer: Layer,
     at_BT: Int[Tensor, "B T"],
-    kept_BT: Tensor,
     end: int,
-    sees: Tensor,
-) -> Callable[[Tensor], tuple[KeysValues, Tensor]]:
-    """As `seq2seq.beyond`; what the large model knows of a cell is left in its place."""
+    sees: Tensor | None,
+) -> Callable[[Tensor], tuple[KeysValues, Tensor | None]]:
+    """As `seq2seq.beyond`, but what the large model knows of a cell is left in its place."""
+    row_M, cell_M = (at_BT >= torch.tensor(cache.known)[:, None]).nonzero(as_tuple=True)
+    keys, values = cache.own.layers[number]
 
-    def own_cells(normed: Tensor) -> tuple[KeysValues, Tensor]:
-        keys, values = (x.transpose(1, 2) for x in layer.own.keys_values(normed))
-        if bool(kept_BT.any()):
-            kept_BT11 = kept_BT[..., None, None]
-            old = (memory[own.rows_B1, :, at_BT] for memory in own.layers[number])
-            keys, values = (
-                there.where(kept_BT11, new) for there, new in zip(old, (keys, values), strict=True)
-            )
-        held = own.write(number, keys, values, at_BT)
-        return (held[0][:, :, :end], held[1][:, :, :end]), sees
+    def own_cells(normed: Tensor) -> tuple[KeysValues, Tensor | None]:
+        for memory, made in zip((keys, values), layer.own.keys_values(normed), strict=True):
+            memory[row_M, :, at_BT[row_M, cell_M]] = made[row_M, :, cell_M]
+        return (keys[:, :, :end], values[:, :, :end]), sees
 
     return own_cells

@@ -27,7 +27,7 @@ from anyorder.models.sources import padded
 from anyorder.models.undropped import undropped
 from anyorder.nets.layers import Memory, Width
 from anyorder.nets.source_cache import Source
-from anyorder.nets.tandem import Small
+from anyorder.nets.tandem import SmallDecoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ class TandemSeq2Seq(Seq2Seq):
         super().__init__(sizes)
         self.sizes: TandemSizes = sizes
         self.requires_grad_(False)
-        self.small = Small(
+        self.small = SmallDecoder(
             sizes.width, sizes.small, layers=sizes.small_layers, vocab_size=sizes.target_vocab
         )
 
     def begin_small(self) -> None:
-        """Let the small model begin as the top of the large one; see `Small.begin`."""
+        """Let the small model begin as the top of the large one; see `SmallDecoder.begin`."""
         self.small.begin(self.decoder, self.target)
 
     def written(

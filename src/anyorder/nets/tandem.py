@@ -1,6 +1,6 @@
 """A small decoder beside a large one: where the large one has been, it sees what that one knows.
 
-    small = Small(width, width, layers=1, vocab_size=43)
+    small = SmallDecoder(width, width, layers=1, vocab_size=43)
     small.begin(decoder, embedding)               # as the top of the large decoder
     features_BNC = small(tokens_BN, large_BNC, known_N, memory)
 
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from anyorder.nets.layers import Embedding, KeysValues, Memory, Stack, Width
 
 
-class Small(nn.Module):
+class SmallDecoder(nn.Module):
     """See the module. `large`: the width of what it sees; `width`: its own."""
 
     def __init__(self, large: Width, width: Width, *, layers: int, vocab_size: int) -> None:

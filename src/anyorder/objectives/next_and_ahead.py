@@ -1,5 +1,5 @@
 """The next token in every batch, and beside it one that stands further ahead: heads that learn with
-the whole model, and leave it as good as it was.
+the whole model, and are to leave it as good as it was.
 
     NextAndAhead()
     NextAndAhead(weight=0.5)                      # the next token counts twice as much as the heads
@@ -10,8 +10,8 @@ h is drawn anew for every batch from the heads beside the first, so that in the 
 together count w, and the next token 1: its own loss is the one that `CrossEntropy` has.
 The loss of Stern et al. 2018 (arXiv:1811.03115), section 6, is the mean over all heads, the first
 one among them, of which one is drawn for every batch: that is `Ahead`. There the next token has one
-batch of eight, and a short training that begins with a good model makes it a bad one. Its turn in
-every batch, and the weight, are ours.
+batch of eight: little, where a short training begins with a good model. Its turn in every batch,
+and the weight, are ours.
 """
 
 import math

@@ -5,7 +5,7 @@
 
 `decide` says which token the target writes after a cell; the walk goes on while a drafted child
 carries that very token. Shapes: B rows, T cells (cell 0 is the root: the last committed token),
-P cells of a path, V vocabulary.
+P cells of a path, C guesses for one place, V vocabulary.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,9 @@ from torch import Tensor
 
 # (the path's last cell [B], tokens written so far [B, P]) -> the next token [B]
 Decide = Callable[[Int[Tensor, " B"], Int[Tensor, "B P"]], Int[Tensor, " B"]]
-# (logits after the path's last cell [B, V], a guess [B], how many were written [1]) -> if it may be
-Allows = Callable[[Float[Tensor, "B V"], Int[Tensor, " B"], int], Bool[Tensor, " B"]]
+# (logits after the path's last cell [B, V], guesses for the next [B, C], how many were written)
+# -> which of them may be
+Allows = Callable[[Float[Tensor, "B V"], Int[Tensor, "B C"], int], Bool[Tensor, "B C"]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
     written = walk(tokens_BT, parents_BT, decide)
 
 Shapes: B rows, T cells of a call (cell 0 is the root), P cells of a path, J chains of W tokens,
-V vocabulary.
+C guesses for one place, V vocabulary.
 """
 
 from collections.abc import Callable
@@ -97,17 +97,17 @@ def lenient(decide: Decide, sampler: Sampler, told: Told, allows: Allows) -> Dec
 
     def after(cell_B: Tensor, said_BP: Tensor) -> Tensor:
         token_B = decide(cell_B, said_BP)
-        past = history(told.canvas, said_BP) if sampler.wants_history else None
-        logits_BV = sampler.logits(told.after(cell_B), past)[:, 0]
         child_BT = told.parents_BT == cell_B[:, None]
         found_B = (child_BT & (told.tokens_BT == token_B[:, None])).any(-1)
-        for cell in child_BT.any(0).nonzero()[:, 0].tolist():
-            if bool(found_B.all()):
-                break  # to look at a guess costs time
-            guess_B = told.tokens_BT[:, cell]
-            right_B = child_BT[:, cell] & allows(logits_BV, guess_B, said_BP.shape[1]).cpu()
-            token_B = torch.where(right_B & ~found_B, guess_B, token_B)
-            found_B = found_B | right_B
-        return token_B
+        cells_C = (child_BT & ~found_B[:, None]).any(0).nonzero()[:, 0]
+        if not len(cells_C):
+            return token_B  # to look at a guess costs time
+        past = history(told.canvas, said_BP) if sampler.wants_history else None
+        logits_BV = sampler.logits(told.after(cell_B), past)[:, 0]
+        guess_BC = told.tokens_BT[:, cells_C]
+        right_BC = child_BT[:, cells_C] & allows(logits_BV, guess_BC, said_BP.shape[1]).cpu()
+        first_B1 = right_BC.long().argmax(-1, keepdim=True)
+        takes_B = right_BC.any(-1) & ~found_B
+        return guess_BC.gather(1, first_B1)[:, 0].where(takes_B, token_B)
 
     return after

@@ -11,7 +11,7 @@ Source: Stern et al. 2018 (arXiv:1811.03115), section 5 (top-k, distance, minimu
 al. 2022 (arXiv:2205.10350), section 3.2 (top-beta with a tolerance tau); a threshold that adapts to
 the entropy: Wang et al. 2025 (arXiv:2505.13204), whose formula is not known here. Ours, `share` of
 exp(-H), is the one of Cai et al. 2024 (arXiv:2401.10774), where a fixed probability is enough, too.
-Shapes: B rows, V vocabulary.
+Shapes: B rows, C guesses for one place, V vocabulary.
 """
 
 import math
@@ -95,28 +95,31 @@ class Lenient(DraftVerify):
         return lenient(decide, sampler, told, self.allows)
 
     def allows(
-        self, logits_BV: Float[Tensor, "B V"], guess_B: Int[Tensor, " B"], written: int
-    ) -> Bool[Tensor, " B"]:
-        """Whether a guess is nearly right, behind so many tokens of its call."""
-        guess_B1 = guess_B.to(logits_BV.device)[:, None]
-        said_B1, best_B1 = logits_BV.gather(1, guess_B1), logits_BV.max(-1, keepdim=True)
-        before_BV = torch.arange(logits_BV.shape[-1], device=logits_BV.device) < guess_B1
-        rank_B = ((logits_BV > said_B1) | ((logits_BV == said_B1) & before_BV)).sum(-1)
-        near_B = (rank_B < self.top) & ((best_B1.values - said_B1)[:, 0] <= self.gap)
-        beside_B = (best_B1.indices - guess_B1)[:, 0].abs() <= self.distance
-        possible_B = said_B1[:, 0] > -math.inf
-        near_B = near_B | beside_B | self._typical(logits_BV, guess_B1)
-        return (near_B | (written + 1 < self.least)) & possible_B
+        self, logits_BV: Float[Tensor, "B V"], guess_BC: Int[Tensor, "B C"], written: int
+    ) -> Bool[Tensor, "B C"]:
+        """Which guesses are nearly right, behind so many tokens of their call: whatever is told of
+        the whole vocabulary is told once for all of them.
+        """
+        guess_BC = guess_BC.to(logits_BV.device)
+        said_BC, best_B1 = logits_BV.gather(1, guess_BC), logits_BV.max(-1, keepdim=True)
+        possible_BC = said_BC > -math.inf
+        if written + 1 < self.least:
+            return possible_BC
+        near_BC = (best_B1.indices - guess_BC).abs() <= self.distance  # the likeliest at least
+        if self.top > 1:
+            among_BC = likeliest(logits_BV, self.top).gather(1, guess_BC)
+            near_BC = near_BC | (among_BC & (best_B1.values - said_BC <= self.gap))
+        if self.share < math.inf:
+            near_BC = near_BC | self._typical(logits_BV, guess_BC)
+        return near_BC & possible_BC
 
     def _typical(
-        self, logits_BV: Float[Tensor, "B V"], guess_B1: Int[Tensor, "B 1"]
-    ) -> Bool[Tensor, " B"]:
-        """Whether a guess is as probable as a `share` of exp(-H)."""
-        if self.share == math.inf:
-            return torch.zeros(len(guess_B1), dtype=torch.bool, device=guess_B1.device)
+        self, logits_BV: Float[Tensor, "B V"], guess_BC: Int[Tensor, "B C"]
+    ) -> Bool[Tensor, "B C"]:
+        """Which guesses are as probable as a `share` of exp(-H)."""
         logp_BV = logits_BV.float().log_softmax(-1)
-        entropy_B = torch.special.entr(logp_BV.exp()).sum(-1)
-        return logp_BV.gather(1, guess_B1)[:, 0] >= math.log(self.share) - entropy_B
+        entropy_B1 = torch.special.entr(logp_BV.exp()).sum(-1, keepdim=True)
+        return logp_BV.gather(1, guess_BC) >= math.log(self.share) - entropy_B1
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Any:
         return self.by.begin(model, canvas, sampler)
@@ -133,3 +136,15 @@ class Lenient(DraftVerify):
 
     def observe(self, memory: Any, seen: Seen) -> Any:
         return self.by.observe(memory, seen)
+
+
+def likeliest(logits_BV: Float[Tensor, "B V"], most: int) -> Bool[Tensor, "B V"]:
+    """Which tokens are the `most` likeliest; of equal ones the first.
+
+    >>> likeliest(torch.tensor([[1.0, 3.0, 1.0, 2.0]]), 3).int().tolist()
+    [[1, 1, 0, 1]]
+    """
+    last_B1 = logits_BV.topk(min(most, logits_BV.shape[-1])).values[:, -1:]
+    above_BV, equal_BV = logits_BV > last_B1, logits_BV == last_B1
+    left_B1 = most - above_BV.sum(-1, keepdim=True)
+    return above_BV | (equal_BV & (equal_BV.cumsum(-1) <= left_B1))

@@ -27,11 +27,18 @@ from anyorder.decode.draft_verify.guard import (
     told,
     warn,
 )
-from anyorder.decode.reading import Pending, history, logprobs, open_run, pending, room
+from anyorder.decode.reading import (
+    SLICE,
+    Pending,
+    history,
+    logprobs,
+    open_run,
+    parts,
+    pending,
+    room,
+)
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import Cache, CausalLM
-
-SLICE = 256  # cells of a prompt whose logits a drafter sees at once
 
 
 @dataclass(frozen=True)
@@ -192,19 +199,13 @@ class DraftVerify(ABC):
         a drawn one is judged by other coins than a token that no guess foretold, and where drafts
         begin must follow from the row's own text, not from a neighbour's or a run's that stopped.
         """
-        B, begin, left_B = len(read.count_B), 0, (read.count_B - leave).clamp_min(0)
-        while begin < int(left_B.max()):
-            count_B = (left_B - begin).clamp(0, SLICE)
-            tokens_BT = read.tokens_BT[:, begin : begin + int(count_B.max())]
-            cells_T = torch.arange(tokens_BT.shape[1])
-            score_BS = None if self.reads_prompt else torch.zeros(B, 0, dtype=torch.long)
-            said = self._asked(model, tokens_BT, state.cache, score_BS=score_BS)
-            state.cache.keep(cells_T.expand(B, -1), count_B)
+        score_BS = None if self.reads_prompt else read.last_B1[:, :0]
+        for part in parts(read, SLICE, leave=leave):
+            said = self._asked(model, part.tokens_BT, state.cache, score_BS=score_BS)
+            state.cache.keep(part.path_BT, part.count_B)
             if self.reads_prompt:
-                real_BT = cells_T < count_B[:, None]
-                seen = Seen(state.canvas, tokens_BT, real_BT, said[0], None, said[1])
+                seen = Seen(state.canvas, part.tokens_BT, part.real_BT, said[0], None, said[1])
                 state = self._observed(state, seen)
-            begin += len(cells_T)
         return state
 
     def _read(
@@ -216,7 +217,7 @@ class DraftVerify(ABC):
         all_cells = self.reads_prompt or T == 1
         score_BS = None if all_cells else read.last_B1
         logits_BSV, features_BSC = self._asked(model, read.tokens_BT, cache, score_BS=score_BS)
-        cache.keep(torch.arange(T).expand(B, T), read.count_B)
+        cache.keep(read.path_BT, read.count_B)
         last_B1V = logits_BSV
         if all_cells and T > 1:
             last_B1V = logits_BSV[torch.arange(B)[:, None], read.last_B1]
@@ -227,9 +228,8 @@ class DraftVerify(ABC):
         canvas = canvas.write(
             canvas.frontier_B, token_B1, written.count_B, logprobs(last_B1V, token_B1)
         )
-        if all_cells:
-            tokens_BS, real_BS = read.tokens_BT, torch.arange(T) < read.count_B[:, None]
-        else:
+        tokens_BS, real_BS = read.tokens_BT, read.real_BT
+        if not all_cells:
             tokens_BS, real_BS = read.tokens_BT.gather(1, read.last_B1), live_B[:, None]
         written = None if first else written
         seen = Seen(canvas, tokens_BS, real_BS, logits_BSV, written, features_BSC)
@@ -275,7 +275,7 @@ class DraftVerify(ABC):
             written = walk(tokens_BT, parents_BT, decide, sampler.eos_ids)
         written = written.capped(open_run(canvas) * live_B)
         if read.width > 1:  # nothing but probes hangs below
-            cache.keep(torch.arange(read.width).expand(len(tokens_BT), -1), read.count_B)
+            cache.keep(read.path_BT, read.count_B)
         else:
             cache.keep(written.path_BP, written.count_B)
         path_BPV = logits_BTV[torch.arange(len(tokens_BT))[:, None], written.path_BP]

@@ -22,14 +22,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import OPEN, Canvas
-from anyorder.decode.reading import history, logprobs, open_run, pending, room
+from anyorder.decode.reading import SLICE, history, logprobs, open_run, parts, pending, room
 from anyorder.decode.sampling import Sampler
 from anyorder.masks import Tree
 from anyorder.meter import beside
 from anyorder.models.capability import Cache
 from anyorder.models.further import SmallLM, TandemLM
-
-SLICE = 256  # cells of a prompt whose logits are held at once
 
 
 @dataclass(frozen=True)
@@ -96,23 +94,21 @@ class Tandem:
 
 def _read(model: Any, state: InTandem) -> Float[Tensor, "B V"]:
     """Let the large model read all that is new, and the small one see it; what the large one says
-    comes next.
+    comes next. Features come with logits alone, so the head is computed for every cell that is
+    read, though one is asked for with `free`, and none without.
     """
     state.small_cache.trim(state.cache.length_B)  # what the small one knew by itself
-    read = pending(state.canvas, state.cache)
-    B, T = read.tokens_BT.shape
     last_BV = None
-    for at in range(0, T, SLICE):
-        tokens_BT = read.tokens_BT[:, at : at + SLICE]
-        cells_T = torch.arange(tokens_BT.shape[1])
-        count_B = (read.count_B - at).clamp(0, len(cells_T))
-        chain_BT = (cells_T - 1).expand(B, -1)
-        tree = Tree(chain_BT, len(cells_T)) if len(cells_T) > 1 else None  # nothing is guessed here
-        logits_BTV, features_BTC = model.extend_with_features(tokens_BT, state.cache, tree=tree)
-        state.cache.keep(cells_T.expand(B, -1), count_B)
-        state.small.see(features_BTC, count_B, state.small_cache)
-        ends_BV = logits_BTV[torch.arange(B), (count_B - 1).clamp_min(0)]
-        last_BV = ends_BV if last_BV is None else ends_BV.where(count_B[:, None] > 0, last_BV)
+    for part in parts(pending(state.canvas, state.cache), SLICE):
+        chain_BT = part.path_BT - 1
+        tree = Tree(chain_BT, part.width) if part.width > 1 else None  # nothing is guessed here
+        logits_BTV, features_BTC = model.extend_with_features(
+            part.tokens_BT, state.cache, tree=tree
+        )
+        state.cache.keep(part.path_BT, part.count_B)
+        state.small.see(features_BTC, part.count_B, state.small_cache)
+        ends_BV = logits_BTV[torch.arange(len(logits_BTV)), part.last_B1[:, 0]]
+        last_BV = ends_BV if last_BV is None else ends_BV.where(part.count_B[:, None] > 0, last_BV)
     assert last_BV is not None, "there is always a cell to read"
     return last_BV
 

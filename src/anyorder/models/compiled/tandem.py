@@ -22,7 +22,7 @@ from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
 from anyorder.nets.compiled.stack import Source as Compiled
 from anyorder.nets.layers import sees_of
 from anyorder.nets.source_cache import Source
-from anyorder.nets.tandem import Small
+from anyorder.nets.tandem import SmallDecoder
 
 
 class CompiledTandem(CompiledFeatured):
@@ -96,7 +96,7 @@ class CompiledTandemLM(CompiledFeaturedLM):
         ]
 
 
-def of_source(small: Small) -> list[nn.Linear]:
+def of_source(small: SmallDecoder) -> list[nn.Linear]:
     """Of each layer of the small model one map from the states of the source, as the large model's
     encoder has them, to keys and values.
     """

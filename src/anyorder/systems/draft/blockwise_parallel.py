@@ -5,8 +5,9 @@
 The paper's rule for pixels, whose numbers are near when they look alike (`Lenient(distance=2)`), is
 not measured here: it needs a model of images. Where the whole model learns, the next token has its
 turn in every batch (`NextAndAhead`); in the paper's way, one head by chance for every batch
-(`Ahead`), a training as short as this one makes a good model a bad one. What is distilled is what
-the model wrote itself that the training begins with.
+(`Ahead`), it has one of eight: `a head a batch` shows what a training as short as this makes of
+that. What is distilled is what the model wrote itself that the training begins with. Where models
+write different texts, acceptance lengths are compared: a shorter text needs fewer calls.
 """
 
 from dataclasses import replace
@@ -29,6 +30,7 @@ BRIEF = replace(TUNING, steps=600)
 HEADS = replace(FROZEN, recipe=BRIEF)
 TUNED = Way("blockwise-tuned", begins_with=BASELINE, recipe=BRIEF)
 DISTILLED = replace(TUNED, lessons=SelfTaught())
+BY_CHANCE = Way("blockwise", begins_with=BASELINE, recipe=BRIEF)
 
 SYSTEM = System(
     number=126,
@@ -59,6 +61,7 @@ SYSTEM = System(
                 "distilled, among three": read(DISTILLED, "lenient:by=blockwise,top=3"),
                 "distilled, two at least": read(DISTILLED, "lenient:by=blockwise,least=2"),
                 "fine-tuned": TUNED,
+                "a head a batch": BY_CHANCE,
                 "frozen": HEADS,
                 "frozen, left to right": read(HEADS, "left-to-right"),
             },
@@ -78,23 +81,27 @@ SYSTEM = System(
         ),
         Claim(
             "When the whole model learns, guesses are better than those of heads alone.",
-            Less("calls", than="frozen", of="fine-tuned"),
+            More("acceptance_length", than="frozen", of="fine-tuned"),
         ),
         Claim(
             "Its texts are hardly worse for that.",
             More("bleu", than="frozen", times=0.95, of="fine-tuned"),
         ),
         Claim(
-            "When it learns from what it wrote itself, they are better still.",
-            Less("calls", than="fine-tuned"),
+            "They are better than those of a model that learns a head a batch.",
+            More("bleu", than="a head a batch", of="fine-tuned"),
+        ),
+        Claim(
+            "When it learns from what it wrote itself, guesses are better still.",
+            More("acceptance_length", than="fine-tuned"),
         ),
         Claim(
             "Frozen, with real targets, it saves a quarter of the calls.",
             Less("calls", than="frozen, left to right", times=0.75, of="frozen"),
         ),
         Claim(
-            "Guesses among the three likeliest tokens save more calls.",
-            Less("calls", than="blockwise-parallel", of="distilled, among three"),
+            "Guesses among the three likeliest tokens are accepted for longer.",
+            More("acceptance_length", than="blockwise-parallel", of="distilled, among three"),
         ),
         Claim(
             "That costs at most a tenth of the BLEU.",
@@ -102,5 +109,5 @@ SYSTEM = System(
         ),
         Claim("A sentence takes ten calls at the most.", AtMost("calls", 10.0)),
     ),
-    minutes=60,
+    minutes=70,
 )
