@@ -7,8 +7,8 @@ Ours (`anyorder serve`) for `--minutes`, and `transformers serve` under the same
 the same prompts one after another in one process, with the best of our decoders. Every answer of
 ours is held against what the model writes alone. Then four times as many clients as there are
 places, a look at what the server does afterwards, and `kill -9`. Figures: tokens a second of all
-clients, seconds to the first piece of text (median, 99th percentile), memory after a minute and at
-the end.
+clients, seconds to the first piece of text (median, 99th percentile), memory (`mib`: after each
+minute, and at the end).
 """
 
 import argparse
@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,18 +113,35 @@ def figures(heard: Sequence[Heard], seconds: float) -> dict[str, Any]:
 
 def loaded(server: Server, prompts: Sequence[str], minutes: float, model: str) -> dict[str, Any]:
     """A row: the figures of a load, and what differs from `alone`."""
-    seconds, early, heard = 60 * minutes, 0.0, list[Heard]()
-    begun = time.perf_counter()
-    for part in (min(60.0, seconds / 2), max(seconds - 60.0, seconds / 2)):
-        heard += asyncio.run(
-            crowd(server.url, prompts, clients=SEATS, seconds=part, model=model, most=MOST)
+    seconds, begun = 60 * minutes, time.perf_counter()
+    with weighed(server, every=min(60.0, seconds / 2)) as weights:
+        heard = asyncio.run(
+            crowd(server.url, prompts, clients=SEATS, seconds=seconds, model=model, most=MOST)
         )
-        early = early or server.mebibytes
     row = figures(heard, time.perf_counter() - begun)
     texts = {
         each.prompt: {one.text for one in heard if one.prompt == each.prompt} for each in heard
     }
-    return {**row, "mib_early": early, "mib_end": server.mebibytes, "texts": texts}
+    return {**row, "mib": weights, "texts": texts}
+
+
+@contextmanager
+def weighed(server: Server, *, every: float) -> Iterator[list[float]]:
+    """The memory of a server, each time that so many seconds have gone by, and at the end."""
+    weights, ended = list[float](), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(every):
+            weights.append(server.mebibytes)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield weights
+    finally:
+        ended.set()
+        thread.join()
+    weights.append(server.mebibytes)
 
 
 def measured_ours(options: Any, prompts: list[str], precision: str, minutes: float) -> list[dict]:

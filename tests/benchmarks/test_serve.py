@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from benchmarks.clients import Heard, ask, crowd
-from benchmarks.serve import figures, ours, serving
+from benchmarks.serve import figures, ours, serving, weighed
 
 
 def event(**data: Any) -> str:
@@ -93,7 +94,10 @@ def test_a_process_serves_until_it_is_left() -> None:
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
     with serving(command, "/") as server:
         assert httpx.get(server.url).status_code == 200
-        assert server.mebibytes > 1
+        with weighed(server, every=0.05) as weights:
+            time.sleep(0.2)
+        assert len(weights) > 2
+        assert min(weights) > 1
         found = asyncio.run(crowd(server.url, ["p"], clients=2, seconds=0.1))
         assert {one.status for one in found} == {501}  # it knows no POST
     assert server.process.poll() is not None
