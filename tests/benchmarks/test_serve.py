@@ -11,6 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from benchmarks.clients import Heard, ask, crowd
+from benchmarks.hire import ROOT
 from benchmarks.serve import figures, ours, serving, weighed
 
 
@@ -116,3 +117,19 @@ def test_our_command_is_one_that_there_is() -> None:
     known = {f"--{name.replace('_', '-')}" for name in Settings.__dataclass_fields__}
     given = {word for word in ours("m", "int8", 2) if word.startswith("--")}
     assert given <= known
+
+
+def test_the_docs_tell_what_was_measured() -> None:
+    rows = json.loads((ROOT / "results" / "serve-smollm2.json").read_text())["rows"]
+    docs = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    alone = max(r["tokens_per_s"] for r in rows if r["precision"] == "int8" and r["batch"] == 1)
+    assert f"its best decoder | {alone:.0f} |" in docs
+    for row in (row for row in rows if row["batch"] > 1):
+        first = row["first_p50"], row["first_p99"]
+        digits = 1 if row["first_p99"] > 1 else 2
+        half = digits if row["first_p50"] > 1 else 2
+        told = f"| {row['tokens_per_s']:.0f} | {first[0]:.{half}f} s | {first[1]:.{digits}f} s |"
+        assert told in docs, (row["engine"], told)
+        assert row.get("differ", 0) == row["errors"] == 0
+    weights = json.loads((ROOT / "results" / "serve-smollm2-memory.json").read_text())["rows"][-1]
+    assert max(weights["mib"]) < 1.01 * weights["mib"][0]
