@@ -13,6 +13,7 @@ from anyorder.systems import reproduce as module
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import listed, system
 from anyorder.systems.claims import AtMost, Claim
+from anyorder.systems.experiments.prompted import Prompted
 from anyorder.systems.reproduce import Done, gathered, reproduce
 from anyorder.systems.system import Numbers, Part, System
 
@@ -63,6 +64,12 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("school")
 
 
+def inexact(slug: str) -> set[str]:
+    """Rows of decoders that may write another text."""
+    decoders = [e.decoders.items() for e in system(slug).experiments if isinstance(e, Prompted)]
+    return {name for items in decoders for name, decoder in items if not decoder.exact}
+
+
 @pytest.mark.parametrize("slug", BUILT)
 def test_the_quick_path_is_whole(
     slug: str, school: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -79,7 +86,8 @@ def test_the_quick_path_is_whole(
     assert slug in {row.system for row in result.rows}
     assert [done for _, done, _ in told] == list(range(told[-1][2] + 1))
     assert not list(tmp_path.iterdir()), "a quick run writes nothing"
-    assert {x for row in result.rows for x in row.metric.get("same_text", [])} <= {1.0}
+    exact = [row for row in result.rows if row.system.split(" (")[0] not in inexact(slug)]
+    assert {x for row in exact for x in row.metric.get("same_text", [])} <= {1.0}
 
 
 @pytest.mark.parametrize("slug", BUILT)
