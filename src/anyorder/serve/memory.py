@@ -7,14 +7,17 @@ little is used. A server has a thread for each text.
 """
 
 import ctypes
+import sys
 from typing import Final
 
 _MOST_ARENAS: Final = -8  # `M_ARENA_MAX` of glibc's malloc.h
 
 
 def share_memory(arenas: int = 2) -> bool:
-    """Have all threads take memory from these many pools. False where another libc is used, which
-    has its own ways.
+    """Have all threads take memory from so many pools. False without glibc: others have ways of
+    their own.
     """
+    if sys.platform != "linux":
+        return False
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(set_option is not None and set_option(_MOST_ARENAS, arenas))
