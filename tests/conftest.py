@@ -3,9 +3,14 @@
 import os
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from tests.arrays import only_arrays
+
+jaxtyping.jaxtyped = only_arrays(jaxtyping.jaxtyped)
 
 # compiled once, not once a test: which folder it lies in is of no interest to a test
 _CACHE = Path(os.environ.get("ANYORDER_CACHE") or Path.home() / ".cache" / "anyorder")
