@@ -10,6 +10,7 @@ import typer
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
+    Head,
     Precision,
     PrecisionName,
     Threads,
@@ -122,6 +123,7 @@ def compare(
     decoder: Specs = None,
     max_new_tokens: NewTokens = None,
     precision: Precision = "auto",
+    head: Head = "auto",
     repeats: Repeats = None,
     chat: Chat = None,
     threads: Threads = None,
@@ -153,7 +155,7 @@ def compare(
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
     chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
-    lm = loaded(*(model or ["smollm2"]), precision=precision, threads=threads)
+    lm = loaded(*(model or ["smollm2"]), precision=precision, threads=threads, head=head)
     fits, too_long = _fitting(lm, prompts, lines, max_new_tokens or 128, chat)
     job = Job(lm, chosen, fits, max_new_tokens or 128, repeats or 1, chat)
     problems = run(job, html=html, traces=traces, json=json)

@@ -10,6 +10,7 @@ import typer
 
 from anyorder.cli.options import (
     Chat,
+    Head,
     Model,
     NewTokens,
     Precision,
@@ -73,6 +74,7 @@ def generate(
     seed: Seed = None,
     chat: Chat = None,
     precision: Precision = "auto",
+    head: Head = "auto",
     threads: Threads = None,
     trace: TraceFile = None,
 ) -> None:
@@ -97,7 +99,7 @@ def generate(
         "seed": seed,
         "chat": chat,
     }
-    lm = loaded(model, precision=precision, threads=threads)
+    lm = loaded(model, precision=precision, threads=threads, head=head)
     write(lm, prompt, settings, trace)
 
 

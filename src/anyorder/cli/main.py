@@ -28,6 +28,7 @@ from anyorder.cli import (
     serve,
     systems,
     train,
+    train_head,
     verify,
 )
 from anyorder.cli.plain import plain
@@ -51,6 +52,7 @@ for command in (
     verify.verify,
     replay.replay,
     train.train,
+    train_head.train_head,
     distill.distill,
     decoders.decoders,
     systems.systems,

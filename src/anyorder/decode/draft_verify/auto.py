@@ -3,12 +3,13 @@
     Auto()
 
 Two drafters offer guesses: a copy of what followed the last tokens earlier on, and the followers
-that token recycling remembers. How often each is right is counted on every token that is written,
-whether or not it was drafted (of a copy: up to its first wrong token), and so is what came of the
-drafts; what a call costs is measured once, and corrected by what the run's own steps take, from the
-draft to the last entry in the books. Each step drafts the tree with the most expected tokens a
-second; where none beats plain decoding, none is drafted. Where other texts are computed in the same
-calls (the model's `crowd`), they are taken to draft as much: a full call has less room for guesses.
+that token recycling remembers; and the model's own head, if it has one (see `own_head`). How often
+each is right is counted on every token that is written, whether or not it was drafted (of a copy:
+up to its first wrong token), and so is what came of the drafts; what a call costs is measured once,
+and corrected by what the run's own steps take, from the draft to the last entry in the books. Each
+step drafts what promises the most tokens a second; where nothing beats plain decoding, nothing is
+drafted. Where other texts are computed in the same calls (the model's `crowd`), they are taken to
+draft as much: a full call has less room for guesses.
 Source of the two drafters: `prompt_copy` and `token_recycling`. Cost against acceptance: Leviathan
 et al. 2023 (arXiv:2211.17192), section 3.3.
 Shapes: B rows, K drafted cells.
@@ -17,7 +18,7 @@ Shapes: B rows, K drafted cells.
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 
@@ -26,6 +27,7 @@ from anyorder.decode.draft_verify.cost import CostCurve, curve_of
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.experience import Experience, count_copies, count_ranks
 from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.own_head import OwnHead
 from anyorder.decode.draft_verify.prompt_copy import copied
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.sampling import Sampler
@@ -33,6 +35,7 @@ from anyorder.models.capability import CausalLM
 
 CHAINS = (3, 7, 12, 20)  # lengths of copies that are considered
 TREES = (1, 3, 5, 7, 11, 15)  # sizes of recycling trees that are considered
+LONG_COPY = 3.0  # tokens that a copy promises, with which no head is asked
 MARGIN = 1.1  # a draft must promise this much more than plain decoding
 
 
@@ -57,16 +60,24 @@ class Auto(DraftVerify):
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Experience:
         curve = CostCurve(self.costs) if self.costs else curve_of(model)
-        return Experience.of(
+        memory = Experience.of(
             canvas, curve, model.vocab_size, crowd=lambda: getattr(model, "crowd", 1)
         )
+        memory.own = OwnHead.of(model, canvas, sampler)
+        return memory
+
+    def reads_features(self, memory: Any) -> bool:
+        return isinstance(memory, Experience) and memory.own is not None
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
         memory.begun = time.perf_counter()
         texts = zip(memory.grams.texts, canvas.live_B.tolist(), strict=True)
         tokens = [text[-1] if live else -1 for text, live in texts]
         plan = best_plan(memory, tokens)
-        memory.hoped = plan.hoped
+        memory.hoped, memory.by_head = plan.hoped, False
+        if (found := better_by_head(memory, plan, canvas)) is not None:
+            memory.hoped, memory.by_head = found[1], True
+            return found[0]
         if not plan.hoped:
             return None
         parts = [
@@ -81,11 +92,15 @@ class Auto(DraftVerify):
         if seen.written is not None:  # before anything is learned of this call
             count_ranks(memory, seen.tokens_BS[:, 0].tolist(), seen.written)
             count_copies(memory, seen.written)
+        if memory.own is not None:
+            memory.own = memory.own.observe(seen)
         memory.followers.learn(seen)
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
             beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
-            memory.trust.see(memory.hoped, float(beyond))
+            if memory.by_head:
+                memory.own.see(memory.hoped, float(beyond), int((seen.written.count_B > 0).sum()))
+            memory.trust.see(0.0 if memory.by_head else memory.hoped, float(beyond))
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
                 cells = sum(map(sum, seen.real_BS.tolist()))
@@ -95,12 +110,16 @@ class Auto(DraftVerify):
 
 @dataclass(frozen=True)
 class Plan:
-    """Length of the copy, size of the tree, the rank odds that shape it, and what is hoped for."""
+    """Length of the copy, size of the tree, the rank odds that shape it, and what is hoped for:
+    tokens beyond each row's first, and tokens a second (those of plain decoding, with the margin,
+    where nothing is better).
+    """
 
     chain: int
     size: int
     odds: tuple[float, ...]
     hoped: float
+    speed: float
 
 
 def best_plan(memory: Experience, tokens: list[int]) -> Plan:
@@ -118,8 +137,9 @@ def best_plan(memory: Experience, tokens: list[int]) -> Plan:
     ]
     live, trust = len(rows), memory.trust.share
     crowd = live * memory.crowd()
-    best, plan = MARGIN * live / memory.pace.seconds(crowd, drafted=False), Plan(0, 0, odds, 0.0)
+    best = MARGIN * live / memory.pace.seconds(crowd, drafted=False)
     best *= memory.pace.drafted  # tokens a second, if drafted steps took what `costs` say
+    plan = Plan(0, 0, odds, 0.0, best)
     costs = memory.pace.costs(crowd, CHAINS[-1] + TREES[-1])
     chains = (0, *CHAINS) if any(copy for copy, _ in rows) else (0,)
     trees = ((0, 0.0), *gains(odds)) if any(tree for _, tree in rows) else ((0, 0.0),)
@@ -134,8 +154,22 @@ def best_plan(memory: Experience, tokens: list[int]) -> Plan:
             if hoped:
                 speed = (live + trust * hoped) / costs[chain + size]
                 if speed > best:
-                    best, plan = speed, Plan(chain, size, odds, hoped)
+                    best, plan = speed, Plan(chain, size, odds, hoped, speed)
     return plan
+
+
+def better_by_head(memory: Experience, plan: Plan, canvas: Canvas) -> tuple[Draft, float] | None:
+    """What the model's own head drafts, where that promises more tokens a second than the plan."""
+    live = int(canvas.live_B.sum())
+    if memory.own is None or plan.hoped >= live * LONG_COPY:
+        return None
+    costs = memory.pace.costs(live * memory.crowd(), CHAINS[-1] + TREES[-1])
+    found = memory.own.guess(canvas, costs)
+    if found is None:
+        return None
+    draft, hoped = found
+    enough = plan.speed if plan.hoped else plan.speed / MARGIN  # its time is spent already
+    return found if (live + hoped) / costs[draft.tokens_BK.shape[1]] > enough else None
 
 
 def run_of(share: float, chain: int) -> float:

@@ -9,6 +9,7 @@ Everything forgets, so that a text which changes its ways is followed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written
@@ -117,6 +118,8 @@ class Experience:
     crowd: Callable[[], int] = lambda: 1  # texts whose calls are computed together
     begun: float = 0.0  # when the present step began
     hoped: float = 0.0  # tokens beyond each row's first that its draft promised; 0: no draft
+    by_head: bool = False  # whether that draft was the head's
+    own: Any = None  # the model's own head, if it has one
 
     @staticmethod
     def of(

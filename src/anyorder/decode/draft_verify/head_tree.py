@@ -68,8 +68,7 @@ class HeadTree(DraftVerify):
     def most_drafted(self) -> int:
         return self.size
 
-    @property
-    def reads_features(self) -> bool:
+    def reads_features(self, memory: Any) -> bool:
         return True
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Ranked:

@@ -81,9 +81,8 @@ class Lenient(DraftVerify):
     def reads_prompt(self) -> bool:
         return self.by.reads_prompt
 
-    @property
-    def reads_features(self) -> bool:
-        return self.by.reads_features
+    def reads_features(self, memory: Any) -> bool:
+        return self.by.reads_features(memory)
 
     @property
     def judge(self) -> Judge:

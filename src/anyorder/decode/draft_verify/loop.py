@@ -81,8 +81,7 @@ class DraftVerify(ABC):
         """Whether `probe` may have some."""
         return False
 
-    @property
-    def reads_features(self) -> bool:
+    def reads_features(self, memory: Any) -> bool:
         """Whether `observe` wants the features of scored cells, of a `FeaturedLM`."""
         return False
 
@@ -201,7 +200,7 @@ class DraftVerify(ABC):
         """
         score_BS = None if self.reads_prompt else read.last_B1[:, :0]
         for part in parts(read, SLICE, leave=leave):
-            said = self._asked(model, part.tokens_BT, state.cache, score_BS=score_BS)
+            said = self._asked(model, state, part.tokens_BT, score_BS=score_BS)
             state.cache.keep(part.path_BT, part.count_B)
             if self.reads_prompt:
                 seen = Seen(state.canvas, part.tokens_BT, part.real_BT, said[0], None, said[1])
@@ -216,7 +215,7 @@ class DraftVerify(ABC):
         B, T = read.tokens_BT.shape
         all_cells = self.reads_prompt or T == 1
         score_BS = None if all_cells else read.last_B1
-        logits_BSV, features_BSC = self._asked(model, read.tokens_BT, cache, score_BS=score_BS)
+        logits_BSV, features_BSC = self._asked(model, state, read.tokens_BT, score_BS=score_BS)
         cache.keep(read.path_BT, read.count_B)
         last_B1V = logits_BSV
         if all_cells and T > 1:
@@ -243,7 +242,7 @@ class DraftVerify(ABC):
         options = {} if asked.score_BS is None else {"score_BS": asked.score_BS}
         try:
             logits_BSV, features_BSC = self._asked(
-                model, asked.tokens_BT, state.cache, tree=asked.tree, **options
+                model, state, asked.tokens_BT, tree=asked.tree, **options
             )
         except Exception as error:
             if out_of_memory(error):
@@ -292,9 +291,9 @@ class DraftVerify(ABC):
         return self._observed(state, seen)
 
     def _asked(
-        self, model: Any, tokens_BT: Tensor, cache: Cache, **options: Any
+        self, model: Any, state: Drafting, tokens_BT: Tensor, **options: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and features if they are wanted."""
-        if self.reads_features:
-            return model.extend_with_features(tokens_BT, cache, **options)
-        return model.extend(tokens_BT, cache, **options), None
+        if self.reads_features(state.memory):
+            return model.extend_with_features(tokens_BT, state.cache, **options)
+        return model.extend(tokens_BT, state.cache, **options), None

@@ -4,6 +4,7 @@ Shapes do not appear here.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from anyorder.decode.draft_verify.loop import DraftVerify
 
@@ -22,6 +23,5 @@ class OfHeads(DraftVerify):
     def most_drafted(self) -> int:
         return self.width
 
-    @property
-    def reads_features(self) -> bool:
+    def reads_features(self, memory: Any) -> bool:
         return True

@@ -2,12 +2,15 @@
 
     RecursiveHead(width=3)
     RecursiveHead(width=3, frequent=False)        # guesses among all tokens, not the frequent ones
+    RecursiveHead(width=6, sure=0.3)              # goes on while it is that sure of all its guesses
 
 Each right cell that the target has read is read by the head, too, as soon as the token behind it is
 written; its guesses are read to make the next one, and forgotten. Of a prompt, and of forced cells,
 the head reads the last cell alone.
 What the head costs is in the seconds of a run; its calls are no calls of a model, and not counted.
-Source: Cai et al. 2025 (arXiv:2509.18362). What the head says is checked as a chain.
+Source: Cai et al. 2025 (arXiv:2509.18362). What the head says is checked as a chain. To end a
+draft where the head is unsure is from Kangaroo (Liu et al. 2024, arXiv:2404.18911), which looks at
+the last guess; here it is all of them together.
 Shapes: B rows, K guessed cells, P cells of a path, C channels, U tokens among which is guessed.
 """
 
@@ -47,10 +50,12 @@ class Onward:
 class RecursiveHead(OfHeads):
     """Drafts what one head finds likeliest, up to `width` times in a row, each time after its own
     guess; `frequent`: among the tokens alone that are frequent. The target checks with all tokens.
+    A draft ends where the odds of all its guesses, as the head has them, come to less than `sure`.
     """
 
     width: int = 3
     frequent: bool = True
+    sure: float = 0.0
     needs: ClassVar[tuple[type, ...]] = (RecursiveLM,)
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Onward:
@@ -59,17 +64,37 @@ class RecursiveHead(OfHeads):
         none_B = torch.zeros(B, dtype=torch.long)
         return Onward(model, cache, none_B, canvas.frontier_B, none_B.bool())
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.sure < 1:
+            raise ValueError(f"sure is 0 or more, and less than 1, not {self.sure}")
+
     def draft(self, memory: Onward, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        found = self.chain(memory, canvas)
+        return found and found[0]
+
+    def chain(self, memory: Onward, canvas: Canvas) -> tuple[Draft, float] | None:
+        """The draft, and how many of its guesses are right, as the head expects (all, where it does
+        not ask how sure it is).
+        """
         width_B = memory.known_B * (open_run(canvas) - 1).clamp(0, self.width)
         width, features_BC = int(width_B.max()), memory.features_BC
         if not width or features_BC is None:
             return None
-        model, one_B = memory.model, (width_B > 0).long()
-        among_U = model.frequent_U if self.frequent else None
+        model, among_U = memory.model, memory.model.frequent_U if self.frequent else None
         memory.cache.trim(memory.length_B)
         guesses: list[Tensor] = []
+        length_B, odds_B, hoped = torch.zeros_like(width_B), torch.ones(len(width_B)), 0.0
         while True:
-            best_B1 = model.said(features_BC, among_U).argmax(-1, keepdim=True)
+            logits_BU = model.said(features_BC, among_U)
+            best_B1 = logits_BU.argmax(-1, keepdim=True)
+            goes_B = width_B > len(guesses)
+            if self.sure:
+                odds_B = odds_B * logits_BU.softmax(-1).gather(1, best_B1)[:, 0].cpu()
+                goes_B &= (odds_B >= self.sure) & (length_B == len(guesses))
+                if not goes_B.any():
+                    break
+            length_B, hoped = length_B + goes_B, hoped + float((odds_B * goes_B).sum())
             guesses.append((best_B1 if among_U is None else among_U[best_B1]).cpu())
             if len(guesses) == width:
                 break
@@ -77,10 +102,12 @@ class RecursiveHead(OfHeads):
             features_BC = model.onward(features_BC[:, None], guesses[-1], place_B1, memory.cache)[
                 :, 0
             ]
-            memory.cache.keep(torch.zeros_like(best_B1), one_B)
-        cells_K = torch.arange(width)
-        parents_BK = torch.where(cells_K < width_B[:, None], cells_K - 1, -2)
-        return Draft(torch.cat(guesses, 1), parents_BK)
+            memory.cache.keep(torch.zeros_like(best_B1), goes_B.long())
+        if not guesses:
+            return None
+        cells_K = torch.arange(len(guesses))
+        parents_BK = torch.where(cells_K < length_B[:, None], cells_K - 1, -2)
+        return Draft(torch.cat(guesses, 1), parents_BK), hoped
 
     def observe(self, memory: Onward, seen: Seen) -> Onward:
         if seen.features_BSC is None:  # a part of a prompt

@@ -60,8 +60,7 @@ class TandemDraft(DraftVerify):
         """The small model sees the prompt as the large one knows it."""
         return True
 
-    @property
-    def reads_features(self) -> bool:
+    def reads_features(self, memory: Any) -> bool:
         return True
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Beside:

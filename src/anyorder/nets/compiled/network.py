@@ -79,12 +79,24 @@ class Compiled:
         score_BS: Int[Tensor, "B S"] | None = None,
     ) -> Float[Tensor, "B S V"]:
         """See `CausalLM.extend`. Raises ValueError without room, and where parts do not fit."""
-        B, T = tokens_BT.shape
-        check(cache, self.cache_kind, tokens_BT, tree)
+        x_BTC = self.embedding_VC[tokens_BT]
+        return self.extend_vectors(x_BTC, cache, tree=tree, score_BS=score_BS)
+
+    def extend_vectors(
+        self,
+        x_BTC: Float[Tensor, "B T C"],
+        cache: KeyValues,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """The same of vectors that stand where embeddings of tokens would."""
+        B, T, C = x_BTC.shape
+        check(cache, self.cache_kind, x_BTC[..., 0], tree)
         cache.reserve(T)
         score_N = scored(score_BS, B, T)
         table = table_of(cache, T, tree, self.shape.window, self.max_length - 1)
-        x_NC = self.embedding_VC[tokens_BT.reshape(-1)]
+        x_NC = x_BTC.reshape(-1, C)
         if self.positions_RC is not None:
             x_NC = x_NC.float() + self.positions_RC[table.places]
         with self.engine.lock:

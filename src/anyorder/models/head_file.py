@@ -1,0 +1,70 @@
+"""A trained head's folder: `head.json` says for which model, `head.safetensors` what it knows.
+
+kept = open_head(Path("my-head"), checkpoint)
+head_of("smollm2")                            # the one that comes with the library, or None
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import anyorder
+from anyorder.folders import as_usual
+from anyorder.models.checkpoint import Checkpoint
+
+NOTE, WEIGHTS = "head.json", "head.safetensors"
+
+
+def save_head(
+    kept: Mapping[str, Tensor], checkpoint: Checkpoint, facts: Mapping[str, Any], folder: Path
+) -> None:
+    """Write what was kept of a head (see `OnwardHead.kept`), weights as float16."""
+    halves = {name: x.half() if x.is_floating_point() else x for name, x in kept.items()}
+    with as_usual(folder / WEIGHTS) as path:
+        save_file({name: x.contiguous() for name, x in halves.items()}, path)
+    note = {"head_of": checkpoint.name, "mark": mark_of(checkpoint), **facts}
+    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+
+
+def open_head(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """What was kept. Raises ValueError where nothing was, or for another model."""
+    try:
+        note = json.loads((folder / NOTE).read_text())
+        kept = load_file(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ValueError(f"{folder} holds no head: `anyorder train-head` makes one") from error
+    if note.get("mark") != mark_of(checkpoint):
+        raise ValueError(
+            f"the head in {folder} was trained for {note.get('head_of')}, and {checkpoint.name} "
+            "has other weights: train one for it (`anyorder train-head`)"
+        )
+    return {name: x.float() if x.is_floating_point() else x for name, x in kept.items()}
+
+
+def head_of(name: str | None) -> Path | None:
+    """The folder of the head that comes with the library for a model of this name; or None."""
+    package = Path(anyorder.__file__).resolve().parent
+    for assets in (package.parents[1] / "assets", package / "assets"):
+        folder = assets / f"{name}-head"
+        if name and (folder / NOTE).is_file():
+            return folder
+    return None
+
+
+def mark_of(checkpoint: Checkpoint) -> str:
+    """What tells a model's weights from others': a digest of some of them, first and last."""
+    tensors, layers = checkpoint.tensors, checkpoint.config["num_hidden_layers"]
+    parts = (
+        tensors["model.embed_tokens.weight"][:16],
+        tensors[f"model.layers.{layers - 1}.self_attn.o_proj.weight"][:16],
+        tensors["model.norm.weight"],
+    )
+    numbers = torch.cat([part.float().flatten() for part in parts]).half().numpy()
+    return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]

@@ -1,0 +1,149 @@
+"""Train a head for a language model, on what the model writes itself.
+
+    head = fit_head("smollm2", prompts, recipe, Path("my-head"))
+    lm = load("smollm2", head="my-head")
+
+Everything is kept in the folder: the texts, the training, and then the head; a run that was stopped
+goes on with the same call. The model itself stays as it is.
+Shapes: B rows, N cells, C channels, U frequent tokens, V vocabulary.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from anyorder.models.checkpoint import Checkpoint, read
+from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.head_file import save_head
+from anyorder.models.onward_head import OnwardHead
+from anyorder.models.tokenizer import units_of
+from anyorder.nets.native import build, supports
+from anyorder.objectives.batch import Batch
+from anyorder.objectives.onward import Onward
+from anyorder.train.batches import Rows
+from anyorder.train.job import keep_job
+from anyorder.train.loop import OnStep, Trained, train
+from anyorder.train.own_texts import OwnTexts, written
+from anyorder.train.recipe import Recipe
+
+HELD_OUT = 0.03  # of the texts
+SHORTEST = 8  # tokens of a text from which is learnt
+
+
+class OfItsTexts(nn.Module):
+    """A head, and the texts that it learns from: see `objectives.onward.KnowsItsTexts`."""
+
+    embedding_VC: Tensor
+    place_V: Tensor
+
+    def __init__(self, head: OnwardHead, embedding_VC: Float[Tensor, "V C"], texts: OwnTexts):
+        super().__init__()
+        self.head, self.texts = head, texts
+        place_V = torch.full((len(embedding_VC),), -1)
+        place_V[head.frequent_U] = torch.arange(len(head.frequent_U))
+        self.register_buffer("embedding_VC", embedding_VC, persistent=False)
+        self.register_buffer("place_V", place_V, persistent=False)
+
+    def known(
+        self, batch: Batch
+    ) -> tuple[Float[Tensor, "B N C"], Float[Tensor, "B N C"], Int[Tensor, "B N"]]:
+        """See `KnowsItsTexts.known`."""
+        features_BNC = self.embedding_VC.new_zeros(
+            *batch.target_BN.shape, self.embedding_VC.shape[1]
+        )
+        for row, text in enumerate(batch.source_BS[:, 0].tolist()):
+            cells = self.texts.features(text)
+            features_BNC[row, : len(cells)] = cells
+        return features_BNC, self.embedding_VC[batch.target_BN], self.place_V[batch.target_BN]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is written before the training: after which prompts, how much, with which weights."""
+
+    prompts: Sequence[str] = field(repr=False)
+    new: int = 224
+    precision: str = "int8"
+    frequent: int = 6144
+    of: str = field(init=False)  # tells these prompts from others
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256("\n".join(self.prompts).encode()).hexdigest()
+        object.__setattr__(self, "of", digest[:16])
+
+
+def fit_head(
+    source: str | Path,
+    lessons: Lessons,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    objective: Onward | None = None,
+    on_text: Callable[[int], None] | None = None,
+    on_step: OnStep | None = None,
+) -> Trained:
+    """Let a model write, train a head for it, and write the head into `folder`.
+
+    Raises ValueError as `load` does, for a model that is not native or not Llama-like, for prompts
+    that leave nothing to learn from, and where `folder` holds another head's training.
+    """
+    checkpoint = read(fetch(str(source)) if str(source) in MODELS else source)
+    if not supports(checkpoint.config) or checkpoint.config["model_type"] == "gpt2":
+        kind = checkpoint.config.get("model_type")
+        raise ValueError(f"{checkpoint.name} is a {kind!r}; heads are made for Llama-like models")
+    objective = objective or Onward()
+    folder.mkdir(parents=True, exist_ok=True)
+    job = [checkpoint.name, repr(lessons), repr(objective), repr(recipe)]
+    keep_job(folder / "training" / "job.json", job)
+    texts = _texts(checkpoint, lessons, folder / "texts", on_text)
+    rows, held_out = _rows(texts)
+    tensors = checkpoint.tensors
+    frequent_U = _frequent(rows, lessons.frequent, len(tensors["model.embed_tokens.weight"]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        head = OnwardHead(checkpoint.config, tensors, frequent_U)
+    model = OfItsTexts(head, tensors["model.embed_tokens.weight"].float(), texts)
+    trained = train(model, objective, rows, held_out, recipe, folder / "training", on_step=on_step)
+    facts = {"steps": trained.steps, "held_out": round(trained.held_out, 4)}
+    save_head(head.kept(), checkpoint, facts, folder)
+    return trained
+
+
+def _texts(
+    checkpoint: Checkpoint, lessons: Lessons, folder: Path, on_text: Callable[[int], None] | None
+) -> OwnTexts:
+    units = units_of(checkpoint)
+    network = build(checkpoint.config, checkpoint.tensors, lessons.precision, features=True)
+    longest = network.max_length - SHORTEST
+    rows = [units.encode(prompt, chat=units.has_chat) for prompt in lessons.prompts if prompt]
+    fitting = [row for row in rows if 0 < len(row) < longest]
+    return written(network, fitting, units.eos_ids, folder, new=lessons.new, on_text=on_text)
+
+
+def _rows(texts: OwnTexts) -> tuple[Rows, Rows]:
+    """What is learnt, and what is held out: every so many texts one."""
+    long = [i for i, row in enumerate(texts.rows) if len(row) >= SHORTEST]
+    every = max(2, round(1 / HELD_OUT))
+    held_out = set(long[::every])
+    if len(long) < 2:
+        raise ValueError(
+            f"there are {len(long)} texts of {SHORTEST} tokens or more to learn from: give more "
+            "prompts"
+        )
+    parts = ([i for i in long if i not in held_out], sorted(held_out))
+    made = [Rows(tuple((i,) for i in part), tuple(texts.rows[i] for i in part)) for part in parts]
+    return made[0], made[1]
+
+
+def _frequent(rows: Rows, count: int, vocab: int) -> Int[Tensor, " U"]:
+    """The tokens that stand most often in the texts, in the order of the vocabulary."""
+    counts_V = torch.zeros(vocab, dtype=torch.long)
+    for row in rows.targets:
+        counts_V += torch.bincount(torch.tensor(row), minlength=vocab)
+    order_V = counts_V.argsort(descending=True, stable=True)
+    return order_V[: min(count, vocab)].sort().values
