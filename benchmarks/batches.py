@@ -114,7 +114,7 @@ def main(words: Sequence[str] | None = None) -> int:
     prompts, rows = chosen(options.prompts), list[dict[str, Any]]()
     try:
         for precision in options.precisions:
-            lm = load(options.model, precision=precision, head=None)
+            lm = load(options.model, precision=precision)
             writers = {name: ours(lm, name) for name in DECODERS}
             if precision != "int8":
                 writers[PEER] = theirs(options.model, precision)

@@ -23,7 +23,7 @@ def by_text(rows: Sequence[Row]) -> str:
         mine = {row["task"]: row for row in rows if row["decoder"] == name}
         cells = [f"{mine[kind]['speedup']:.2f}" for kind in kinds]
         accepted = mine["overall"]["accepted"]
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {accepted:.2f} |")
+        lines.append(f"| {_shown(name)} | {' | '.join(cells)} | {accepted:.2f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -44,11 +44,18 @@ def by_batch(rows: Sequence[Row]) -> str:
 
 
 def page(text: str, results: Path) -> str:
-    """The page with both tables in their places."""
+    """The page with its tables in their places."""
     texts = json.loads((results / "spec-bench-smollm2.json").read_text(encoding="utf-8"))
     sizes = json.loads((results / "batches-smollm2.json").read_text(encoding="utf-8"))
     text = placed(text, "by-text", by_text(texts["rows"]))
+    headed = json.loads((results / "head-smollm2.json").read_text(encoding="utf-8"))
+    text = placed(text, "by-head", by_text(headed["rows"]))
     return placed(text, "by-batch", by_batch(sizes["rows"]))
+
+
+def _shown(name: str) -> str:
+    decoder, comma, more = name.partition(", ")
+    return f"`{decoder}`{comma}{more}"
 
 
 def _words(kind: str) -> str:

@@ -1,13 +1,14 @@
 """Prompts of many kinds, for a head to be trained on: what a small assistant is asked.
 
     python -m benchmarks.head_prompts --out prompts.jsonl --count 3200
-    anyorder train-head prompts.jsonl --model smollm2 --out assets/smollm2-head
+    anyorder train-head prompts.jsonl --model smollm2 --out my-head
+    python -m benchmarks.spec_bench --head my-head --out results/head-smollm2.json
 
 Questions and stories are made of lists below. Passages are sentences of LibreOffice's help in
 English and German (MPL-2.0, fetched), docstrings of this Python, and the text of `--passages`, left
-out: the Book of Ruth; those of the head that comes with the library were verses of the whole World
-English Bible (public domain). None of the prompts of `benchmarks/texts/spec_bench.jsonl` and
-`examples/prompts.jsonl` is among them: on these the head is measured.
+out: the Book of Ruth; for the head of `results/head-smollm2.json` they were verses of the whole
+World English Bible (public domain). None of the prompts of `benchmarks/texts/spec_bench.jsonl` and
+`examples/prompts.jsonl` is among them: on these a head is measured.
 """
 
 import argparse
@@ -145,14 +146,14 @@ CODING = (
     "Write a test for a function to {}.",
 )
 MATH = (
-    "{A} has {x} apples. {A} gives {y} to {B} and buys {z} more. How many apples does {A} have now?",
-    "A train travels {x} miles in {y} hours. How far does it travel in {z} hours at the same speed?",
-    "A shop sells pens for {y} dollars each. {A} buys {z} pens and pays with a {x} dollar bill. How much change does {A} get?",
+    "{A} has {x} apples. {A} gives {y} to {B} and buys {z} more. How many apples has {A} now?",
+    "A train travels {x} miles in {y} hours. How far does it come in {z} hours at this speed?",
+    "Pens cost {y} dollars each. {A} buys {z} and pays with {x} dollars. How much is the change?",
     "{A} reads {y} pages a day. How many days does {A} need for a book of {x} pages?",
     "There are {x} students in {y} classes of equal size. How many students are in {z} classes?",
     "What is {x} + {y} * {z}?",
     "A rectangle is {y} cm wide and {z} cm long. What are its area and its perimeter?",
-    "{A} earns {x} dollars a week and spends {y} dollars a day. How much does {A} save in {z} weeks?",
+    "{A} earns {x} dollars a week and spends {y} a day. How much does {A} save in {z} weeks?",
     "Solve for x: {y}x + {z} = {x}.",
     "{A} is {z} years older than {B}, who is {y}. How old will {A} be in {x} years?",
 )

@@ -146,7 +146,7 @@ def weighed(server: Server, *, every: float) -> Iterator[list[float]]:
 
 def measured_ours(options: Any, prompts: list[str], precision: str, minutes: float) -> list[dict]:
     """Alone, one after another, with each decoder; then the server."""
-    lm = load(options.model, precision=precision, head=None)  # type: ignore[arg-type]
+    lm = load(options.model, precision=precision)  # type: ignore[arg-type]
     alone, rows = dict[str, str](), list[dict[str, Any]]()
     for decoder in DECODERS:
         generate(lm, prompts[0], decoder=decoder, max_new_tokens=8)

@@ -31,6 +31,7 @@ from benchmarks.report import report
 QUESTIONS: Final = ROOT / "benchmarks" / "texts" / "spec_bench.jsonl"
 PLAIN: Final = "left-to-right"
 DECODERS: Final = (PLAIN, "prompt-copy", "token-recycling", "trigram-search", "auto")
+WITH_HEAD: Final = ("recursive-head", "recursive-head:width=6,sure=0.3", "auto")
 TALK: Final = "mt_bench"  # conversations, whatever they are about
 KINDS: Final = ("translation", "summarization", "qa", "math_reasoning", "rag")
 
@@ -129,17 +130,22 @@ def rows_of(kinds: Sequence[str], said: dict[str, list[Choice]]) -> list[dict[st
     return rows
 
 
-def measured(asked: Sequence[Question], stand: Stand, precision: str) -> dict[str, list[Choice]]:
+def measured(
+    asked: Sequence[Question], stand: Stand, precision: str, head: Path | None
+) -> dict[str, list[Choice]]:
     """Every decoder's choices; they take turns, every other time the other way round."""
-    funcs = {name: forward(name, precision=precision) for name in DECODERS}
+    plain = (PLAIN, "auto") if head else DECODERS
+    funcs = {name: forward(name, precision=precision) for name in plain}
+    for name in WITH_HEAD if head else ():
+        funcs[f"{name}, with a head"] = forward(name, precision=precision, head=head)
     for func in funcs.values():
         answered(asked[0], Stand(stand.model, stand.tokenizer, 16), func)  # not counted
-    said: dict[str, list[Choice]] = {name: [] for name in DECODERS}
+    said: dict[str, list[Choice]] = {name: [] for name in funcs}
     with screen.progress() as bar:
         turn = bar.add_task("", total=len(asked))
         for number, question in enumerate(asked):
             bar.update(turn, advance=1, description=f"{question.kind} {question.question_id}")
-            order = DECODERS if number % 2 == 0 else DECODERS[::-1]
+            order = list(funcs) if number % 2 == 0 else list(funcs)[::-1]
             for name in order:
                 said[name].append(answered(question, stand, funcs[name]))
     return said
@@ -176,7 +182,7 @@ def main(words: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
         model, units = opened(options.model, "float32")
         stand = Stand(model, units.tokenizer, options.max_new_tokens)
-        said = measured(asked, stand, options.precision)
+        said = measured(asked, stand, options.precision, options.head)
     except (ValueError, OSError) as error:
         screen.complain(str(error))
         return 1
@@ -191,8 +197,15 @@ def main(words: Sequence[str] | None = None) -> int:
         precision=options.precision,
         threads=options.threads,
         max_new_tokens=options.max_new_tokens,
+        **(_trained(options.head) if options.head else {}),
     )
     return 0
+
+
+def _trained(head: Path) -> dict[str, Any]:
+    """How the head was trained, as its folder notes it."""
+    note = json.loads((head / "head.json").read_text(encoding="utf-8"))
+    return {"head": {name: note[name] for name in ("steps", "held_out", "tokens") if name in note}}
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
@@ -200,6 +213,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--model", default="smollm2")
     add("--questions", type=Path, default=QUESTIONS)
+    add("--head", type=Path, help="a folder of `anyorder train-head`: what it makes of the model")
     add("--first", type=int, help="only so many questions")
     add("--precision", default="int8", choices=("float32", "bfloat16", "int8"))
     add("--max-new-tokens", type=int, default=128)

@@ -38,7 +38,7 @@ def test_the_page_is_up_to_date():
 
 
 def test_a_page_without_a_place_is_refused(tmp_path):
-    for name in ("spec-bench-smollm2", "batches-smollm2"):
+    for name in ("spec-bench-smollm2", "batches-smollm2", "head-smollm2"):
         (tmp_path / f"{name}.json").write_text(json.dumps({"rows": []}))
     with pytest.raises(ValueError, match="lacks the lines"):
         page("nothing", tmp_path)

@@ -88,6 +88,7 @@ SUBJECTS: dict[str, Factory] = {
     "looking backward, three guesses": lambda draft, V: LookingBackward(width=3),
     "recursive head": lambda draft, V: RecursiveHead(),
     "recursive head, all tokens": lambda draft, V: RecursiveHead(width=6, frequent=False),
+    "recursive head, while it is sure": lambda draft, V: RecursiveHead(width=5, sure=0.2),
     "recursive head, one guess": lambda draft, V: RecursiveHead(width=1),
     "lenient, recursive head": lambda draft, V: Lenient(RecursiveHead(width=4), top=3),
     "lenient, looking backward": lambda draft, V: Lenient(LookingBackward(width=4), top=3),

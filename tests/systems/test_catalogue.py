@@ -102,6 +102,7 @@ def test_every_result_belongs_to_a_system() -> None:
         "second-ways",
         "serve-",
         "spec-bench-",
+        "head-",
     )
     others += ("translate-",)
     for path in results().glob("*.json"):

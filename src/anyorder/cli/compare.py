@@ -123,7 +123,7 @@ def compare(
     decoder: Specs = None,
     max_new_tokens: NewTokens = None,
     precision: Precision = "auto",
-    head: Head = "auto",
+    head: Head = None,
     repeats: Repeats = None,
     chat: Chat = None,
     threads: Threads = None,

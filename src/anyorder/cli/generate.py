@@ -74,7 +74,7 @@ def generate(
     seed: Seed = None,
     chat: Chat = None,
     precision: Precision = "auto",
-    head: Head = "auto",
+    head: Head = None,
     threads: Threads = None,
     trace: TraceFile = None,
 ) -> None:

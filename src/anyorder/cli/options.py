@@ -33,10 +33,9 @@ Precision = Annotated[
     ),
 ]
 Head = Annotated[
-    str,
+    Path | None,
     typer.Option(
-        help="A folder that `anyorder train-head` wrote for the model, to draft with; auto: the "
-        "one that comes with it, if there is one; none: without."
+        help="A folder that `anyorder train-head` wrote for this very model, to draft with."
     ),
 ]
 NewTokens = Annotated[
@@ -56,7 +55,7 @@ Threads = Annotated[
 
 
 def loaded(
-    source: str, *, precision: PrecisionName, threads: int | None, head: str = "none"
+    source: str, *, precision: PrecisionName, threads: int | None, head: Path | None = None
 ) -> "Writer":
     """The model, fetched if need be, with a head to draft with; the terminal shows what is waited
     for.
@@ -72,11 +71,12 @@ def loaded(
         return _load(source, precision, threads, head)
 
 
-def _load(source: str, precision: PrecisionName, threads: int | None, head: str) -> "Writer":
+def _load(
+    source: str, precision: PrecisionName, threads: int | None, head: Path | None
+) -> "Writer":
     from anyorder.models.load import load
 
-    chosen = None if head == "none" else head
-    return load(source, precision=precision, threads=threads, head=chosen)
+    return load(source, precision=precision, threads=threads, head=head)
 
 
 def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":

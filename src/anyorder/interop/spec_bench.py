@@ -11,6 +11,7 @@ Importing this module imports `transformers`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import Int
@@ -25,16 +26,20 @@ Forwarded = tuple[Int[Tensor, "1 N"], int, int, list[int]]
 
 
 def forward(
-    chosen: Decoder | str, *, precision: str | None = None, **asked: Any
+    chosen: Decoder | str,
+    *,
+    precision: str | None = None,
+    head: str | Path | None = None,
+    **asked: Any,
 ) -> Callable[..., Forwarded]:
     """A `forward_func` for a decoder, or the name of one.
 
-    `precision` as in `interop.transformers.decoder`; `asked`: further arguments of `generate`.
-    Of Spec-Bench's own options `temperature` counts; above 0 the text is drawn. Raises ValueError
-    for what is no decoder of causal models.
+    `precision` and `head` as in `interop.transformers.decoder`; `asked`: further arguments of
+    `generate`. Of Spec-Bench's own options `temperature` counts; above 0 the text is drawn. Raises
+    ValueError for what is no decoder of causal models.
     """
     traces = list[Trace]()
-    plug = decoder(chosen, precision=precision, on_trace=traces.append)
+    plug = decoder(chosen, precision=precision, head=head, on_trace=traces.append)
 
     def forward_func(
         inputs: BatchEncoding,

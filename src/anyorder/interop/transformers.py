@@ -17,6 +17,7 @@ Shapes: B rows, W cells of the padded prompts, N cells of the canvas.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -44,7 +45,11 @@ from anyorder.interop.processors import Processed, Scores
 from anyorder.interop.prompts import Prompts
 from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
+from anyorder.models.checkpoint import Checkpoint
+from anyorder.models.further import RecursiveLM
+from anyorder.models.head_file import open_head
 from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
+from anyorder.models.onward import OnwardLM
 from anyorder.nets.native import build, supports
 from anyorder.trace import Step, Trace
 
@@ -72,29 +77,37 @@ def decoder(
     chosen: Decoder | str,
     *,
     precision: str | None = None,
+    head: str | Path | None = None,
     on_trace: Callable[[Trace], None] | None = None,
 ) -> "Plug":
     """What to hand to `generate` as `custom_generate`: a decoder, or the name of one.
 
     `precision`: None runs the model itself; "float32", "bfloat16" and "int8" run anyorder's own
     compiled network (on the CPU, often several times as fast) with a copy of its weights, made at
-    the first call. `on_trace(trace)` is told, after each call, which cells were written when, and
-    what it cost. Raises ValueError for what is no decoder of causal models.
+    the first call. `head`: the folder of one that `anyorder train-head` made for the model, for
+    `Auto` and `RecursiveHead` to draft with, in a precision. `on_trace(trace)` is told, after each
+    call, which cells were written when, and what it cost. Raises ValueError for what is no decoder
+    of causal models.
     """
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
     if isinstance(chosen, type) or not isinstance(chosen, Decoder):
         raise ValueError(f"decoder(...) takes a decoder, such as TokenRecycling(), not {chosen!r}")
     if isinstance(chosen, Beam):
         raise ValueError("beams are transformers' own: give generate num_beams and no decoder")
-    if not set(chosen.needs) <= {CausalLM}:
+    if head is not None and precision is None:
+        raise ValueError("a head drafts for anyorder's own network: give a precision as well")
+    if not set(chosen.needs) <= ({CausalLM, RecursiveLM} if head else {CausalLM}):
         raise ValueError(f"{type(chosen).__name__} does not write with a plain language model")
-    return Plug(chosen, precision, on_trace)
+    return Plug(chosen, precision, head, on_trace)
 
 
-def network(model: PreTrainedModel, precision: str | None = None) -> CausalLM:
-    """The model as the decoders know it: a draft model, for instance. `precision` as in `decoder`.
+def network(
+    model: PreTrainedModel, precision: str | None = None, head: str | Path | None = None
+) -> CausalLM:
+    """The model as the decoders know it: a draft model, for instance. `precision` and `head` as in
+    `decoder`.
 
-    Raises ValueError for a model that can't be read row by row.
+    Raises ValueError for a model that can't be read row by row, and for a head of another model.
     """
     if precision is None:
         return cast(CausalLM, _unchanged(model, HuggingFaceLM))
@@ -106,10 +119,24 @@ def network(model: PreTrainedModel, precision: str | None = None) -> CausalLM:
         )
     now = [(weight.data_ptr(), weight._version) for weight in model.parameters()]
     made = _OURS.setdefault(model, {})
-    if precision not in made or made[precision][0] != now:  # it may have been trained since
+    kind = precision if head is None else f"{precision} with {head}"
+    if kind not in made or made[kind][0] != now:  # it may have been trained since
         weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
-        made[precision] = now, cast(CausalLM, build(config, weights, precision))
-    return made[precision][1]
+        made[kind] = now, _built(str(model.name_or_path), config, weights, precision, head)
+    return made[kind][1]
+
+
+def _built(
+    name: str,
+    config: dict[str, Any],
+    weights: dict[str, Tensor],
+    precision: str,
+    head: str | Path | None,
+) -> CausalLM:
+    if head is None:
+        return cast(CausalLM, build(config, weights, precision))
+    kept = open_head(Path(head), Checkpoint(name, config, weights, Path(name), ()))
+    return cast(CausalLM, OnwardLM.of(config, weights, kept, precision))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +145,7 @@ class Plug:
 
     decoder: Decoder
     precision: str | None = None
+    head: str | Path | None = None
     on_trace: Callable[[Trace], None] | None = None
 
     def __call__(
@@ -137,7 +165,7 @@ class Plug:
             lm = self._of_sources(model, inputs_tensor, mask, len(input_ids))
             mask = model_kwargs.get("decoder_attention_mask")
         else:
-            lm = network(model, self.precision)
+            lm = network(model, self.precision, self.head)
         prompts = Prompts.of(input_ids, mask)
         scores = Scores.asked(generation_config, prompts)
         processed = Processed(logits_processor, prompts, _eos(generation_config), scores)

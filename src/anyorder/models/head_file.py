@@ -1,7 +1,6 @@
 """A trained head's folder: `head.json` says for which model, `head.safetensors` what it knows.
 
 kept = open_head(Path("my-head"), checkpoint)
-head_of("smollm2")                            # the one that comes with the library, or None
 """
 
 import hashlib
@@ -15,7 +14,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-import anyorder
 from anyorder.folders import as_usual
 from anyorder.models.checkpoint import Checkpoint
 
@@ -46,16 +44,6 @@ def open_head(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
             "has other weights: train one for it (`anyorder train-head`)"
         )
     return {name: x.float() if x.is_floating_point() else x for name, x in kept.items()}
-
-
-def head_of(name: str | None) -> Path | None:
-    """The folder of the head that comes with the library for a model of this name; or None."""
-    package = Path(anyorder.__file__).resolve().parent
-    for assets in (package.parents[1] / "assets", package / "assets"):
-        folder = assets / f"{name}-head"
-        if name and (folder / NOTE).is_file():
-            return folder
-    return None
 
 
 def mark_of(checkpoint: Checkpoint) -> str:

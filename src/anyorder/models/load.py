@@ -20,7 +20,7 @@ from torch import Tensor
 from anyorder.models.capability import CausalLM
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
-from anyorder.models.head_file import head_of, open_head
+from anyorder.models.head_file import open_head
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.shipped import shipped
 from anyorder.models.tokenizer import units_of
@@ -36,7 +36,7 @@ def load(
     precision: Precision = "auto",
     native: bool | None = None,
     threads: int | None = None,
-    head: str | Path | None = "auto",
+    head: str | Path | None = None,
 ) -> Writer:
     """Load a model: a name that `fetch` knows, a Hugging Face folder or hub name (with an encoder:
     a `HuggingFaceTranslator`), a GGUF, or a folder that `anyorder train` wrote (a `Translator`).
@@ -45,8 +45,7 @@ def load(
     others are faster, and rounding may decide a near-tie. "own": a GGUF file's quantisation, by
     llama.cpp (`anyorder[llamacpp]`). `native`: insist on the native network (True) or on
     `transformers` (False). `threads`: how many the whole process uses from now on. `head`: the
-    folder of one that `anyorder train-head` made for this very model, to draft with; "auto":
-    the one that comes with the library, if there is one; None: none.
+    folder of one that `anyorder train-head` made for this very model, to draft with.
 
     Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
     """
@@ -64,7 +63,7 @@ def load(
     checkpoint = read(fetch(known_name) if known_name else source)
     if checkpoint.config.get("is_encoder_decoder"):
         return _translator(checkpoint, chosen, native)
-    drafts = _head(head, known_name, checkpoint, native)
+    drafts = _head(Path(head), checkpoint, native) if head else None
     units, network = units_of(checkpoint), _network(checkpoint, chosen, native, drafts)
     gc.collect()  # a tenth of a second, which the first text would else lose in its middle
     return LanguageModel(
@@ -115,17 +114,11 @@ def settled(precision: str) -> str:
     return "float32" if precision == "auto" else precision
 
 
-def _head(
-    head: str | Path | None, name: str | None, checkpoint: Checkpoint, native: bool | None
-) -> Mapping[str, Tensor] | None:
-    """What was kept of the head that is meant. Raises ValueError for one that can't serve."""
+def _head(folder: Path, checkpoint: Checkpoint, native: bool | None) -> Mapping[str, Tensor]:
+    """What was kept of a head. Raises ValueError for one that can't serve."""
     from anyorder.nets.native import supports
 
-    folder = head_of(name) if head == "auto" else Path(head) if head else None
-    fits = supports(checkpoint.config) and native is not False
-    if folder is None or (head == "auto" and not fits):
-        return None
-    if not fits:
+    if native is False or not supports(checkpoint.config):
         raise ValueError(f"{checkpoint.name} is not native, and only native models have heads")
     return open_head(folder, checkpoint)
 

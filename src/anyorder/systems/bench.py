@@ -42,7 +42,7 @@ class Bench:
     def language_model(self, precision: Precision = "float32") -> LanguageModel:
         """The model in this precision. Raises ValueError or OSError as `load` does."""
         if precision not in self.loaded:
-            lm = tiny(precision) if self.quick else load(self.model, precision=precision, head=None)
+            lm = tiny(precision) if self.quick else load(self.model, precision=precision)
             if not isinstance(lm, LanguageModel):
                 raise ValueError(f"{self.model} is no language model, and this system needs one")
             self.loaded[precision] = lm

@@ -109,7 +109,8 @@ def fit_head(
         head = OnwardHead(checkpoint.config, tensors, frequent_U)
     model = OfItsTexts(head, tensors["model.embed_tokens.weight"].float(), texts)
     trained = train(model, objective, rows, held_out, recipe, folder / "training", on_step=on_step)
-    facts = {"steps": trained.steps, "held_out": round(trained.held_out, 4)}
+    tokens = sum(map(len, rows.targets))
+    facts = {"steps": trained.steps, "held_out": round(trained.held_out, 4), "tokens": tokens}
     save_head(head.kept(), checkpoint, facts, folder)
     return trained
 

@@ -63,7 +63,7 @@ class Auto(DraftVerify):
         memory = Experience.of(
             canvas, curve, model.vocab_size, crowd=lambda: getattr(model, "crowd", 1)
         )
-        memory.own = OwnHead.of(model, canvas, sampler)
+        memory.own = OwnHead.of(model, canvas, sampler, self.most_drafted)
         return memory
 
     def reads_features(self, memory: Any) -> bool:
@@ -98,7 +98,7 @@ class Auto(DraftVerify):
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
             beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
-            if memory.by_head:
+            if memory.own is not None and memory.by_head:
                 memory.own.see(memory.hoped, float(beyond), int((seen.written.count_B > 0).sum()))
             memory.trust.see(0.0 if memory.by_head else memory.hoped, float(beyond))
             if self.costs is None:
@@ -169,7 +169,8 @@ def better_by_head(memory: Experience, plan: Plan, canvas: Canvas) -> tuple[Draf
         return None
     draft, hoped = found
     enough = plan.speed if plan.hoped else plan.speed / MARGIN  # its time is spent already
-    return found if (live + hoped) / costs[draft.tokens_BK.shape[1]] > enough else None
+    speed = (live + memory.own.trust.share * hoped) / costs[draft.tokens_BK.shape[1]]
+    return found if speed > enough else None
 
 
 def run_of(share: float, chain: int) -> float:

@@ -1,6 +1,6 @@
 """What `Auto` makes of a model's own head, if it has one: chains that end where they stop paying.
 
-    own = OwnHead.of(model, canvas, sampler)      # None for a model without a head
+    own = OwnHead.of(model, canvas, sampler, 21)  # None for a model without a head
     found = own.guess(canvas, costs)      # a draft, and how many tokens it promises
 
 The head says how sure it is, and a guess is worth its cell while the odds that all up to it are
@@ -36,28 +36,31 @@ class OwnHead:
     beyond: float = 1.0
 
     @staticmethod
-    def of(model: Any, canvas: Canvas, sampler: Sampler) -> "OwnHead | None":
-        """For a model that has a head; else None."""
+    def of(model: Any, canvas: Canvas, sampler: Sampler, most: int) -> "OwnHead | None":
+        """For a model that has a head; else None. `most`: tokens that a call may write."""
         itself = model.model if isinstance(model, Metered) else model
         if not isinstance(itself, RecursiveLM):
             return None
-        return OwnHead(RecursiveHead().begin(model, canvas, sampler))
+        widest = RecursiveHead(width=max(most, LONGEST))  # whoever drafted, the head reads it all
+        return OwnHead(widest.begin(model, canvas, sampler))
 
     def guess(self, canvas: Canvas, costs: Sequence[float]) -> tuple[Draft, float] | None:
-        """A draft, and how many tokens it promises beyond each row's first. `costs`: of calls with
-        0, 1, ... cells below each root.
+        """A draft, and how many tokens the head expects of it beyond each row's first.
+
+        `costs`: of calls with 0, 1, ... cells below each root.
         """
         begun = time.perf_counter()
         cell = (costs[LONGEST] - costs[1]) / (LONGEST - 1) + self.seconds
-        sure = (1 + self.beyond) * cell / costs[1]
+        sure = (1 + self.beyond) * cell / costs[1] / self.trust.share
         head = RecursiveHead(width=LONGEST, sure=min(max(sure, LEAST), 0.95))
         found = head.chain(self.memory, canvas)
         if found is None:
+            self.seconds *= 0.98  # it may have been a slow moment
             return None
         draft, hoped = found
         took = (time.perf_counter() - begun) / draft.tokens_BK.shape[1]
         self.seconds += 0.1 * (took - self.seconds) if self.seconds else took
-        return draft, hoped * self.trust.share
+        return draft, hoped
 
     def observe(self, seen: Seen) -> "OwnHead":
         """The head reads what was written."""
