@@ -93,13 +93,15 @@ class Auto(DraftVerify):
             count_ranks(memory, seen.tokens_BS[:, 0].tolist(), seen.written)
             count_copies(memory, seen.written)
         if memory.own is not None:
-            memory.own = memory.own.observe(seen)
+            memory.own = memory.own.observe(seen) if memory.own.pays else None
         memory.followers.learn(seen)
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
             beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
             if memory.own is not None and memory.by_head:
-                memory.own.see(memory.hoped, float(beyond), int((seen.written.count_B > 0).sum()))
+                live = int((seen.written.count_B > 0).sum())
+                call = memory.pace.seconds(live * memory.crowd(), drafted=False)
+                memory.own.see(memory.hoped, float(beyond), live, call)
             memory.trust.see(0.0 if memory.by_head else memory.hoped, float(beyond))
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun

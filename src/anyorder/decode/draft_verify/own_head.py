@@ -5,6 +5,7 @@
 
 The head says how sure it is, and a guess is worth its cell while the odds that all up to it are
 right exceed what it costs: a cell more in the call, and the head's own time, as measured here.
+A head that has cost more time than its guesses saved is asked no more in that run.
 """
 
 import time
@@ -22,18 +23,27 @@ from anyorder.models.further import RecursiveLM
 
 LONGEST = 6  # guesses of a chain
 LEAST = 0.02  # below such odds nothing is guessed, however cheap it is
+TRIAL = 16  # calls after which a head must have paid
 
 
 @dataclass
 class OwnHead:
     """The head's memory; what came of its promises; seconds that it takes for a guess; tokens that
-    a round of it writes beyond each row's first, lately.
+    a round of it writes beyond each row's first, lately; `saved`: seconds of calls that were not
+    needed, less those that the head took, in so many `rounds`.
     """
 
     memory: Onward
     trust: Trust = field(default_factory=Trust)
     seconds: float = 0.0
     beyond: float = 1.0
+    saved: float = 0.0
+    rounds: int = 0
+
+    @property
+    def pays(self) -> bool:
+        """Whether it has, or has yet to show it."""
+        return self.rounds < TRIAL or self.saved > 0
 
     @staticmethod
     def of(model: Any, canvas: Canvas, sampler: Sampler, most: int) -> "OwnHead | None":
@@ -54,19 +64,30 @@ class OwnHead:
         sure = (1 + self.beyond) * cell / costs[1] / self.trust.share
         head = RecursiveHead(width=LONGEST, sure=min(max(sure, LEAST), 0.95))
         found = head.chain(self.memory, canvas)
+        took = time.perf_counter() - begun
+        self.saved -= took
         if found is None:
             self.seconds *= 0.98  # it may have been a slow moment
             return None
         draft, hoped = found
-        took = (time.perf_counter() - begun) / draft.tokens_BK.shape[1]
-        self.seconds += 0.1 * (took - self.seconds) if self.seconds else took
+        each = took / draft.tokens_BK.shape[1]
+        self.seconds += 0.1 * (each - self.seconds) if self.seconds else each
         return draft, hoped
 
     def observe(self, seen: Seen) -> "OwnHead":
         """The head reads what was written."""
-        return replace(self, memory=RecursiveHead().observe(self.memory, seen))
+        begun = time.perf_counter()
+        memory = RecursiveHead().observe(self.memory, seen)
+        took, first = time.perf_counter() - begun, seen.written is None  # a prompt is read once
+        return replace(
+            self,
+            memory=memory,
+            saved=self.saved - took * (not first),
+            rounds=self.rounds + (not first),
+        )
 
-    def see(self, hoped: float, wrote: float, live: int) -> None:
-        """What came of a draft of it."""
+    def see(self, hoped: float, wrote: float, live: int, call: float) -> None:
+        """What came of a draft of it, where a call that drafts nothing takes `call` seconds."""
         self.trust.see(hoped, wrote)
         self.beyond += 0.05 * (wrote / max(live, 1) - self.beyond)
+        self.saved += call * wrote / max(live, 1)
