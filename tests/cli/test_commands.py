@@ -21,8 +21,9 @@ def test_help_names_every_command_and_cuts_no_sentence(invoke: Invoke) -> None:
     assert invoke().out == done.out
     for command in main.app.registered_commands:
         assert command.callback is not None
-        assert f"  {command.callback.__name__} " in done.out
-        assert invoke(command.callback.__name__, "-h").code == 0
+        name = command.callback.__name__.replace("_", "-")
+        assert f"  {name} " in done.out
+        assert invoke(name, "-h").code == 0
     assert not [line for line in done.out.splitlines()[1:] if line.endswith("...")]
 
 

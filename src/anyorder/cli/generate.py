@@ -99,8 +99,7 @@ def generate(
         "seed": seed,
         "chat": chat,
     }
-    lm = loaded(model, precision=precision, threads=threads, head=head)
-    write(lm, prompt, settings, trace)
+    write(loaded(model, precision=precision, threads=threads, head=head), prompt, settings, trace)
 
 
 def write(lm: "Writer", prompt: str, settings: dict[str, Any], path: Path | None) -> None:

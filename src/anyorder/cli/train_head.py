@@ -1,12 +1,16 @@
 """`anyorder train-head`: a head that drafts for a language model, from what the model writes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.screen import complain, progress, remark, waiting
+
+if TYPE_CHECKING:
+    from anyorder.train.onward import Lessons
+    from anyorder.train.recipe import Recipe
 
 Prompts = Annotated[
     Path,
@@ -50,7 +54,7 @@ def train_head(
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
     with waiting("Starting ..."):
-        from anyorder.train.onward import Lessons, fit_head
+        from anyorder.train.onward import Lessons
         from anyorder.train.recipe import Recipe
         from anyorder.train.schedule import Cosine
     lessons = Lessons(
@@ -66,9 +70,15 @@ def train_head(
         check_every=max(1, min(200, steps // 2)),
         seed=seed,
     )
-    where = folder or Path(f"{Path(model).stem}-head")
+    _trained(model, lessons, recipe, folder or Path(f"{Path(model).stem}-head"))
+
+
+def _trained(model: str, lessons: "Lessons", recipe: "Recipe", where: Path) -> None:
+    """Write and train with a bar in the terminal."""
+    from anyorder.train.onward import fit_head
+
     with progress() as bar:
-        line = bar.add_task("opening the model", total=len(lines))
+        line = bar.add_task("opening the model", total=len(lessons.prompts))
 
         def wrote(texts: int) -> None:
             bar.update(line, completed=texts, description=f"{texts} texts written")
