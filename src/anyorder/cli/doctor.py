@@ -11,7 +11,7 @@ PACKAGES: Final = ("torch", "transformers", "tokenizers", "safetensors", "gguf",
 
 
 def doctor() -> None:
-    """Show versions, threads, memory, fast precisions, extras, cache."""
+    """Show versions, threads, memory, precisions, extras, cache."""
     from rich.table import Table
 
     from anyorder.cli.screen import out, waiting

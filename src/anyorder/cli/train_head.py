@@ -46,10 +46,10 @@ def train_head(
     precision: Precision = "int8",
     seed: Seed = 0,
 ) -> None:
-    """Train a head that drafts for a language model, which stays as it is.
+    """Train a head that drafts for your language model.
 
-    The model writes after each prompt, and the head learns to foretell what it writes. What was
-    made before you stop it is kept: the same command goes on from there.
+    The model stays as it is. It writes after each prompt, and the head learns to foretell what it
+    writes. What was made before you stop it is kept: the same command goes on from there.
     """
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
