@@ -138,7 +138,7 @@ def compare(
     and written even if you stop it with Ctrl-C.
     """
     if task is not None:
-        _apart(prompts=prompts, chat=chat)
+        _apart(prompts=prompts, chat=chat, head=head)
     elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     elif pairs is not None:

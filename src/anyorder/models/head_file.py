@@ -38,7 +38,8 @@ def open_head(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
         kept = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder} holds no head: `anyorder train-head` makes one") from error
-    if note.get("mark") != mark_of(checkpoint):
+    if not isinstance(note, dict) or note.get("mark") != mark_of(checkpoint):
+        note = note if isinstance(note, dict) else {}
         raise ValueError(
             f"the head in {folder} was trained for {note.get('head_of')}, and {checkpoint.name} "
             "has other weights: train one for it (`anyorder train-head`)"
@@ -48,11 +49,13 @@ def open_head(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def mark_of(checkpoint: Checkpoint) -> str:
     """What tells a model's weights from others': a digest of some of them, first and last."""
-    tensors, layers = checkpoint.tensors, checkpoint.config["num_hidden_layers"]
-    parts = (
-        tensors["model.embed_tokens.weight"][:16],
-        tensors[f"model.layers.{layers - 1}.self_attn.o_proj.weight"][:16],
-        tensors["model.norm.weight"],
-    )
+    tensors, config = checkpoint.tensors, checkpoint.config
+    if config.get("model_type") == "gpt2":
+        raise ValueError(f"{checkpoint.name} is a 'gpt2'; heads are for Llama-like models")
+    parts = [tensors["model.embed_tokens.weight"][:16], tensors["model.norm.weight"]]
+    for layer in (0, config["num_hidden_layers"] - 1):
+        at = f"model.layers.{layer}."
+        attention = [tensors[f"{at}self_attn.{name}_proj.weight"][:16] for name in "qkvo"]
+        parts += [*attention, tensors[f"{at}mlp.down_proj.weight"][:16]]
     numbers = torch.cat([part.float().flatten() for part in parts]).half().numpy()
     return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]

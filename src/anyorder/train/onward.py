@@ -1,6 +1,6 @@
 """Train a head for a language model, on what the model writes itself.
 
-    head = fit_head("smollm2", prompts, recipe, Path("my-head"))
+    head = fit_head("smollm2", Lessons(prompts), recipe, Path("my-head"))
     lm = load("smollm2", head="my-head")
 
 Everything is kept in the folder: the texts, the training, and then the head; a run that was stopped
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
-from anyorder.models.head_file import save_head
+from anyorder.models.head_file import mark_of, save_head
 from anyorder.models.onward_head import OnwardHead
 from anyorder.models.tokenizer import units_of
 from anyorder.nets.native import build, supports
@@ -98,7 +98,7 @@ def fit_head(
         raise ValueError(f"{checkpoint.name} is a {kind!r}; heads are made for Llama-like models")
     objective = objective or Onward()
     folder.mkdir(parents=True, exist_ok=True)
-    job = [checkpoint.name, repr(lessons), repr(objective), repr(recipe)]
+    job = [mark_of(checkpoint), repr(lessons), repr(objective), repr(recipe)]
     keep_job(folder / "training" / "job.json", job)
     texts = _texts(checkpoint, lessons, folder / "texts", on_text)
     rows, held_out = _rows(texts)

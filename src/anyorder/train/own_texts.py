@@ -87,6 +87,7 @@ def _settled(folder: Path, channels: int, sizes: Sequence[int]) -> int:
     """How many groups are whole; what was written of another one is cut off."""
     texts, features = folder / "texts.jsonl", folder / "features.f16"
     lines = texts.read_text().splitlines(keepends=True) if texts.exists() else []
+    lines = [line for line in lines if line.endswith("\n")]
     ends = np.cumsum([0, *sizes])
     whole = int((ends <= len(lines)).sum()) - 1
     kept = lines[: int(ends[whole])]

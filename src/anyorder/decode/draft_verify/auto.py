@@ -98,11 +98,14 @@ class Auto(DraftVerify):
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
             beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
+            by_plan = (0.0, 0.0) if memory.by_head else (memory.hoped, float(beyond))
+            memory.trust.see(*by_plan)
             if memory.own is not None and memory.by_head:
                 live = int((seen.written.count_B > 0).sum())
                 call = memory.pace.seconds(live * memory.crowd(), drafted=False)
                 memory.own.see(memory.hoped, float(beyond), live, call)
-            memory.trust.see(0.0 if memory.by_head else memory.hoped, float(beyond))
+            elif memory.own is not None:
+                memory.own.trust.see(0.0, 0.0)
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
                 cells = sum(map(sum, seen.real_BS.tolist()))

@@ -71,7 +71,8 @@ class OwnHead:
             return None
         draft, hoped = found
         each = took / draft.tokens_BK.shape[1]
-        self.seconds += 0.1 * (each - self.seconds) if self.seconds else each
+        usual = self.seconds or each
+        self.seconds = usual + 0.1 * (min(each, 2 * usual) - usual)  # a pause is no habit
         return draft, hoped
 
     def observe(self, seen: Seen) -> "OwnHead":
