@@ -77,5 +77,8 @@ def test_what_can_not_be_is_said(
     empty.write_text("")
     no_prompts = invoke("train-head", empty, "--model", folder, "--out", "none", *TINY)
     assert "no prompts" in sentence(no_prompts)
+    wrong = invoke("train-head", prompts, "--model", folder, "--out", "n", *TINY[:-1], "fp16")
+    assert "precision 'fp16'" in sentence(wrong)
+    assert invoke("train-head", prompts, "--model", folder, "--out", "n", *TINY).code == 0
     changed = invoke("train-head", prompts, "--model", other, "--out", "theirs", *TINY, "--seed", 5)
     assert "seed: 0 there, 5 now" in sentence(changed)

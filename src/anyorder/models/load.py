@@ -55,6 +55,8 @@ def load(
             raise ValueError(f"{threads} threads can't compute anything; give 1 or more")
         torch.set_num_threads(threads)
     source = shipped().get(str(source), source)
+    if head and (chosen == "own" or is_ours(Path(source))):
+        raise ValueError(f"{source} can't have a head in this precision or kind: leave head out")
     if is_ours(Path(source)) and chosen != "own":
         return opened(Path(source), chosen)
     known_name = str(source) if str(source) in MODELS else None

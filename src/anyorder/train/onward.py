@@ -26,6 +26,7 @@ from anyorder.nets.native import build, supports
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.onward import Onward
 from anyorder.train.batches import Rows
+from anyorder.train.fit import refused
 from anyorder.train.job import keep_job
 from anyorder.train.loop import OnStep, Trained, train
 from anyorder.train.own_texts import OwnTexts, written
@@ -97,11 +98,13 @@ def fit_head(
         kind = checkpoint.config.get("model_type")
         raise ValueError(f"{checkpoint.name} is a {kind!r}; heads are made for Llama-like models")
     objective = objective or Onward()
+    begun_now = not (folder / "training").exists()
     folder.mkdir(parents=True, exist_ok=True)
     job = [mark_of(checkpoint), repr(lessons), repr(objective), repr(recipe)]
     keep_job(folder / "training" / "job.json", job)
-    texts = _texts(checkpoint, lessons, folder / "texts", on_text)
-    rows, held_out = _rows(texts)
+    with refused(folder, begun_now):
+        texts = _texts(checkpoint, lessons, folder / "texts", on_text)
+        rows, held_out = _rows(texts)
     tensors = checkpoint.tensors
     frequent_U = _frequent(rows, lessons.frequent, len(tensors["model.embed_tokens.weight"]))
     with torch.random.fork_rng(devices=[]):
