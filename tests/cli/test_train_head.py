@@ -59,6 +59,16 @@ def test_a_training_that_was_stopped_goes_on(invoke: Invoke, folder: Path, promp
     assert all(bool((again[name] == x).all()) for name, x in whole.items())
 
 
+def test_a_prompt_without_room_for_an_answer_is_told(
+    invoke: Invoke, folder: Path, prompts: Path
+) -> None:
+    with prompts.open("a") as file:
+        file.write(json.dumps({"prompt": "long " * 300}) + "\n")
+    done = invoke("train-head", prompts, "--model", folder, "--out", "my-head", *TINY)
+    assert done.code == 0, done.err
+    assert "1 of 41 prompts are left out" in done.err
+
+
 def test_what_can_not_be_is_said(
     invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
 ) -> None:
@@ -78,7 +88,18 @@ def test_what_can_not_be_is_said(
     no_prompts = invoke("train-head", empty, "--model", folder, "--out", "none", *TINY)
     assert "no prompts" in sentence(no_prompts)
     wrong = invoke("train-head", prompts, "--model", folder, "--out", "n", *TINY[:-1], "fp16")
-    assert "precision 'fp16'" in sentence(wrong)
+    assert "'fp16' is not one of" in sentence(wrong, 2)
+    few = tmp_path / "few.jsonl"
+    few.write_text(json.dumps({"prompt": "One."}))
+    alone = invoke("train-head", few, "--model", folder, "--out", "n", *TINY)
+    assert "give more prompts" in sentence(alone)
     assert invoke("train-head", prompts, "--model", folder, "--out", "n", *TINY).code == 0
+    gpt2 = made.folder(tmp_path / "gpt2", "gpt2")
+    other_kind = invoke("generate", "Once", "--model", gpt2, "--head", "n")
+    assert "Llama-like" in sentence(other_kind)
+    task = invoke("compare", "--task", "pronounce", "--head", "n")
+    assert "leave the others out: --head" in sentence(task, 2)
+    own = invoke("generate", "Once", "--model", "pronounce-ctc", "--head", "n")
+    assert "leave head out" in sentence(own)
     changed = invoke("train-head", prompts, "--model", other, "--out", "theirs", *TINY, "--seed", 5)
     assert "seed: 0 there, 5 now" in sentence(changed)

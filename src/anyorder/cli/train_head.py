@@ -1,11 +1,12 @@
 """`anyorder train-head`: a head that drafts for a language model, from what the model writes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from anyorder.cli import prompts as prompt_file
+from anyorder.cli.options import Threads
 from anyorder.cli.screen import complain, progress, remark, waiting
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ New = Annotated[
 Frequent = Annotated[
     int, typer.Option(min=1, help="Among how many tokens is guessed: those written most.")
 ]
-Precision = Annotated[str, typer.Option(help="Of the model that writes: float32, bfloat16, int8.")]
+Precision = Annotated[
+    Literal["float32", "bfloat16", "int8"], typer.Option(help="Of the model that writes.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of weights and order.")]
 
 
@@ -45,6 +48,7 @@ def train_head(
     frequent: Frequent = 6144,
     precision: Precision = "int8",
     seed: Seed = 0,
+    threads: Threads = None,
 ) -> None:
     """Train a head that drafts for your language model.
 
@@ -54,9 +58,13 @@ def train_head(
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
     with waiting("Starting ..."):
+        import torch
+
         from anyorder.train.onward import Lessons
         from anyorder.train.recipe import Recipe
         from anyorder.train.schedule import Cosine
+    if threads is not None:
+        torch.set_num_threads(threads)
     lessons = Lessons(
         prompts=tuple(line.prompt for line in lines),
         new=max_new_tokens,
@@ -87,7 +95,9 @@ def _trained(model: str, lessons: "Lessons", recipe: "Recipe", where: Path) -> N
             words = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
             bar.update(line, completed=step, total=steps, description=words)
 
-        trained = fit_head(model, lessons, recipe, where, on_text=wrote, on_step=show)
+        trained = fit_head(
+            model, lessons, recipe, where, on_text=wrote, on_step=show, on_remark=remark
+        )
     remark(
         f"{trained.steps} steps in {trained.seconds:.0f} s; held-out loss {trained.held_out:.3f}"
     )

@@ -47,7 +47,7 @@ from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
 from anyorder.models.checkpoint import Checkpoint
 from anyorder.models.further import RecursiveLM
-from anyorder.models.head_file import open_head
+from anyorder.models.head_file import open_head, written_at
 from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
 from anyorder.models.onward import OnwardLM
 from anyorder.nets.native import build, supports
@@ -119,7 +119,7 @@ def network(
         )
     now = [(weight.data_ptr(), weight._version) for weight in model.parameters()]
     made = _OURS.setdefault(model, {})
-    kind = precision if head is None else f"{precision} with {head}"
+    kind = precision if head is None else f"{precision} with {head} of {written_at(Path(head))}"
     if kind not in made or made[kind][0] != now:  # it may have been trained since
         weights = {name: weight.cpu() for name, weight in model.state_dict().items()}
         made[kind] = now, _built(str(model.name_or_path), config, weights, precision, head)

@@ -47,6 +47,12 @@ def open_head(folder: Path, checkpoint: Checkpoint) -> dict[str, Tensor]:
     return {name: x.float() if x.is_floating_point() else x for name, x in kept.items()}
 
 
+def written_at(folder: Path) -> int:
+    """When its head was written, in nanoseconds (0: there is none): another one may come later."""
+    path = folder / WEIGHTS
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def mark_of(checkpoint: Checkpoint) -> str:
     """What tells a model's weights from others': a digest of some of them, first and last."""
     tensors, config = checkpoint.tensors, checkpoint.config

@@ -63,9 +63,9 @@ def load(
     if chosen == "own":
         return _in_llamacpp(fetch(known_name) if known_name else source, known_name, native)
     checkpoint = read(fetch(known_name) if known_name else source)
+    drafts = _head(Path(head).expanduser(), checkpoint, native) if head else None
     if checkpoint.config.get("is_encoder_decoder"):
         return _translator(checkpoint, chosen, native)
-    drafts = _head(Path(head), checkpoint, native) if head else None
     units, network = units_of(checkpoint), _network(checkpoint, chosen, native, drafts)
     gc.collect()  # a tenth of a second, which the first text would else lose in its middle
     return LanguageModel(

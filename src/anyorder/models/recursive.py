@@ -57,14 +57,8 @@ class RecursiveSeq2Seq(Seq2Seq):
 
     def learn_frequent(self, targets: Iterable[Sequence[int]]) -> None:
         """Note the tokens that stand most often in these targets, the one that ends a text too."""
-        counts_V = torch.zeros(self.sizes.target_vocab, dtype=torch.long)
-        ends = 0
-        for target in targets:
-            counts_V += torch.bincount(torch.tensor(target), minlength=len(counts_V))
-            ends += 1
-        counts_V[self.eos] += ends
-        order_V = counts_V.argsort(descending=True, stable=True)
-        self.frequent_U.copy_(order_V[: len(self.frequent_U)].sort().values)
+        ended = ([*target, self.eos] for target in targets)
+        self.frequent_U.copy_(most_frequent(ended, self.sizes.target_vocab, len(self.frequent_U)))
 
     def said(
         self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
@@ -201,6 +195,19 @@ def _in_chain(
     chain.append(layer.own.keys_values(normed_BNC))
     keys, values = (torch.cat(each, 2) for each in zip(*chain, strict=True))
     return (keys, values), sees_of_steps(normed_BNC.shape[1], len(chain))
+
+
+def most_frequent(texts: Iterable[Sequence[int]], vocab: int, count: int) -> Int[Tensor, " U"]:
+    """The tokens that stand most often in the texts, in the order of the vocabulary.
+
+    >>> most_frequent([[3, 1, 1], [3, 0]], vocab=5, count=2).tolist()
+    [1, 3]
+    """
+    counts_V = torch.zeros(vocab, dtype=torch.long)
+    for text in texts:
+        counts_V += torch.bincount(torch.tensor(text), minlength=vocab)
+    order_V = counts_V.argsort(descending=True, stable=True)
+    return order_V[: min(count, vocab)].sort().values
 
 
 def sees_of_steps(cells: int, steps: int) -> Bool[Tensor, "1 N E"]:

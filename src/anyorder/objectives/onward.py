@@ -6,8 +6,10 @@
     sum over k = 1 ... K of  a_k sum over cells of  H(t, p_k(n + k)),   a_k ~ beta^(k - 1)
 
 Step k reads the true token n + k, and what the step before it made. What it is to say is the token
-that the text has there, mixed with what the model said there (`taught`); of both, what stands among
-the frequent tokens. Losses are told a token of the first step.
+that the text has there, mixed with what the model said there (`taught`). The model's odds are taken
+among the frequent tokens alone, as the head's are; a token of the text that is not frequent adds
+nothing. So losses with different numbers of frequent tokens can't be compared. They are told a
+token of the first step.
 Source: Cai et al. 2025 (arXiv:2509.18362), equation 2, has the text's tokens alone; to learn the
 model's own odds is Zhou et al. 2024 (DistillSpec, arXiv:2310.08461).
 Shapes: B rows, N cells, C channels, U frequent tokens.

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from anyorder.models.checkpoint import Checkpoint, read
 from anyorder.models.fetch import MODELS, fetch
 from anyorder.models.head_file import mark_of, save_head
+from anyorder.models.load import settled
 from anyorder.models.onward_head import OnwardHead
+from anyorder.models.recursive import most_frequent
 from anyorder.models.tokenizer import units_of
 from anyorder.nets.native import build, supports
 from anyorder.objectives.batch import Batch
@@ -87,6 +89,7 @@ def fit_head(
     objective: Onward | None = None,
     on_text: Callable[[int], None] | None = None,
     on_step: OnStep | None = None,
+    on_remark: Callable[[str], None] | None = None,
 ) -> Trained:
     """Let a model write, train a head for it, and write the head into `folder`.
 
@@ -103,10 +106,11 @@ def fit_head(
     job = [mark_of(checkpoint), repr(lessons), repr(objective), repr(recipe)]
     keep_job(folder / "training" / "job.json", job)
     with refused(folder, begun_now):
-        texts = _texts(checkpoint, lessons, folder / "texts", on_text)
+        texts = _texts(checkpoint, lessons, folder / "texts", on_text, on_remark)
         rows, held_out = _rows(texts)
     tensors = checkpoint.tensors
-    frequent_U = _frequent(rows, lessons.frequent, len(tensors["model.embed_tokens.weight"]))
+    vocab = len(tensors["model.embed_tokens.weight"])
+    frequent_U = most_frequent(rows.targets, vocab, lessons.frequent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         head = OnwardHead(checkpoint.config, tensors, frequent_U)
@@ -119,13 +123,22 @@ def fit_head(
 
 
 def _texts(
-    checkpoint: Checkpoint, lessons: Lessons, folder: Path, on_text: Callable[[int], None] | None
+    checkpoint: Checkpoint,
+    lessons: Lessons,
+    folder: Path,
+    on_text: Callable[[int], None] | None,
+    on_remark: Callable[[str], None] | None,
 ) -> OwnTexts:
-    units = units_of(checkpoint)
-    network = build(checkpoint.config, checkpoint.tensors, lessons.precision, features=True)
+    units, precision = units_of(checkpoint), settled(lessons.precision)
+    network = build(checkpoint.config, checkpoint.tensors, precision, features=True)
     longest = network.max_length - SHORTEST
     rows = [units.encode(prompt, chat=units.has_chat) for prompt in lessons.prompts if prompt]
     fitting = [row for row in rows if 0 < len(row) < longest]
+    if on_remark and (left := len(lessons.prompts) - len(fitting)):
+        on_remark(
+            f"{left} of {len(lessons.prompts)} prompts are left out: empty, or longer than the "
+            f"{longest - 1} tokens after which the model has room to write"
+        )
     return written(network, fitting, units.eos_ids, folder, new=lessons.new, on_text=on_text)
 
 
@@ -142,12 +155,3 @@ def _rows(texts: OwnTexts) -> tuple[Rows, Rows]:
     parts = ([i for i in long if i not in held_out], sorted(held_out))
     made = [Rows(tuple((i,) for i in part), tuple(texts.rows[i] for i in part)) for part in parts]
     return made[0], made[1]
-
-
-def _frequent(rows: Rows, count: int, vocab: int) -> Int[Tensor, " U"]:
-    """The tokens that stand most often in the texts, in the order of the vocabulary."""
-    counts_V = torch.zeros(vocab, dtype=torch.long)
-    for row in rows.targets:
-        counts_V += torch.bincount(torch.tensor(row), minlength=vocab)
-    order_V = counts_V.argsort(descending=True, stable=True)
-    return order_V[: min(count, vocab)].sort().values

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from anyorder.nets.precision import Network
 
-TOGETHER = 32  # texts that are written at once
+TOGETHER = 32  # texts that are written at once, at the most, and
+CELLS = 16_384  # as many cells as they may have together, the new ones included
 LEFT = 6  # a batch ends when less than one in so many texts is still being written
 
 
@@ -67,7 +68,7 @@ def written(
     folder.mkdir(parents=True, exist_ok=True)
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     channels = network.shape.channels
-    groups = [order[i : i + TOGETHER] for i in range(0, len(order), TOGETHER)]
+    groups = _groups([len(prompts[i]) + new for i in order], order)
     np.random.default_rng(0).shuffle(groups)  # what is there after a part is of all lengths
     settled = _settled(folder, channels, [len(group) for group in groups])
     there = sum(len(group) for group in groups[:settled])
@@ -81,6 +82,20 @@ def written(
             there += len(group)
             on_text(there)
     return OwnTexts.opened(folder, channels)
+
+
+def _groups(cells: Sequence[int], order: Sequence[int]) -> list[list[int]]:
+    """Texts that are written at once, of like length (`cells` rise).
+
+    >>> _groups([9_000, 9_000, 20_000], [2, 0, 1])
+    [[2], [0], [1]]
+    """
+    groups: list[list[int]] = []
+    for long, text in zip(cells, order, strict=True):
+        if not groups or len(groups[-1]) == TOGETHER or (len(groups[-1]) + 1) * long > CELLS:
+            groups.append([])
+        groups[-1].append(text)
+    return groups
 
 
 def _settled(folder: Path, channels: int, sizes: Sequence[int]) -> int:
