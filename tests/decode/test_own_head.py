@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from anyorder.decode import Auto, LeftToRight
-from anyorder.decode.draft_verify.own_head import LONGEST
+from anyorder.decode.draft_verify.auto import count_promises
+from anyorder.decode.draft_verify.own_head import LONGEST, OwnHead
 from anyorder.models.table import TableLM
 from anyorder.trace import fold
-from tests.decode.test_auto import DEAR, FREE, V, trace_of
+from tests.decode.test_auto import DEAR, FREE, V, experience, trace_of
 
 
 def sure_of(token_B1: Tensor, among_U: Any) -> Tensor:
@@ -65,6 +67,27 @@ def test_one_that_is_sure_and_wrong_is_believed_less_and_less() -> None:
     plain, alone = written(Without(model), auto, new=200)
     assert text == plain
     assert cost.cells < 1.2 * alone.cells
+
+
+def test_what_came_of_a_draft_is_counted_for_who_made_it() -> None:
+    memory = experience(FREE)
+    memory.own = OwnHead(memory=None)  # type: ignore[arg-type]  # nothing is guessed
+    for _ in range(9):
+        memory.hoped, memory.by_head = 5.0, True
+        count_promises(memory, [1])
+    low = memory.own.trust.share
+    assert low < 0.1
+    assert memory.trust.share == 1, "no copy promised anything"
+    memory.hoped, memory.by_head = 8.0, False
+    count_promises(memory, [1])
+    spoilt = memory.trust.share
+    memory.hoped, memory.by_head = 3.0, True
+    count_promises(memory, [4])
+    assert memory.trust.share == pytest.approx(spoilt, rel=0.02), "that was the head's merit"
+    memory.hoped, memory.by_head = 0.0, False
+    for _ in range(300):
+        count_promises(memory, [1])
+    assert memory.own.trust.share > 0.5, "it may be tried again"
 
 
 def test_where_cells_are_dear_it_drafts_nothing() -> None:

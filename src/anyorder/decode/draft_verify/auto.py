@@ -97,20 +97,25 @@ class Auto(DraftVerify):
         memory.followers.learn(seen)
         memory.sources, memory.matches = memory.grams.latest(seen.canvas)
         if seen.written is not None:
-            beyond = sum(max(count - 1, 0) for count in seen.written.count_B.tolist())
-            by_plan = (0.0, 0.0) if memory.by_head else (memory.hoped, float(beyond))
-            memory.trust.see(*by_plan)
-            if memory.own is not None and memory.by_head:
-                live = int((seen.written.count_B > 0).sum())
-                call = memory.pace.seconds(live * memory.crowd(), drafted=False)
-                memory.own.see(memory.hoped, float(beyond), live, call)
-            elif memory.own is not None:
-                memory.own.trust.see(0.0, 0.0)
+            count_promises(memory, seen.written.count_B.tolist())
             if self.costs is None:
                 seconds = time.perf_counter() - memory.begun
                 cells = sum(map(sum, seen.real_BS.tolist()))
                 memory.pace.see(cells * memory.crowd(), seconds, drafted=memory.hoped > 0)
         return memory
+
+
+def count_promises(memory: Experience, counts: list[int]) -> None:
+    """What came of this step's draft, for whoever made it; `counts`: tokens that rows wrote."""
+    beyond, live = float(sum(max(count - 1, 0) for count in counts)), sum(map(bool, counts))
+    memory.trust.see(*((0.0, 0.0) if memory.by_head else (memory.hoped, beyond)))
+    if memory.own is None:
+        return
+    if memory.by_head:
+        call = memory.pace.seconds(live * memory.crowd(), drafted=False)
+        memory.own.see(memory.hoped, beyond, live, call)
+    else:
+        memory.own.trust.see(0.0, 0.0)
 
 
 @dataclass(frozen=True)
