@@ -99,7 +99,12 @@ def test_what_can_not_be_is_said(
     assert "Llama-like" in sentence(other_kind)
     task = invoke("compare", "--task", "pronounce", "--head", "n")
     assert "leave the others out: --head" in sentence(task, 2)
+    no_model = invoke("train-head", prompts, "--model", "n", *TINY)
+    assert "it is a head" in sentence(no_model)
+    translator = invoke("train-head", prompts, "--model", "pronounce-ctc", *TINY)
+    assert "is a translator" in sentence(translator)
     own = invoke("generate", "Once", "--model", "pronounce-ctc", "--head", "n")
     assert "leave head out" in sentence(own)
     changed = invoke("train-head", prompts, "--model", other, "--out", "theirs", *TINY, "--seed", 5)
-    assert "seed: 0 there, 5 now" in sentence(changed)
+    assert "differs in its recipe (seed: 0 there, 5 now)" in sentence(changed)
+    assert "--begin-from" not in changed.err

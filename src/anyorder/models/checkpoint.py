@@ -71,7 +71,9 @@ def _config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         ggufs = sorted(folder.glob("*.gguf"))
         hint = f"; name the file itself: {ggufs[0]}" if ggufs else ""
-        if (folder / "training" / "job.json").is_file():
+        if (folder / "head.json").is_file():
+            hint = ": it is a head; name the model that it is for, and give the head with --head"
+        elif (folder / "training" / "job.json").is_file():
             hint = ": its training is not finished; the same `anyorder train` goes on with it"
         raise ValueError(f"{folder} is no model: it has no config.json{hint}")
     stated = _json(folder / "config.json")

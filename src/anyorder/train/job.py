@@ -8,7 +8,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -25,18 +25,20 @@ def digest(splits: Splits) -> str:
     return found.hexdigest()
 
 
-def keep_job(path: Path, job: list[str]) -> None:
-    """Write down what is trained here. Raises ValueError, and says what differs, where the folder
-    holds a training of something else.
+def keep_job(path: Path, job: list[str], *, names: Sequence[str] = NAMES) -> None:
+    """Write down what is trained here; `names`: of the parts of the job.
+
+    Raises ValueError, and says what differs, where the folder holds a training of something else.
     """
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else job
     if kept != job:
-        sides = zip_longest(NAMES, kept, job)
+        sides = zip_longest(names, kept, job)
+        takes = "(--begin-from takes over the weights of this one), " if names is NAMES else ""
         other = [name + _told(one, now) for name, one, now in sides if name and one != now]
         raise ValueError(
             f"{path.parent.parent} holds a training that differs in its {' and '.join(other)}; "
-            "to go on with it, give the settings that it has; else name another folder "
-            "(--begin-from takes over the weights of this one), or remove it"
+            f"to go on with it, give the settings that it has; else name another folder {takes}"
+            "or remove it"
         )
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,9 @@ from anyorder.models.head_file import mark_of, save_head
 from anyorder.models.load import settled
 from anyorder.models.onward_head import OnwardHead
 from anyorder.models.recursive import most_frequent
+from anyorder.models.shipped import shipped
 from anyorder.models.tokenizer import units_of
+from anyorder.models.translator import is_ours
 from anyorder.nets.native import build, supports
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.onward import Onward
@@ -96,6 +98,8 @@ def fit_head(
     Raises ValueError as `load` does, for a model that is not native or not Llama-like, for prompts
     that leave nothing to learn from, and where `folder` holds another head's training.
     """
+    if is_ours(Path(shipped().get(str(source), source))):
+        raise ValueError(f"{source} is a translator; heads are made for Llama-like models")
     checkpoint = read(fetch(str(source)) if str(source) in MODELS else source)
     if not supports(checkpoint.config) or checkpoint.config["model_type"] == "gpt2":
         kind = checkpoint.config.get("model_type")
@@ -104,7 +108,8 @@ def fit_head(
     begun_now = not (folder / "training").exists()
     folder.mkdir(parents=True, exist_ok=True)
     job = [mark_of(checkpoint), repr(lessons), repr(objective), repr(recipe)]
-    keep_job(folder / "training" / "job.json", job)
+    names = ("model's weights", "lessons", "objective", "recipe")
+    keep_job(folder / "training" / "job.json", job, names=names)
     with refused(folder, begun_now):
         texts = _texts(checkpoint, lessons, folder / "texts", on_text, on_remark)
         rows, held_out = _rows(texts)
