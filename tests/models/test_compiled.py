@@ -25,6 +25,7 @@ from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSiz
 from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
 from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
 from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack, Source
@@ -61,6 +62,8 @@ def made(kind: type, width: Width = WIDTHS["odd"], layers: tuple[int, int] = (2,
         net = RecursiveSeq2Seq(RecursiveSizes(**sizes, bos=1, eos=2))
     elif kind is SemiAutoregressiveSeq2Seq:
         net = SemiAutoregressiveSeq2Seq(SemiAutoregressiveSizes(**sizes, bos=1, eos=2, mask=3))
+    elif kind is SetBlockSeq2Seq:
+        net = SetBlockSeq2Seq(SetBlockSizes(**sizes, bos=1, eos=2, mask=3))
     elif issubclass(kind, TandemSeq2Seq):
         net = kind(TandemSizes(**sizes, bos=1, eos=2, small_layers=2))
     elif issubclass(kind, Seq2Seq):

@@ -20,6 +20,7 @@ from anyorder.models.compiled.parallel import CompiledCTC, CompiledDAG
 from anyorder.models.compiled.recursive import CompiledRecursive
 from anyorder.models.compiled.semi_autoregressive import CompiledSemiAutoregressive
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
+from anyorder.models.compiled.set_block import CompiledSetBlock
 from anyorder.models.compiled.tandem import CompiledAlone, CompiledTandem
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
@@ -27,6 +28,7 @@ from anyorder.models.parallel import CTCTransformer, DAGTransformer
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
 from anyorder.models.token_order import TokenOrderSeq2Seq
 
@@ -37,6 +39,7 @@ KINDS: Final[Mapping[type, Any]] = {
     LeapSeq2Seq: CompiledLeap,
     RecursiveSeq2Seq: CompiledRecursive,
     SemiAutoregressiveSeq2Seq: CompiledSemiAutoregressive,
+    SetBlockSeq2Seq: CompiledSetBlock,
     TandemSeq2Seq: CompiledTandem,
     AloneSeq2Seq: CompiledAlone,
     CTCTransformer: CompiledCTC,

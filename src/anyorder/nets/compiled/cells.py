@@ -49,8 +49,6 @@ def check(
         rows, cells = tree.parents_BT.shape
         if cells != T or rows not in (1, B):
             raise ValueError(f"a tree of {rows} x {cells} cells does not fit {B} x {T} tokens")
-        if tree.mutual:
-            raise ValueError("compiled code reads from the left alone, not a block from both sides")
     assert memory.stride()[-2:] == (width, 1), "a head's cells lie one after the other"
 
 
@@ -83,7 +81,13 @@ def as_wanted(logits_SV: Tensor, order: Sequence[int]) -> Tensor:
 def table_of(
     cache: KeyValues, cells: int, tree: Tree | None, window: int | None, last: int
 ) -> Table:
-    """Positions beyond `last` stay there; a `window` counts the cell itself."""
+    """Positions beyond `last` stay there; a `window` counts the cell itself.
+
+    Raises ValueError for a block that is read from both sides through a window.
+    """
+    mutual = 0 if tree is None else tree.mutual
+    if mutual and window is not None:
+        raise ValueError("this network sees the last cells alone, and no block from both sides")
     memory, words, slots = cache.memory_L2BHRD, array("q"), []
     row_bytes = memory.stride(2) * memory.element_size()
     batch = len(cache.lengths)
@@ -92,14 +96,16 @@ def table_of(
         if above is None:
             order, begins = in_order(length + cells), [0] * cells
             sees = range(length + 1, length + cells + 1)
+            places = range(length, length + cells)
         else:
-            order, sees, begins = _paths(length, above)
+            order, sees, begins, places = _paths(length, above, mutual)
         slots.append(order)
         address = order.buffer_info()[0]
-        for slot, (seen, begin) in enumerate(zip(sees, begins, strict=True), length):
+        each = zip(sees, begins, places, strict=True)
+        for slot, (seen, begin, place) in enumerate(each, length):
             count = seen if window is None else min(seen, window)
             first = address + 4 * (begin + seen - count)
-            words.extend((row * row_bytes, slot, min(seen - 1, last), first, count))
+            words.extend((row * row_bytes, slot, min(place, last), first, count))
     return Table(words, tuple(slots))
 
 
@@ -120,15 +126,24 @@ def _rows(tree: Tree, batch: int) -> list[list[int]]:
     return rows if len(rows) == batch else rows * batch
 
 
-def _paths(length: int, parents: list[int]) -> tuple[array, list[int], list[int]]:
-    """For each cell of a tree the slots that it sees: all of them, how many, where they begin."""
+def _paths(
+    length: int, parents: list[int], mutual: int
+) -> tuple[array, list[int], list[int], list[int]]:
+    """For each cell of a tree the slots that it sees: all of them, how many, where they begin; and
+    its place. The last `mutual` cells see one another, too, but for padding.
+    """
     order, committed = array("i"), in_order(length)[:length]
-    paths, sees, begins = [], [], []
+    paths: list[list[int]] = []
     for cell, parent in enumerate(parents):
-        path = [*(paths[parent] if parent >= 0 else ()), length + cell]
+        paths.append([*(paths[parent] if parent >= 0 else ()), length + cell])
+    places = [length + len(path) - 1 for path in paths]
+    cells = range(len(parents) - mutual, len(parents))
+    block = [length + cell for cell in cells if parents[cell] > -2]
+    for slot in block:
+        paths[slot - length] = sorted({*paths[slot - length], *block})
+    sees, begins = [length + len(path) for path in paths], []
+    for path in paths:
         begins.append(len(order))
-        sees.append(length + len(path))
-        paths.append(path)
         order.extend(committed)
         order.extend(path)
-    return order, sees, begins
+    return order, sees, begins, places

@@ -3,8 +3,7 @@
     anyorder reproduce set-block-decoding
 
 The model is the same in all rows but the last: it is read with blocks of several sizes, and with
-more or less doubt. Torch's operators serve it; the model before tuning has compiled code, and is
-there for its BLEU alone.
+more or less doubt.
 """
 
 from anyorder.data.translate import Translate
