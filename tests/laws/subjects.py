@@ -9,6 +9,7 @@ from typing import Any
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.block_draft import BlockDraft
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.grouped import Grouped
@@ -71,6 +72,9 @@ SUBJECTS: dict[str, Factory] = {
     "parallel draft": lambda draft, V: ParallelDraft(draft),
     "parallel draft, width one": lambda draft, V: ParallelDraft(draft, width=1),
     "parallel draft, other vocabulary": lambda draft, V: ParallelDraft(sized(V + 3), 3, mask=V + 1),
+    "block draft": lambda draft, V: BlockDraft(draft, width=4),
+    "block draft, one mask": lambda draft, V: BlockDraft(draft, width=1),
+    "block draft, other vocabulary": lambda draft, V: BlockDraft(sized(V + 3), width=3),
     "through text": lambda draft, V: ThroughText(Speaking.of(sized(V)), 4, alphabet(V)),
     "through text, pairs of letters": lambda draft, V: ThroughText(
         Speaking.of(sized(9), WITH_PAIRS), width=2, units=alphabet(V)
@@ -101,6 +105,7 @@ SUBJECTS: dict[str, Factory] = {
     "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
     "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
     "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
+    "lenient, block draft": lambda draft, V: Lenient(BlockDraft(draft, width=3), top=2),
     "lenient, through text": lambda draft, V: Lenient(
         ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
     ),
@@ -133,6 +138,6 @@ LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is g
 IN_BLOCKS = ("set block", "tandem alone")  # the last ends with the row; a new run begins a new one
 BLOCKS = {name for name in SUBJECTS if name.startswith(IN_BLOCKS)}
 RESTARTS = GREEDY | LENIENT | BLOCKS  # what they know of a text is not all on the canvas
-DRAWN = ("speculative", "parallel draft", "tandem draft")  # drafts drawn by chance
+DRAWN = ("speculative", "parallel draft", "block draft", "tandem draft")  # drafts drawn by chance
 DRAWS = {name for name in SUBJECTS if name.startswith(DRAWN)}
 EXACT = [name for name, make in SUBJECTS.items() if make(sized(6), 6).exact]

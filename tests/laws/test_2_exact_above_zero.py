@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.draft_verify.accept import accept_probability, residual
+from anyorder.decode.draft_verify.block_draft import BlockDraft
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.sampling import Sampling
@@ -96,6 +97,13 @@ def test_texts_of_parallel_drafts_follow_the_target(one, other, mask: int) -> No
     """
     target, draft = one(seed=1, vocab_size=2), other(seed=2, vocab_size=2)
     make_decoder = partial(ParallelDraft, width=2, mask=mask)
+    keeps_the_distribution(make_decoder, target, draft, tokens=2, sampling=plain)
+
+
+@pytest.mark.parametrize(("one", "other"), [(chain, alike), (alike, chain)])
+def test_texts_of_block_drafts_follow_the_target(one, other) -> None:
+    target, draft = one(seed=1, vocab_size=2), other(seed=2, vocab_size=2)
+    make_decoder = partial(BlockDraft, width=2)
     keeps_the_distribution(make_decoder, target, draft, tokens=2, sampling=plain)
 
 

@@ -19,6 +19,7 @@ from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.any_subset import GivenSubset
 from anyorder.objectives.batch import Batch, Loss
+from anyorder.objectives.block_draft import BlockDrafting
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.dag import DAG
@@ -96,6 +97,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "a head that goes on": (recursive, Recursive()),
     "masks behind a text": (semi_autoregressive, SemiAutoregressiveTuning()),
     "blocks behind a text": (set_block, SetBlockTuning()),
+    "blocks as drafts": (set_block, BlockDrafting(block=3)),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

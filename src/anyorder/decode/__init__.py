@@ -3,6 +3,7 @@
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
 from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.block_draft import BlockDraft
 from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
 from anyorder.decode.draft_verify.grouped import Grouped
@@ -28,6 +29,7 @@ __all__ = [
     "AnySubset",
     "Auto",
     "Beam",
+    "BlockDraft",
     "Blockwise",
     "FixedTree",
     "Grouped",

@@ -9,6 +9,7 @@ Shapes do not appear here.
 from collections.abc import Mapping
 
 from anyorder.objectives.ahead import Ahead, Leaps
+from anyorder.objectives.block_draft import BlockDrafting
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.foretell import Foretell
 from anyorder.objectives.masked_ahead import MaskedAhead
@@ -99,15 +100,18 @@ def _skipping() -> dict[str, Paradigm]:
 
 
 def _masked_ahead() -> dict[str, Paradigm]:
-    """Left to right, and several tokens at once off masks: draft models. The blank, which no text
-    here has, is the mask.
+    """Several tokens at once off masks: draft models, which write left to right, too, or do not.
+    The blank, which no text here has, is the mask.
     """
-    shallow = {"encoder_layers": 6, "decoder_layers": 1, "kind": "seq2seq"}
-    shallow |= {"more": {"bos": BOS, "eos": EOS}}
+    more = {"bos": BOS, "eos": EOS}
+    shallow = {"encoder_layers": 6, "decoder_layers": 1}
+    ahead = {**shallow, "kind": "seq2seq", "more": more}
+    block = {**shallow, "kind": "set-block", "more": {**more, "mask": BLANK, "longest_block": 8}}
     return {
-        "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
-        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
-        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
+        "pard": Paradigm(objective=MaskedAhead(BLANK), **ahead),
+        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **ahead),
+        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **ahead),
+        "block-draft": Paradigm(objective=BlockDrafting(), **block),
     }
 
 

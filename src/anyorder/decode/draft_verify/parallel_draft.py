@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
@@ -64,14 +66,20 @@ class ParallelDraft(DraftVerify):
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
         read = pending(canvas, memory.cache)
         logits_BWV = memory.read_ahead(read, masks=self.width - 1, mask=self.mask)
-        if sampler.greedy and not sampler.wants_history:
-            cells_BW = canvas.frontier_B[:, None] + torch.arange(self.width)
-            return chain(sampler.pick(logits_BWV, cells_BW).cpu())
-        said_BW, probs = canvas.tokens_BN[:, :0], ()
-        for at in range(self.width):
-            logits_B1V = logits_BWV[:, at : at + 1]
-            said_BW, probs = guessed(logits_B1V, said_BW, probs, canvas, sampler)
-        return chain(said_BW, probs)
+        return at_once(logits_BWV, canvas, sampler)
 
     def observe(self, memory: Small, seen: Seen) -> Small:
         return memory.forget(seen)
+
+
+def at_once(logits_BWV: Float[Tensor, "B W V"], canvas: Canvas, sampler: Sampler) -> Draft:
+    """A chain of guesses of which each was told whatever the others are."""
+    W = logits_BWV.shape[1]
+    if sampler.greedy and not sampler.wants_history:
+        cells_BW = canvas.frontier_B[:, None] + torch.arange(W)
+        return chain(sampler.pick(logits_BWV, cells_BW).cpu())
+    said_BW, probs = canvas.tokens_BN[:, :0], ()
+    for at in range(W):
+        logits_B1V = logits_BWV[:, at : at + 1]
+        said_BW, probs = guessed(logits_B1V, said_BW, probs, canvas, sampler)
+    return chain(said_BW, probs)

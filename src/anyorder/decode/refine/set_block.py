@@ -10,8 +10,7 @@ What stands in the first cell while nothing of a block is known, the token befor
 of one is left to right.
 Source: Gat et al. 2025 (arXiv:2509.04185), figure 2b; the bound: Ben-Hamu et al. 2025
 (arXiv:2505.24857).
-Shapes: B rows, P cells read left to right, K cells of a block, T = P + K, N canvas cells,
-V vocabulary, S scored cells.
+Shapes: B rows, K cells of a block, N canvas cells, V vocabulary.
 """
 
 from dataclasses import dataclass, replace
@@ -22,9 +21,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, DRAFT, PAD, Canvas
+from anyorder.decode.block import read_block
 from anyorder.decode.reading import Pending, history, pending, room
 from anyorder.decode.sampling import Sampler
-from anyorder.masks import Tree
 from anyorder.models.capability import Cache
 from anyorder.models.further import SetBlockLM
 
@@ -130,24 +129,13 @@ def _said(
     model: SetBlockLM, cache: Cache, canvas: Canvas, read: Pending, block: Block
 ) -> Float[Tensor, "B K V"]:
     """What stands in the cells of a block; what was read from the left is kept."""
-    B, K = block.cells_BK.shape
-    P = int(read.count_B.max())
-    cells_P, cells_K = torch.arange(P), torch.arange(K)
     tokens_BK = canvas.tokens_BN.gather(1, block.cells_BK).where(block.known_BK, model.hole)
-    chain_BP = torch.where(cells_P < read.count_B[:, None], cells_P - 1, -2)
-    block_BK = torch.where(cells_K == 0, read.count_B[:, None] - 1, P + cells_K - 1)
-    block_BK = block_BK.where(block.inside_BK, -2)
-    tree = Tree(torch.cat([chain_BP, block_BK], 1), probes=P + K, mutual=K)
-    tokens_BT = torch.cat([read.tokens_BT[:, :P], tokens_BK], 1)
-    last_B1 = read.last_B1[:, : min(P, 1)]
-    score_BS = torch.cat([last_B1, (P + cells_K).expand(B, K)], 1)
-    logits_BSV = model.extend(tokens_BT, cache, tree=tree, score_BS=score_BS)
-    cache.keep(cells_P.expand(B, P), read.count_B)
-    if not P:
-        return logits_BSV
+    last_BV, logits_BKV = read_block(model, cache, read, tokens_BK, block.inside_BK)
+    if last_BV is None:
+        return logits_BKV
     begun_B = (read.count_B > 0) & ~block.known_BK.any(-1)
-    first_BV = logits_BSV[:, 0].where(begun_B[:, None], logits_BSV[:, 1])
-    return torch.cat([first_BV[:, None], logits_BSV[:, 2:]], 1)
+    first_BV = last_BV.where(begun_B[:, None], logits_BKV[:, 0])
+    return torch.cat([first_BV[:, None], logits_BKV[:, 1:]], 1)
 
 
 def _written(

@@ -6,9 +6,12 @@ Way("dag-glancing", NGramBeam(width=8, weight=0.1))
 Way("deep", Drafted(Way("deep-shallow"), width=4))
 """
 
+import math
 from dataclasses import dataclass
 
 from anyorder.data.tasks import Task
+from anyorder.decode.draft_verify.block_draft import BlockDraft
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
@@ -81,3 +84,19 @@ class DraftedAtOnce:
 
     def made(self, translator: Translator, task: Task, school: School) -> Decoder:
         return ParallelDraft(school.translator(self.draft), width=self.width)
+
+
+@dataclass(frozen=True)
+class DraftedInBlocks:
+    """The same, and the draft model fills a block: see `BlockDraft`. `top`, `gap`: a guess among so
+    many of the likeliest tokens, so many nats below the likeliest, will do.
+    """
+
+    draft: Way
+    width: int = 8
+    top: int = 1
+    gap: float = math.inf
+
+    def made(self, translator: Translator, task: Task, school: School) -> Decoder:
+        strict = BlockDraft(school.translator(self.draft), width=self.width)
+        return strict if self.top == 1 else Lenient(strict, top=self.top, gap=self.gap)
