@@ -1,5 +1,7 @@
 """A small random language model of text, whose network computes texts together, or in turns."""
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests.models.made import folder
 def folder_of(context: int = 256) -> Path:
     """A Hugging Face folder that lives as long as the tests."""
     path = Path(tempfile.mkdtemp(prefix="anyorder-serve-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
     return folder(path, "llama", max_position_embeddings=context)
 
 
