@@ -1,4 +1,4 @@
-"""The verdicts: met, missed or not measured, at the worst prompt."""
+"""The verdicts: met, missed or not measured, at the worst prompt or in the median."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def llama(decoder: str, speed: float, task: str = "story") -> Peer:
 
 def test_nothing_is_measured_nothing_is_judged() -> None:
     assert {found.word for found in verdicts([])} == {"not measured"}
-    assert len(verdicts([])) == 14
+    assert len(verdicts([])) == 22
 
 
 @pytest.mark.parametrize(("speed", "word"), [(17.0, "met"), (16.9, "missed")])
@@ -82,8 +82,35 @@ def test_int8_stands_beside_the_files_own_precision() -> None:
         llama("prompt-lookup", 160.0),
     ]
     assert verdict(rows, "left to right as fast as llama.cpp's greedy").word == "met"
-    best = verdict(rows, "best decoder as fast as llama.cpp's best")
+    best = verdict(rows, "best decoder at least 1.2 times llama.cpp's best")
     assert (best.value, best.word) == (150 / 160, "missed")
+
+
+def test_a_median_is_that_of_all_prompts() -> None:
+    speeds = {"story": (30.0, 10.0), "code": (80.0, 20.0), "edit": (900.0, 100.0)}
+    rows = [ours("auto", fast, task=task) for task, (fast, _) in speeds.items()]
+    rows += [theirs("greedy", slow, task=task) for task, (_, slow) in speeds.items()]
+    found = verdict(rows, "best decoder at least 3.0 times transformers' greedy, float32")
+    assert (found.value, found.word, found.where) == (4.0, "met", "")
+    assert str(found).endswith("the median")
+    rows.append(theirs("prompt-lookup", 50.0, task="code"))  # greedy stays their best elsewhere
+    found = verdict(rows, "best decoder at least 1.8 times transformers' best, float32")
+    assert (found.value, found.word) == (3.0, "met")
+
+
+@pytest.mark.parametrize(("ratio", "word"), [(1.8, "met"), (1.7, "missed")])
+def test_auto_is_held_against_the_best_fixed_decoder(ratio: float, word: str) -> None:
+    """By ratios to left to right; which is itself a fixed choice."""
+    like = {"anyorder left-to-right": 2.0}
+    rows = [
+        ours("left-to-right", 100.0),
+        replace(ours("prompt-copy", 999.0), ratio=like),
+        replace(ours("auto", 1.0), ratio={"anyorder left-to-right": ratio}),
+    ]
+    assert verdict(rows, "auto at most 10 % slower than the best fixed decoder, float").word == word
+    rows[1] = replace(rows[1], ratio={"anyorder left-to-right": 0.5})
+    rows[2] = replace(rows[2], ratio={"anyorder left-to-right": 0.89})
+    assert verdict(rows, "auto at most 10 % slower than the best fixed decoder, f").value == 0.89
 
 
 @pytest.mark.parametrize(("speed", "word"), [(95.0, "met"), (94.0, "missed")])
