@@ -37,7 +37,9 @@ def same_text(runs: Sequence[Run], plain: Sequence[Run]) -> bool | None:
 
 
 def ratios(of: Group, groups: Mapping[Group, Sequence[Run]]) -> dict[str, float]:
-    """Our speed over that of every peer that it can be compared with, and of our plain decoder."""
+    """Our speed over that of every peer that it can be compared with, and of our plain decoder;
+    that of auto over all of ours.
+    """
     task, who = of
     if who.engine != OURS:
         return {}
@@ -60,7 +62,8 @@ def by_turn(ours: Sequence[Run], theirs: Sequence[Run]) -> float | None:
 
 def _comparable(who: Contestant, other: Contestant) -> bool:
     if other.engine == OURS:
-        return other.plain and other != who and other.precision == who.precision
+        fixed = other.plain or who.decoder.partition(":")[0] == "auto"
+        return fixed and other != who and other.precision == who.precision
     if other.engine == LLAMA:
         return who.precision in ("int8", "own")
     return who.precision == other.precision

@@ -18,7 +18,9 @@ COPYING = "edit"  # the prompt whose answer stands in it
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target, its least value that will do, and the value that was found, at the worst prompt."""
+    """A target, its least value that will do, and the value that was found; `where`: at which
+    prompt, if it is that of the worst.
+    """
 
     text: str
     floor: float
@@ -128,19 +130,23 @@ def _own(speeds: Speeds) -> Iterator[Verdict]:
 
 
 def _auto(speeds: Speeds, precision: str) -> Verdict:
-    """Auto beside the best of the others, both as ratios to left to right, turn by turn: those of
-    a machine that is slower for a while differ less than tokens a second.
-    """
-    plain = f"{OURS} {PLAIN[OURS]}"
-    auto, fixed = dict[str, list[float]](), dict[str, list[float]]()
-    for row in speeds.rows:
-        if (row.engine, row.precision) == (OURS, precision):
-            ratio = 1.0 if row.decoder == PLAIN[OURS] else row.ratio.get(plain)
-            if ratio is not None:
-                of = auto if row.decoder == "auto" else fixed
-                of.setdefault(row.task, []).append(ratio)
-    text = f"auto at most 10 % slower than the best fixed decoder, {precision}"
-    return _worst(text, 0.9, auto, fixed)
+    """Auto over each of our other decoders, turn by turn; at each prompt over the best of them."""
+    ratio = dict[str, float]()
+    for task in speeds.tasks():
+        rows = [
+            r for r in speeds.rows if (r.engine, r.precision, r.task) == (OURS, precision, task)
+        ]
+        names = [f"{OURS} {row.decoder}" for row in rows if not _is_auto(row)]
+        for row in filter(_is_auto, rows):
+            if names and all(name in row.ratio for name in names):
+                ratio[task] = min(row.ratio[name] for name in names)
+    where = min(ratio, key=lambda task: ratio[task], default="")
+    text = f"auto at most 10 % slower than the best other decoder, {precision}"
+    return Verdict(text, 0.9, ratio.get(where), where)
+
+
+def _is_auto(row: Peer) -> bool:
+    return row.decoder.partition(":")[0] == "auto"
 
 
 def _worst(
@@ -155,9 +161,9 @@ def _worst(
 def _median(
     text: str, floor: float, ours: dict[str, list[float]], theirs: dict[str, list[float]]
 ) -> Verdict:
-    """Our best over their best, in the median of all prompts."""
+    """Our best over their best, in the median of all prompts; None if one was not measured."""
     ratio = _over(ours, theirs)
-    value = median(ratio.values()) if ratio else None
+    value = median(ratio.values()) if ratio and len(ratio) == len(ours) else None
     return Verdict(f"{text}: the median", floor, value)
 
 

@@ -89,8 +89,8 @@ class Tree:
 
     `parents_BT[b, t] < t`, and -1 makes a cell a child of the committed text. A chain is the tree
     in which every cell is the parent of the next. `probes`: the last so many cells of each row are
-    no guesses, but read for what is said behind them. `mutual`: so many of the
-    last cells see one another, too, where they are no padding: a block, read from both sides.
+    no guesses, but read for what is said behind them. `mutual`: so many of the last cells see one
+    another, too, where they are no padding: a block, read from both sides.
     """
 
     parents_BT: Int[Tensor, "B T"]
@@ -100,6 +100,7 @@ class Tree:
     def __post_init__(self) -> None:
         T = self.parents_BT.shape[1]
         assert bool((self.parents_BT < torch.arange(T)).all()), "a parent comes before its child"
+        assert 0 <= self.mutual <= T, f"a block of {self.mutual} of {T} cells"
 
     @staticmethod
     def chain(batch: int, cells: int) -> "Tree":

@@ -79,6 +79,19 @@ def test_a_ratio_is_the_median_over_turns_that_both_took() -> None:
     assert plain.ratio == {"transformers greedy": 2.0}
 
 
+def test_auto_stands_beside_all_our_decoders_and_others_beside_the_plain_one() -> None:
+    runs = [
+        run("left-to-right"),
+        run("jacobi", 4.0),
+        run("auto", 2.0),
+        run("auto", precision="int8"),
+    ]
+    plain, jacobi, auto, other = rows_of(runs, model="tiny")
+    assert auto.ratio == {"anyorder left-to-right": 0.5, "anyorder jacobi": 2.0}
+    assert jacobi.ratio == {"anyorder left-to-right": 0.25}
+    assert plain.ratio == other.ratio == {}
+
+
 def test_rows_are_what_a_result_holds(tmp_path: Path) -> None:
     runs = [run("auto"), run("greedy", engine="llama.cpp", precision="own")]
     result = Peers(commit="", versions={}, machine={}, rows=rows_of(runs, model="tiny"))

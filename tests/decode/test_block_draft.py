@@ -108,8 +108,8 @@ def by_hand(made: SetBlockSeq2Seq, source: list[int], text: list[int], width: in
     n = len(text)
     begin_M = torch.tensor([*range(1, n), *[n] * width])
     cells_BM = torch.tensor([text[1:] + [made.mask] * width])
-    read = (torch.tensor([source]), torch.tensor([len(source)]), torch.tensor([text]))
-    _, blocks_BMC = made.beside(*read, cells_BM, begin_M)
+    memory = made.encode(torch.tensor([source]), torch.tensor([len(source)]))
+    _, blocks_BMC = made.beside(memory, torch.tensor([text]), cells_BM, begin_M)
     return made.head(blocks_BMC[0, -width:]).argmax(-1).tolist()
 
 
@@ -175,6 +175,6 @@ def test_it_drafts_for_a_translator(family: dict[str, Translator], tmp_path: Pat
         sum(generate(target, s, decoder=d, max_new_tokens=9).trace.cost.calls for s in sources)
         for d in (strict, relaxed)
     ]
-    assert costs[1] <= costs[0]
+    assert costs[1] < costs[0]
     with pytest.raises(ValueError, match="trained as block-draft"):
         translate(target, sources, decoder=BlockDraft(family["deep-shallow"]), max_new_tokens=9)

@@ -55,7 +55,7 @@ def plain(
 ) -> tuple[list, int]:
     """The text and the calls, one row alone, and the whole text read anew in every call."""
     text, calls = [1], 0
-    source_BS, source_B = torch.tensor([source]), torch.tensor([len(source)])
+    memory = made.encode(torch.tensor([source]), torch.tensor([len(source)]))
     while len(text) < new + 1:
         K = min(block, new + 1 - len(text))
         cells: list[int | None] = [None] * K
@@ -64,7 +64,7 @@ def plain(
             seen = [made.mask if cell is None else cell for cell in cells]
             begin_M = torch.tensor([*range(1, len(text)), *[len(text)] * K])
             text_BNC, blocks_BMC = made.beside(
-                source_BS, source_B, torch.tensor([text]), torch.tensor([text[1:] + seen]), begin_M
+                memory, torch.tensor([text]), torch.tensor([text[1:] + seen]), begin_M
             )
             logits_KV = made.head(blocks_BMC[0, -K:])
             if cells == [None] * K:

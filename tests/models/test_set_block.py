@@ -17,13 +17,13 @@ from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SetBlockLM
 from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.models.translator import opened
-from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled import cells
 from anyorder.nets.layers import Width
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe
 from anyorder.train.schedule import InverseRoot
+from tests.nets.made import LLAMA, made
 from tests.train.made import set_block
 
 WIDTH = Width(channels=16, heads=2, middle=24, dropout=0.1)
@@ -91,11 +91,17 @@ def test_it_is_noticed_where_compiled_code_reads_a_block_from_the_left(
     assert compiled(set_block().eval()) is None
 
 
-def test_a_block_is_not_read_through_a_window() -> None:
-    cache = KeyValues(layers=1, batch=1, heads=1, room=4, width=4, dtype=torch.float32)
+def test_compiled_language_models_refuse_a_block() -> None:
+    """Their long calls are cut: a cell would see some that are not there yet."""
+    network = made(LLAMA, "float32")
     tree = Tree(torch.arange(2)[None] - 1, mutual=2)
-    with pytest.raises(ValueError, match="no block from both sides"):
-        cells.table_of(cache, 2, tree, 3, 9)
+    with pytest.raises(ValueError, match="not a block from both sides"):
+        network.extend(torch.tensor([[1, 3]]), network.new_cache(1, 2), tree=tree)
+
+
+def test_a_block_is_no_larger_than_its_call() -> None:
+    with pytest.raises(AssertionError, match="5 of 3 cells"):
+        Tree(torch.tensor([[-1, 0, 1]]), mutual=5)
 
 
 def test_it_begins_with_a_model_that_reads_no_masks(tmp_path: Path) -> None:

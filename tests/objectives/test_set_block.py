@@ -96,7 +96,8 @@ def test_a_text_is_not_changed_by_its_blocks() -> None:
     """So that what is kept of a finished block is what left to right would have kept."""
     net, read_BN = set_block().eval(), torch.tensor([[1, 4, 5], [1, 7, 8]])
     blocks_BM, begin_M = torch.tensor([[3, 5, 3], [7, 3, 3]]), torch.tensor([1, 1, 3])
-    text_BNC, _ = net.beside(BATCH.source_BS, BATCH.source_B, read_BN, blocks_BM, begin_M)
+    memory = net.encode(BATCH.source_BS, BATCH.source_B)
+    text_BNC, _ = net.beside(memory, read_BN, blocks_BM, begin_M)
     plain_BNC = net.features(BATCH.source_BS, BATCH.source_B, read_BN)
     torch.testing.assert_close(text_BNC, plain_BNC)
 

@@ -97,6 +97,7 @@ def test_every_result_belongs_to_a_system() -> None:
     others = (
         "alignments",
         "batches-",
+        "copies-",
         "peers-",
         "perplexity-",
         "second-ways",

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.decode.draft_verify.block_draft import BlockDraft
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.nets.layers import Width
@@ -14,7 +16,7 @@ from anyorder.objectives.ctc import CTC
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.cells_read import CellsRead, cells_read
-from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce
+from anyorder.systems.experiments.decoders import Drafted, DraftedAtOnce, DraftedInBlocks
 from anyorder.systems.experiments.school import TINY, School, Way
 from anyorder.systems.experiments.trained import Trained
 from anyorder.train.batches import Rows
@@ -60,6 +62,18 @@ def test_draft_models_are_those_of_the_school(tmp_path: Path) -> None:
     assert (at_once.width, one_by_one.width) == (7, 4)
     assert at_once.draft_model.name == school.folder(PARD).name
     assert one_by_one.draft_model.name == school.folder(SMALL).name
+
+
+def test_a_drafter_of_blocks_is_strict_or_relaxed(tmp_path: Path) -> None:
+    school = School(TASK, WIDTH, TINY, tmp_path, 4)
+    filler = Way("block-draft", begins_with=SMALL)
+    strict = school.decoder(Way("deep", DraftedInBlocks(filler, width=4)))
+    assert isinstance(strict, BlockDraft)
+    assert (strict.width, strict.draft_model.name) == (4, school.folder(filler).name)
+    relaxed = school.decoder(Way("deep", DraftedInBlocks(filler, top=3, gap=1.0)))
+    assert isinstance(relaxed, Lenient)
+    assert isinstance(relaxed.by, BlockDraft)
+    assert (relaxed.top, relaxed.gap, relaxed.by.width) == (3, 1.0, 8)
 
 
 def test_every_row_has_an_acceptance_length(tmp_path: Path) -> None:

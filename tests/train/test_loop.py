@@ -97,7 +97,7 @@ EVERY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "a head that goes on": (recursive, Recursive()),
     "masks behind a text": (semi_autoregressive, SemiAutoregressiveTuning()),
     "blocks behind a text": (set_block, SetBlockTuning()),
-    "blocks as drafts": (set_block, BlockDrafting(block=3)),
+    "blocks as drafts": (set_block, BlockDrafting()),
     "vanilla": (length_based, LengthBased()),
     "glancing": (length_based, LengthBased(Glancing())),
     "context-aware": (lambda: length_based(window=2), LengthBased()),

@@ -21,9 +21,12 @@ def read_block(
     read: Pending,
     tokens_BK: Int[Tensor, "B K"],
     inside_BK: Bool[Tensor, "B K"],
+    *,
+    last: bool = True,
 ) -> tuple[Float[Tensor, "B V"] | None, Float[Tensor, "B K V"]]:
-    """What is said behind the last token, None where none was left to be read, and of each of a
-    block's cells; those that are not inside are padding. What was read from the left is kept.
+    """What is said behind the last token, None where none was left to be read or `last` is not
+    asked for, and of each of a block's cells; those that are not inside are padding. What was read
+    from the left is kept.
     """
     B, K = tokens_BK.shape
     P = int(read.count_B.max())
@@ -33,8 +36,8 @@ def read_block(
     block_BK = block_BK.where(inside_BK, -2)
     tree = Tree(torch.cat([chain_BP, block_BK], 1), probes=P + K, mutual=K)
     tokens_BT = torch.cat([read.tokens_BT[:, :P], tokens_BK], 1)
-    last_B1 = read.last_B1[:, : min(P, 1)]
+    last_B1 = read.last_B1[:, : int(last and P > 0)]
     score_BS = torch.cat([last_B1, (P + cells_K).expand(B, K)], 1)
     logits_BSV = model.extend(tokens_BT, cache, tree=tree, score_BS=score_BS)
     cache.keep(cells_P.expand(B, P), read.count_B)
-    return (logits_BSV[:, 0] if P else None), logits_BSV[:, -K:]
+    return (logits_BSV[:, 0] if last_B1.shape[1] else None), logits_BSV[:, -K:]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes, SourceLM
 from anyorder.models.sources import padded
+from anyorder.nets.layers import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +42,13 @@ class SetBlockSeq2Seq(Seq2Seq):
 
     def beside(
         self,
-        source_BS: Int[Tensor, "B S"],
-        source_B: Int[Tensor, " B"],
+        memory: Memory,
         text_BN: Int[Tensor, "B N"],
         blocks_BM: Int[Tensor, "B M"],
         begin_M: Int[Tensor, " M"],
     ) -> tuple[Float[Tensor, "B N C"], Float[Tensor, "B M C"]]:
-        """What the head reads of a text, left to right, and of all its blocks, each after the text.
+        """What the head reads of a text, left to right, and of all its blocks, each after the text;
+        `memory`: of the source.
 
         The blocks' cells stand in the places 1, 2, ...; `begin_M` is where the block of each one
         begins: it sees the text before that place, and its own block.
@@ -60,7 +61,6 @@ class SetBlockSeq2Seq(Seq2Seq):
         cells_N = torch.arange(N)
         text_NQ = torch.cat([cells_N <= cells_N[:, None], torch.zeros(N, M, dtype=torch.bool)], 1)
         blocks_MQ = torch.cat([cells_N < begin_M[:, None], begin_M == begin_M[:, None]], 1)
-        memory = self.encode(source_BS, source_B)
         features_BQC = self.decoder(x_BQC, torch.cat([text_NQ, blocks_MQ])[None], memory)
         return features_BQC[:, :N], features_BQC[:, N:]
 

@@ -1,20 +1,22 @@
 """Cross entropy of blocks that masks stand for: training of a model that drafts, and no more.
 
-    BlockDrafting(block=8)
+    BlockDrafting()
 
     - sum over masked n of log p(y_n | x, y_<b, shown of its block)
 
 where b is the place at which the block of n begins: it reads the text before it, and all of it is
 masks, but for what glancing shows: of the tokens that the model gets wrong so many in a block.
-Blocks lie side by side from a place that is drawn from the first `block`; what stands before it is
-not learnt. Nothing is learnt behind a text's end.
+Blocks lie side by side; before the first one there are fewer tokens than one has, drawn anew for
+each batch, which are not learnt. Nothing is learnt behind a text's end.
 Source: Ge et al. 2022 (arXiv:2205.10350), section 3.2, and the authors' code, which learns one
 block a row, cut off anywhere, in a model whose known tokens see the masks; blocks side by side in
 one pass, with known tokens that are read left to right, are our choice.
 Shapes: B rows, N text cells, M cells of blocks, K cells of one, V vocabulary, X chosen cells.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from anyorder.corrupt.glancing import Glancing, glanced
+from anyorder.masks import known_in_blocks
 from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
@@ -51,39 +54,39 @@ class Blocks:
 
 @dataclass(frozen=True)
 class BlockDrafting:
-    """See the module. `block`: masks of each. Raises ValueError for numbers that make no sense."""
+    """See the module. Blocks are as long as the model can read them."""
 
-    block: int = 8
     glancing: Glancing | None = field(default_factory=lambda: Glancing(0.5, 0.3))
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.block < 1:
-            raise ValueError(f"a block has 1 mask or more, not {self.block}")
         check_smoothing(self.smoothing)
 
     @property
     def plain(self) -> "BlockDrafting":
         """Without glancing and smoothing."""
-        return BlockDrafting(self.block, glancing=None, smoothing=0.0)
+        return BlockDrafting(glancing=None, smoothing=0.0)
 
     def __call__(
         self, model: SetBlockSeq2Seq, batch: Batch, *, progress: float, rng: Generator
     ) -> Loss:
         read_BN, write_BN, _ = shifted(batch, model.bos, model.eos)
-        blocks = self.blocks(write_BN, batch.target_B, model.eos, rng)
+        size = model.sizes.longest_block
+        blocks = self.blocks(write_BN, batch.target_B, size, model.eos, rng)
+        memory = model.encode(batch.source_BS, batch.source_B)
+        told = partial(_said, model, partial(model.beside, memory, read_BN), blocks)
         hidden_BM = blocks.asked_BM
         ratio = self.glancing.ratio(progress) if self.glancing else 0.0
         if ratio:
             with torch.no_grad():
-                said_X = _said(model, batch, read_BN, blocks, hidden_BM).argmax(-1)
+                said_X = told(hidden_BM).argmax(-1)
             wrong_BM = torch.zeros_like(hidden_BM)
             wrong_BM[hidden_BM] = said_X != blocks.tokens_BM[hidden_BM]
             asked_XK = blocks.each(hidden_BM)
             shown_XK = glanced(blocks.each(wrong_BM), ratio=ratio, open_BM=asked_XK, rng=rng)
             hidden_BM = hidden_BM & ~blocks.joined(shown_XK)
         total = F.cross_entropy(
-            _said(model, batch, read_BN, blocks, hidden_BM),
+            told(hidden_BM),
             blocks.tokens_BM[hidden_BM],
             label_smoothing=self.smoothing,
             reduction="sum",
@@ -91,23 +94,27 @@ class BlockDrafting:
         return Loss(total, int(hidden_BM.sum()))
 
     def blocks(
-        self, write_BN: Int[Tensor, "B N"], target_B: Int[Tensor, " B"], eos: int, rng: Generator
+        self,
+        write_BN: Int[Tensor, "B N"],
+        target_B: Int[Tensor, " B"],
+        size: int,
+        eos: int,
+        rng: Generator,
     ) -> Blocks:
-        """Whole blocks, up to the end of the longest text."""
-        N, size = write_BN.shape[1], self.block
+        """Whole blocks of `size` cells, up to the end of the longest text."""
+        N = write_BN.shape[1]
         short = int(torch.randint(min(size, N), (1,), generator=rng))
         M = short + -(-(N - short) // size) * size
         cells_M = torch.arange(M)
-        before_M = (cells_M - short).div(size, rounding_mode="floor") * size + short
         asked_BM = (cells_M >= short) & (cells_M <= target_B[:, None])
         tokens_BM = F.pad(write_BN, (0, M - N), value=eos)
-        return Blocks(tokens_BM, 1 + before_M.clamp_min(0), asked_BM, short, size)
+        begin_M = known_in_blocks(M, size, first=short or size)
+        return Blocks(tokens_BM, begin_M, asked_BM, short, size)
 
 
 def _said(
     model: SetBlockSeq2Seq,
-    batch: Batch,
-    read_BN: Int[Tensor, "B N"],
+    beside: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     blocks: Blocks,
     hidden_BM: Bool[Tensor, "B M"],
 ) -> Float[Tensor, "X V"]:
@@ -117,7 +124,5 @@ def _said(
     """
     shown_BM = blocks.asked_BM & ~hidden_BM
     tokens_BM = blocks.tokens_BM.where(shown_BM, model.mask)
-    _, blocks_BMC = model.beside(
-        batch.source_BS, batch.source_B, read_BN, tokens_BM, blocks.begin_M
-    )
+    _, blocks_BMC = beside(tokens_BM, blocks.begin_M)
     return model.head(blocks_BMC[hidden_BM]).float()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
+from anyorder.masks import known_in_blocks
 from anyorder.models.set_block import SetBlockSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
@@ -54,8 +55,7 @@ class SetBlockTuning:
         read_BN, write_BN, real_BN = shifted(batch, model.bos, model.eos)
         hidden = self.hidden(write_BN, batch.target_B, model.sizes.longest_block, model.eos, rng)
         text_BNC, blocks_BMC = model.beside(
-            batch.source_BS,
-            batch.source_B,
+            model.encode(batch.source_BS, batch.source_B),
             read_BN,
             hidden.tokens_BM.masked_fill(hidden.hidden_BM, model.mask),
             hidden.begin_M,
@@ -82,8 +82,7 @@ class SetBlockTuning:
         size = int(torch.randint(two, longest + 1, (1,), generator=rng))
         first = int(torch.randint(1, size + 1, (1,), generator=rng))
         cells_M = torch.arange(N + size - 1)
-        blocks_M = (cells_M - first).div(size, rounding_mode="floor")
-        begin_M = 1 + (blocks_M * size + first).clamp_min(0)
+        begin_M = known_in_blocks(len(cells_M), size, first=first)
         tokens_BM = torch.cat([write_BN, torch.full((B, size - 1), eos)], 1)
         tokens_BM = torch.where(cells_M >= target_B[:, None], eos, tokens_BM)
         share_B1 = torch.rand(B, 1, generator=rng)

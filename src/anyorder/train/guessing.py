@@ -1,5 +1,5 @@
 """Paradigms that write left to right and learn to guess ahead: heads, masks, pseudo cells, fewer
-layers.
+layers; and one that only guesses.
 
     guessing()["blockwise"]
 
@@ -100,18 +100,15 @@ def _skipping() -> dict[str, Paradigm]:
 
 
 def _masked_ahead() -> dict[str, Paradigm]:
-    """Several tokens at once off masks: draft models, which write left to right, too, or do not.
-    The blank, which no text here has, is the mask.
+    """Left to right, and several tokens at once off masks: draft models. The blank, which no text
+    here has, is the mask.
     """
-    more = {"bos": BOS, "eos": EOS}
-    shallow = {"encoder_layers": 6, "decoder_layers": 1}
-    ahead = {**shallow, "kind": "seq2seq", "more": more}
-    block = {**shallow, "kind": "set-block", "more": {**more, "mask": BLANK, "longest_block": 8}}
+    shallow = {"encoder_layers": 6, "decoder_layers": 1, "kind": "seq2seq"}
+    shallow |= {"more": {"bos": BOS, "eos": EOS}}
     return {
-        "pard": Paradigm(objective=MaskedAhead(BLANK), **ahead),
-        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **ahead),
-        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **ahead),
-        "block-draft": Paradigm(objective=BlockDrafting(), **block),
+        "pard": Paradigm(objective=MaskedAhead(BLANK), **shallow),
+        "pard-even": Paradigm(objective=MaskedAhead(BLANK, even=True), **shallow),
+        "pard-whole": Paradigm(objective=MaskedAhead(BLANK, keep=1.0), **shallow),
     }
 
 
@@ -131,14 +128,24 @@ def _foretelling() -> dict[str, Paradigm]:
 
 
 def _masking() -> dict[str, Paradigm]:
-    """Left to right, and several tokens at once where masks are read; begun from a `deep`."""
+    """Left to right, and several tokens at once where masks are read, begun from a `deep`; and a
+    draft model that does nothing but fill blocks of masks, begun from a `deep-shallow`.
+    """
     more = {"bos": BOS, "eos": EOS, "mask": BLANK}
     foretelling, blocks = SemiAutoregressiveTuning(), SetBlockTuning()
     kinds = {"space": ("semi-autoregressive", foretelling), "set-block": ("set-block", blocks)}
-    return {
+    found = {
         name: Paradigm(kind=kind, objective=tuning, encoder_layers=6, decoder_layers=6, more=more)
         for name, (kind, tuning) in kinds.items()
     }
+    drafter = Paradigm(
+        kind="set-block",
+        objective=BlockDrafting(),
+        encoder_layers=6,
+        decoder_layers=1,
+        more={**more, "longest_block": 8},
+    )
+    return {**found, "block-draft": drafter}
 
 
 def _in_tandem() -> dict[str, Paradigm]:

@@ -10,21 +10,18 @@ authors' code. There the draft model reads all of the text anew in each call, an
 the masks behind it; here known tokens are read left to right, and stay in a cache. There guesses
 are the likeliest tokens, and nothing is sampled; here they are drawn above temperature 0, each from
 what its cell says of it whatever the others are, and judged as those of speculative decoding.
-Shapes: B rows, W tokens of a draft, V vocabulary.
+Shapes do not appear here.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import torch
-
 from anyorder.canvas import Canvas
-from anyorder.decode.block import read_block
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.parallel_draft import at_once
-from anyorder.decode.draft_verify.small import Small, network_of, spoken
-from anyorder.decode.reading import Pending, pending
+from anyorder.decode.draft_verify.small import Small
+from anyorder.decode.draft_verify.speculative import at_once
+from anyorder.decode.reading import pending
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM, missing
 from anyorder.models.further import SetBlockLM
@@ -52,23 +49,17 @@ class BlockDraft(DraftVerify):
         return self.width
 
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Small:
-        network = network_of(self.draft_model, model)
-        if missing(network, (SetBlockLM,)):
+        small = Small.beside(self.draft_model, model, canvas, more=2 * self.width)
+        if missing(small.model, (SetBlockLM,)):
             raise ValueError(
-                f"the draft model must fill blocks; {type(network).__name__} does not: take a "
-                "translator that was trained as block-draft or set-block"
+                f"the draft model must fill blocks; {type(self.draft_model).__name__} does not: "
+                "take a translator that was trained as block-draft"
             )
-        return Small.beside(network, model, canvas, more=2 * self.width)
+        return small
 
     def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        small: Any = memory.model
-        read = pending(canvas, memory.cache)
-        width = min(self.width, small.longest_block)
-        tokens_BW = torch.full((len(canvas.tokens_BN), width), small.hole)
-        inside_BW = canvas.live_B[:, None].expand(tokens_BW.shape)
-        known = Pending(read.tokens_BT.clamp_max(small.vocab_size - 1), read.count_B)
-        _, logits_BWU = read_block(small, memory.cache, known, tokens_BW, inside_BW)
-        return at_once(spoken(logits_BWU, memory.vocab_size), canvas, sampler)
+        logits_BWV = memory.read_block(pending(canvas, memory.cache), self.width)
+        return at_once(logits_BWV, canvas, sampler)
 
     def observe(self, memory: Small, seen: Seen) -> Small:
         return memory.forget(seen)

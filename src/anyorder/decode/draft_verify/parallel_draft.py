@@ -15,15 +15,11 @@ Shapes: B rows, W tokens of a draft, V vocabulary.
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
-from anyorder.decode.draft_verify.speculative import chain, guessed
+from anyorder.decode.draft_verify.speculative import at_once
 from anyorder.decode.reading import pending
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
@@ -70,16 +66,3 @@ class ParallelDraft(DraftVerify):
 
     def observe(self, memory: Small, seen: Seen) -> Small:
         return memory.forget(seen)
-
-
-def at_once(logits_BWV: Float[Tensor, "B W V"], canvas: Canvas, sampler: Sampler) -> Draft:
-    """A chain of guesses of which each was told whatever the others are."""
-    W = logits_BWV.shape[1]
-    if sampler.greedy and not sampler.wants_history:
-        cells_BW = canvas.frontier_B[:, None] + torch.arange(W)
-        return chain(sampler.pick(logits_BWV, cells_BW).cpu())
-    said_BW, probs = canvas.tokens_BN[:, :0], ()
-    for at in range(W):
-        logits_B1V = logits_BWV[:, at : at + 1]
-        said_BW, probs = guessed(logits_B1V, said_BW, probs, canvas, sampler)
-    return chain(said_BW, probs)

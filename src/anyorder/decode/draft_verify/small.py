@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, Canvas
+from anyorder.decode.block import read_block
 from anyorder.decode.draft_verify.draft import Seen
 from anyorder.decode.reading import Pending, room
 from anyorder.masks import Tree
@@ -63,6 +64,18 @@ class Small:
             score_BS=read.last_B1 + torch.arange(1 + masks),
         )
         self.cache.keep(cells_T[:T].expand(B, -1), read.count_B)
+        return spoken(logits_BWU, self.vocab_size)
+
+    def read_block(self, read: Pending, width: int) -> Float[Tensor, "B W V"]:
+        """What stands in each cell of a block of holes behind these tokens: `width` of them, or as
+        many as a `SetBlockLM` can read. Nothing of it is kept.
+        """
+        filler: Any = self.model
+        width = min(width, filler.longest_block)
+        holes_BW = torch.full((len(read.tokens_BT), width), filler.hole)
+        live_BW = (read.count_B > 0)[:, None].expand(holes_BW.shape)
+        known = Pending(read.tokens_BT.clamp_max(filler.vocab_size - 1), read.count_B)
+        _, logits_BWU = read_block(filler, self.cache, known, holes_BW, live_BW, last=False)
         return spoken(logits_BWU, self.vocab_size)
 
     def peek(

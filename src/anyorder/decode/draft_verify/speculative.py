@@ -122,6 +122,22 @@ def guessed(
     return torch.cat([said_BW, guess_B1], 1), probs
 
 
+def at_once(logits_BWV: Float[Tensor, "B W V"], canvas: Canvas, sampler: Sampler) -> Draft:
+    """A chain of guesses of which each was told whatever the others are."""
+    W = logits_BWV.shape[1]
+    if sampler.wants_history:  # what was guessed counts for what comes behind it
+        said_BW, probs = canvas.tokens_BN[:, :0], ()
+        for at in range(W):
+            logits_B1V = logits_BWV[:, at : at + 1]
+            said_BW, probs = guessed(logits_B1V, said_BW, probs, canvas, sampler)
+        return chain(said_BW, probs)
+    cells_BW = canvas.frontier_B[:, None] + torch.arange(W)
+    if sampler.greedy:
+        return chain(sampler.pick(logits_BWV, cells_BW).cpu())
+    probs_BWV = sampler.probs(logits_BWV, None).cpu()
+    return chain(draw(probs_BWV, sampler.coins.at(cells_BW, DRAW)), (probs_BWV,))
+
+
 def chain(said_BW: Int[Tensor, "B W"], probs: tuple[Tensor, ...] = ()) -> Draft:
     """Guesses one behind the other; `probs`: what each was drawn from, if they were."""
     parents_BK = (torch.arange(said_BW.shape[1]) - 1).expand(len(said_BW), -1)

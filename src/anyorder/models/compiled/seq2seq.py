@@ -143,7 +143,8 @@ class CompiledSourceLM:
         """Logits, and what the network makes beside them."""
         (B, T), code = tokens_BT.shape, self.by.decoder
         heads = code.shape.heads
-        check(cache.own, (code.plan.layers, heads, self.by.width, torch.float32), tokens_BT, tree)
+        like = (code.plan.layers, heads, self.by.width, torch.float32)
+        check(cache.own, like, tokens_BT, tree, whole=True)
         cache.own.reserve(T)
         table = table_of(cache.own, T, tree, None, cache.room)
         x_NC = placed(self.by.net.target, tokens_BT.reshape(-1), torch.tensor(table.places))

@@ -26,13 +26,14 @@ class CompiledSetBlock(CompiledSeq2Seq):
         return CompiledSetBlockLM(self, sources)
 
     def is_right(self) -> bool:
-        """Whether it says what the network says, in a block, too."""
-        tree, tokens_BT = Tree(torch.tensor([[-1, 0, 1]]), mutual=2), torch.tensor([[1, 2, 3]] * 2)
+        """Whether it says what the network says, in blocks, too, of which one has padding."""
+        tree = Tree(torch.tensor([[-1, 0, 1], [-1, 0, -2]]), mutual=2)
+        tokens_BT = torch.tensor([[1, 2, 3], [2, 1, 0]])
         found = []
         for each in (self, self.net):
             lm: Any = each.read(trial(self.net))
             found.append(lm.extend(tokens_BT, lm.new_cache(2, 3), tree=tree))
-        fits = close(found[0], found[1], torch.tensor([3, 3]), self.precision)
+        fits = close(found[0], found[1], torch.tensor([3, 2]), self.precision)
         return fits and super().is_right()
 
 

@@ -33,11 +33,17 @@ class Table:
 
 
 def check(
-    cache: KeyValues, like: tuple[int, int, int, torch.dtype], tokens_BT: Tensor, tree: Tree | None
+    cache: KeyValues,
+    like: tuple[int, int, int, torch.dtype],
+    tokens_BT: Tensor,
+    tree: Tree | None,
+    *,
+    whole: bool = False,
 ) -> None:
     """ValueError for what does not fit: compiled code would read and write beyond its memory.
 
-    `like`: layers, key heads, head width and dtype of the network's own caches.
+    `like`: layers, key heads, head width and dtype of the network's own caches. `whole`: a call is
+    never cut into parts, so that a cell may see some that come after it.
     """
     memory, (B, T) = cache.memory_L2BHRD, tokens_BT.shape
     layers, _, batch, heads, _, width = memory.shape
@@ -49,6 +55,8 @@ def check(
         rows, cells = tree.parents_BT.shape
         if cells != T or rows not in (1, B):
             raise ValueError(f"a tree of {rows} x {cells} cells does not fit {B} x {T} tokens")
+        if tree.mutual and not whole:
+            raise ValueError("this network reads from the left alone, not a block from both sides")
     assert memory.stride()[-2:] == (width, 1), "a head's cells lie one after the other"
 
 
@@ -81,13 +89,9 @@ def as_wanted(logits_SV: Tensor, order: Sequence[int]) -> Tensor:
 def table_of(
     cache: KeyValues, cells: int, tree: Tree | None, window: int | None, last: int
 ) -> Table:
-    """Positions beyond `last` stay there; a `window` counts the cell itself.
-
-    Raises ValueError for a block that is read from both sides through a window.
-    """
+    """Positions beyond `last` stay there; a `window` counts the cell itself."""
     mutual = 0 if tree is None else tree.mutual
-    if mutual and window is not None:
-        raise ValueError("this network sees the last cells alone, and no block from both sides")
+    assert not mutual or window is None, "a window has one side"
     memory, words, slots = cache.memory_L2BHRD, array("q"), []
     row_bytes = memory.stride(2) * memory.element_size()
     batch = len(cache.lengths)

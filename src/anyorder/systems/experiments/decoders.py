@@ -89,7 +89,8 @@ class DraftedAtOnce:
 @dataclass(frozen=True)
 class DraftedInBlocks:
     """The same, and the draft model fills a block: see `BlockDraft`. `top`, `gap`: a guess among so
-    many of the likeliest tokens, so many nats below the likeliest, will do.
+    many of the likeliest tokens, at most so many nats below the likeliest, will do (a `top` of 1:
+    the likeliest alone).
     """
 
     draft: Way
