@@ -2,7 +2,7 @@
 
     anyorder reproduce aggressive-decoding
 
-The paper's other half (a parallel drafter for other tasks) is not here yet.
+The paper's other half, a drafter of whole blocks, is `BlockDraft`; it is not measured yet.
 """
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
