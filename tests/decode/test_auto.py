@@ -156,6 +156,21 @@ def test_a_text_that_repeats_takes_few_calls_and_one_that_cannot_be_guessed_no_m
     assert drafted.cells <= 1.2 * plain.cells
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_that_are_always_wrong_are_soon_given_up(seed):
+    """A prompt that repeats itself promises much, and what follows it is noise."""
+    costs = ((1, 1.0), (4, 1.1), (8, 1.4), (36, 5.0))
+    prompt, noise = [1, 2, 3, 4, 5, 0] * 8, Sampling(temperature=9.0)
+    canvas = Canvas.of_prompts([prompt], new_cells=[60])
+    sampler = Sampler(noise, Coins.of_seeds([seed], cells=canvas.tokens_BN.shape[1]))
+    wild = TableLM.random(seed=seed, vocab_size=V)
+    first, *steps = run(Auto(costs=costs), wild, canvas, sampler).steps
+    calls = [call for step in steps for call in step.calls]
+    assert any(call.cells > 1 for call in calls)
+    assert sum(CostCurve(costs).seconds(call.cells) for call in calls) <= 1.05 * 59
+    assert first.calls[0].cells == len(prompt)
+
+
 def test_a_slower_machine_slows_drafted_steps_as_much_as_plain_ones():
     pace = Pace(FREE)
     drafts = pace.seconds(8, drafted=True) / pace.seconds(1, drafted=False)
