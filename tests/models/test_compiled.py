@@ -316,3 +316,9 @@ def test_where_there_is_no_code_the_network_serves(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(CompiledStack, "run", wrong)
     for kind in KINDS:
         assert compiled(made(kind)) is None, "wrong numbers are noticed"
+
+
+@every
+def test_it_promises_bits_where_its_cells_have_the_same(kind: type) -> None:
+    """Links of a graph, and a small model's own layers, are made by torch's operators."""
+    assert KINDS[kind].same_bits is (kind not in (DAGTransformer, AloneSeq2Seq))

@@ -11,6 +11,7 @@ from anyorder.models import load as loading
 from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
 from anyorder.models.load import load, settled
+from anyorder.nets.compiled.network import Compiled
 from tests.models import made
 
 
@@ -64,6 +65,23 @@ def test_bfloat16_weights(tmp_path):
     assert isinstance(lm.model, HuggingFaceLM)
     assert lm.model.model.dtype == torch.bfloat16
     assert lm.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+def test_bits_are_promised_where_compiled_code_computes(precision, tmp_path):
+    folder = made.folder(tmp_path / "tiny")
+    assert load(folder, precision=precision, exactness="bitwise").same_bits
+    assert isinstance(load(folder, precision=precision).model, Compiled)
+
+
+def test_no_bit_is_promised_by_the_kernels_of_others(tmp_path):
+    for kind, options in (("opt", {}), ("llama", {"native": False})):
+        folder = made.folder(tmp_path / kind, kind)
+        assert not load(folder, **options).same_bits
+        with pytest.raises(ValueError, match="no bit can be promised for " + kind):
+            load(folder, exactness="bitwise", **options)
+    with pytest.raises(ValueError, match="no exactness 'exact'; there is usual, bitwise"):
+        load(tmp_path, exactness="exact")
 
 
 def test_a_known_name_is_fetched(tmp_path, monkeypatch):

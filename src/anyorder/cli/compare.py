@@ -10,6 +10,7 @@ import typer
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
+    Exactness,
     Head,
     Precision,
     PrecisionName,
@@ -123,6 +124,7 @@ def compare(
     decoder: Specs = None,
     max_new_tokens: NewTokens = None,
     precision: Precision = "auto",
+    exactness: Exactness = "usual",
     head: Head = None,
     repeats: Repeats = None,
     chat: Chat = None,
@@ -138,14 +140,12 @@ def compare(
     and written even if you stop it with Ctrl-C.
     """
     if task is not None:
-        _apart(prompts=prompts, chat=chat, head=head)
+        _apart(prompts=prompts, chat=chat, head=head, exactness=exactness)
     elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     elif pairs is not None:
         raise typer.BadParameter("--pairs are those of a --task; prompts are all run")
-    for path in filter(None, (html, json)):
-        may_write(path)
-    may_write_into(traces)
+    _may_write_all(html, json, traces)
     if prompts is None:
         wishes = Wishes(pairs or 500, max_new_tokens or 200, repeats or 5, threads, precision)
         files = {"html": html, "traces": traces, "json": json}
@@ -155,7 +155,8 @@ def compare(
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
     chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
-    lm = loaded(*(model or ["smollm2"]), precision=precision, threads=threads, head=head)
+    how = {"precision": precision, "threads": threads, "head": head, "exactness": exactness}
+    lm = loaded(*(model or ["smollm2"]), **how)
     fits, too_long = _fitting(lm, prompts, lines, max_new_tokens or 128, chat)
     job = Job(lm, chosen, fits, max_new_tokens or 128, repeats or 1, chat)
     problems = run(job, html=html, traces=traces, json=json)
@@ -171,9 +172,16 @@ def _read(path: Path) -> tuple[list[prompt_file.Line], list[str]]:
     return lines, broken
 
 
+def _may_write_all(html: Path | None, json: Path | None, traces: Path) -> None:
+    may_write(html)
+    may_write(json)
+    may_write_into(traces)
+
+
 def _apart(**given: object) -> None:
     """Raises BadParameter for options that have no meaning beside --task."""
-    strange = ", ".join(f"--{name}" for name, value in given.items() if value is not None)
+    usual = (None, "usual")
+    strange = ", ".join(f"--{name}" for name, value in given.items() if value not in usual)
     if strange:
         raise typer.BadParameter(
             f"--task has its own pairs and precision, and no chat; leave the others out: {strange}"

@@ -10,6 +10,7 @@ import typer
 
 from anyorder.cli.options import (
     Chat,
+    Exactness,
     Head,
     Model,
     NewTokens,
@@ -74,15 +75,14 @@ def generate(
     seed: Seed = None,
     chat: Chat = None,
     precision: Precision = "auto",
+    exactness: Exactness = "usual",
     head: Head = None,
     threads: Threads = None,
     trace: TraceFile = None,
 ) -> None:
     """Write after a prompt, and show the text while it is written."""
-    prompt = _prompt(text, prompt_file)
-    strings = _stops(stop or [])
-    if trace is not None:
-        may_write(trace)
+    prompt, strings = _prompt(text, prompt_file), _stops(stop or [])
+    may_write(trace)
     with waiting("Starting ..."):
         from anyorder.decode.sampling import Sampling
     sampling = Sampling(
@@ -99,7 +99,8 @@ def generate(
         "seed": seed,
         "chat": chat,
     }
-    write(loaded(model, precision=precision, threads=threads, head=head), prompt, settings, trace)
+    lm = loaded(model, precision=precision, threads=threads, head=head, exactness=exactness)
+    write(lm, prompt, settings, trace)
 
 
 def write(lm: "Writer", prompt: str, settings: dict[str, Any], path: Path | None) -> None:

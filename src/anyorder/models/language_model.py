@@ -24,6 +24,13 @@ class LanguageModel:
     precision: str
 
     @property
+    def same_bits(self) -> bool:
+        """Whether a cell's logits have the same bits however a text is cut into calls, and whatever
+        is computed beside it.
+        """
+        return getattr(self.model, "same_bits", False)
+
+    @property
     def decoder(self) -> str:
         """The one that drafts where it pays."""
         return "auto"

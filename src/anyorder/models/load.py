@@ -28,6 +28,7 @@ from anyorder.models.translator import is_ours, opened
 from anyorder.models.writer import Writer
 
 Precision = Literal["auto", "float32", "bfloat16", "int8", "own"]
+Exactness = Literal["usual", "bitwise"]
 
 
 def load(
@@ -37,6 +38,7 @@ def load(
     native: bool | None = None,
     threads: int | None = None,
     head: str | Path | None = None,
+    exactness: Exactness = "usual",
 ) -> Writer:
     """Load a model: a name that `fetch` knows, a Hugging Face folder or hub name (with an encoder:
     a `HuggingFaceTranslator`), a GGUF, or a folder that `anyorder train` wrote (a `Translator`).
@@ -45,10 +47,31 @@ def load(
     others are faster, and rounding may decide a near-tie. "own": a GGUF file's quantisation, by
     llama.cpp (`anyorder[llamacpp]`). `native`: insist on the native network (True) or on
     `transformers` (False). `threads`: how many the whole process uses from now on. `head`: the
-    folder of one that `anyorder train-head` made for this very model, to draft with.
+    folder of one that `anyorder train-head` made for this very model, to draft with. `exactness`:
+    "bitwise" insists on a network whose logits no drafting changes by a bit, in its precision.
 
     Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
     """
+    if exactness not in get_args(Exactness):
+        known = ", ".join(get_args(Exactness))
+        raise ValueError(f"there is no exactness {exactness!r}; there is {known}")
+    found = _loaded(source, precision, native, threads, head)
+    if exactness == "bitwise" and not getattr(found, "same_bits", False):
+        raise ValueError(
+            f"no bit can be promised for {found.name}: what computes it here may sum otherwise "
+            "where several cells are read at once; take a model that anyorder's compiled code "
+            "runs, in float32, bfloat16 or int8, or leave exactness out"
+        )
+    return found
+
+
+def _loaded(
+    source: str | Path,
+    precision: Precision,
+    native: bool | None,
+    threads: int | None,
+    head: str | Path | None,
+) -> Writer:
     chosen = settled(precision)
     if threads is not None:
         if threads < 1:

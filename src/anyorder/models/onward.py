@@ -41,6 +41,11 @@ class OnwardLM:
     frequent_U: Int[Tensor, " U"]
     eps: float
 
+    @property
+    def same_bits(self) -> bool:
+        """See `LanguageModel.same_bits`: what the head says changes no text."""
+        return getattr(self.whole, "same_bits", False)
+
     @staticmethod
     def of(
         config: Config, tensors: Mapping[str, Tensor], kept: Mapping[str, Tensor], precision: str

@@ -118,6 +118,13 @@ class Translator:
         return self.fast and self._compiled is not None
 
     @property
+    def same_bits(self) -> bool:
+        """Whether a cell's numbers have the same bits however a text is cut into calls, and
+        whatever is computed beside it.
+        """
+        return getattr(self._reads, "same_bits", False)
+
+    @property
     def _reads(self) -> Reads:
         """The network, or what is compiled of it."""
         if self.fast and self._compiled is not None:

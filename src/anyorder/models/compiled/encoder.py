@@ -7,7 +7,7 @@ Shapes: B rows, N cells without padding, C channels, X outputs.
 
 import math
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ Net = TypeVar("Net", bound=EncoderDecoder)
 
 class CompiledEncoder(Generic[Net]):
     """What all of them share: the encoder, which gives keys and values for every decoder layer."""
+
+    same_bits: ClassVar[bool] = True  # in any company, and however a text is cut into calls
 
     def __init__(self, net: Net, precision: str, head: Plain, *before: nn.Linear) -> None:
         """`head`: of the decoder; `before`: what else is made of the states of the source."""

@@ -7,7 +7,7 @@ Shapes: B rows, N source cells without padding, M decoder cells, O outputs of th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -76,6 +76,8 @@ class CompiledSourceCTC:
 
 class CompiledDAG(_Split[DAGTransformer]):
     """See `DAGTransformer`; queries, keys and gates of the links are made with the logits."""
+
+    same_bits: ClassVar[bool] = False  # links are made by torch's operators
 
     def __init__(self, net: DAGTransformer, precision: str) -> None:
         table = Plain(net.target.table.weight.detach())

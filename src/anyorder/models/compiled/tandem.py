@@ -9,6 +9,7 @@ Shapes: B rows, S source cells, N source cells without padding, C channels, X nu
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -46,6 +47,8 @@ class CompiledTandem(CompiledFeatured):
 
 class CompiledAlone(CompiledTandem):
     """See `AloneSeq2Seq`: the encoder is all that is compiled of it."""
+
+    same_bits: ClassVar[bool] = False
 
     def __init__(self, net: AloneSeq2Seq, precision: str) -> None:
         super().__init__(net, precision)

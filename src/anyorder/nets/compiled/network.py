@@ -8,6 +8,7 @@ Shapes: B rows, T new cells, S scored cells, N = B * T cells of a call, C channe
 """
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -28,6 +29,8 @@ SLICE = 128  # cells that are computed together: scratch memory stays near the c
 
 class Compiled:
     """See the module. `shape.dtype` is that of keys and values."""
+
+    same_bits: ClassVar[bool] = True  # in any company, and however a text is cut into calls
 
     def __init__(
         self,
