@@ -111,6 +111,15 @@ def test_without_doubt_it_writes_one_cell_a_call(case: Case, block: int) -> None
     assert trace.cost.calls == int(case.canvas().open_BN.sum(-1).max())
 
 
+def test_of_cells_that_are_as_sure_the_first_is_written() -> None:
+    """Whatever the last bits of their numbers say."""
+    logp_BKV = torch.tensor([0.7, 0.3]).log().expand(1, 3, 2).clone()
+    for tiny in (0.0, 1e-7, -1e-7):
+        logp_BKV[0, 2, 0] += tiny
+        found_BK = surest(logp_BKV, torch.tensor([[False, True, True]]), 0.0)
+        assert found_BK.tolist() == [[False, True, False]]
+
+
 def test_with_any_doubt_it_writes_a_block_a_call() -> None:
     for new, block in ((12, 4), (13, 4), (5, 9)):
         trace = ran(net().read(SOURCES[:1]), SetBlock(block, math.inf), [new])

@@ -27,6 +27,7 @@ from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import Cache
 from anyorder.models.further import SetBlockLM
 
+ALIKE = 1e-4  # nats by which entropies may differ that rounding alone keeps apart
 LONG = 256  # cells of a prompt from which on it is read by itself, as a plain chain
 
 
@@ -107,13 +108,14 @@ def surest(
     """Of the open cells those whose entropies, but for the greatest, sum up to `gamma` at most.
 
     This bounds what is lost by writing them at once: their joint dependence is no more than the sum
-    of all entropies without the greatest.
+    of all entropies without the greatest. Of cells that are as sure but for rounding the first
+    comes first: which one is written must not hang on last bits.
     """
     p_BKV = logp_BKV.double().exp()
     entropy_BK = -(p_BKV * logp_BKV.double().clamp_min(-1e9)).sum(-1)
     entropy_BK = entropy_BK.masked_fill(~open_BK, torch.inf)
-    sorted_BK, order_BK = entropy_BK.sort(dim=-1, stable=True)
-    before_BK = sorted_BK.cumsum(-1).roll(1, -1)
+    order_BK = (entropy_BK / ALIKE).round().argsort(dim=-1, stable=True)
+    before_BK = entropy_BK.gather(1, order_BK).cumsum(-1).roll(1, -1)
     before_BK[:, 0] = 0.0
     return torch.zeros_like(open_BK).scatter(1, order_BK, before_BK <= gamma) & open_BK
 
