@@ -104,6 +104,18 @@ def test_holes_are_filled_by_a_model_that_is_told_any_cells(invoke: Invoke, pair
     assert "fills holes in texts and translates nothing" in sentence(left)
 
 
+def test_a_model_that_only_drafts_is_not_scored(invoke: Invoke, pairs: str) -> None:
+    made = invoke("train", pairs, "--paradigm", "block-draft", "--out", "drafter", *TINY)
+    assert made.code == 0
+    drafts = "--decoder block-draft:draft_model=drafter"
+    assert f"try `anyorder generate ... --model LARGER {drafts}`" in made.err
+    assert "exact" not in made.out
+    assert invoke("train", pairs, "--paradigm", "deep", "--out", "large", *TINY).code == 0
+    options = ["--model", "large", "--max-new-tokens", "4"]
+    plain = invoke("generate", "x", *options)
+    assert invoke("generate", "x", *options, *drafts.split()).out == plain.out
+
+
 def test_a_language_model_from_elsewhere_learns_to_write(invoke: Invoke, pairs: str) -> None:
     made_masked.folder(Path("elsewhere"))
     begun = ["--paradigm", "semantic-guided", "--begin-from", "elsewhere", "--out", "model"]

@@ -11,6 +11,7 @@ from anyorder.cli.screen import out, progress, remark, waiting
 if TYPE_CHECKING:
     from anyorder.data.tasks import Task
     from anyorder.models.translator import Translator
+    from anyorder.objectives.batch import Objective
     from anyorder.train.paradigm import Paradigm
     from anyorder.train.recipe import Recipe
 
@@ -171,7 +172,6 @@ def _trained(
 ) -> None:
     """Train with a bar in the terminal, then score the test pairs, if it is a translator now."""
     from anyorder.data.mixtures import remarks_of
-    from anyorder.objectives.infilling import Infilling
     from anyorder.train.device import device as found
     from anyorder.train.fit import fit
 
@@ -197,15 +197,22 @@ def _trained(
             on_step=show,
             on_remark=remark,
         )
-    _told(task, translator, folder, texts_alone=isinstance(chosen.objective, Infilling))
+    _told(task, translator, folder, chosen.objective)
 
 
-def _told(task: "Task", translator: "Translator", folder: Path, *, texts_alone: bool) -> None:
+def _told(task: "Task", translator: "Translator", folder: Path, objective: "Objective") -> None:
     """Say where it is and what it is for; score what makes targets of sources."""
+    from anyorder.objectives.block_draft import BlockDrafting
+    from anyorder.objectives.infilling import Infilling
+
+    if isinstance(objective, BlockDrafting):
+        drafts = f"--model LARGER --decoder block-draft:draft_model={folder}"
+        remark(f"written to {folder}: try `anyorder generate ... {drafts}`")
+        return
     if translator.fills:
         remark(f'written to {folder}: try `anyorder generate "A ___ text" --model {folder}`')
         return
-    if not translator.writes or texts_alone:  # it never saw a pair
+    if not translator.writes or isinstance(objective, Infilling):  # it never saw a pair
         remark(f"written to {folder}: try `anyorder train ... --begin-from {folder}`")
         return
     _scored(task, translator)
