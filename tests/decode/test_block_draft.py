@@ -79,6 +79,15 @@ def test_a_perfect_draft_is_always_kept(width: int) -> None:
         assert trace.cost.calls == 1 + -(-12 // (width + 1))
 
 
+def test_guesses_drawn_as_the_target_would_draw_them_are_always_kept() -> None:
+    """Judged by what each was drawn from: a text without memory is drafted from its own odds."""
+    logits_HV = TARGET.logits_HV[:1].expand(VOCAB, VOCAB).clone()
+    model, draft, row = TableLM(logits_HV), Fills(logits_HV), Row(prompt=(1, 2), new=13)
+    for width in (1, 3, 5):
+        trace = traced(BlockDraft(draft, width), row, model=model, temperature=1.0)
+        assert trace.cost.calls == 1 + -(-13 // (width + 1)), "the prompt alone, then rounds"
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_round_is_one_call_of_the_draft_model(temperature: float) -> None:
     for width in (1, 3, 5):
