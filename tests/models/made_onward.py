@@ -25,7 +25,11 @@ CONFIG: dict[str, Any] = {
 FREQUENT_U = torch.tensor([0, 1, 2, 3, 5, 8, 13, 21, 34, 44, 45, 46])
 
 
-def tensors(seed: int = 0) -> dict[str, Tensor]:
+def config(kind: str = "llama") -> dict[str, Any]:
+    return CONFIG | {"model_type": kind, "head_dim": 8}
+
+
+def tensors(seed: int = 0, kind: str = "llama") -> dict[str, Tensor]:
     """Weights that let the model say something definite."""
     rng, C, M, D = torch.Generator().manual_seed(seed), 48, 80, 8
     sizes = {"model.embed_tokens.weight": (VOCAB, C), "model.norm.weight": (C,)}
@@ -34,6 +38,8 @@ def tensors(seed: int = 0) -> dict[str, Tensor]:
         for name, heads in (("q", 6), ("k", 3), ("v", 3)):
             sizes[f"{at}self_attn.{name}_proj.weight"] = (heads * D, C)
         sizes[f"{at}self_attn.o_proj.weight"] = (C, 6 * D)
+        for name in ("q", "k") if kind == "qwen3" else ():
+            sizes[f"{at}self_attn.{name}_norm.weight"] = (D,)
         sizes[f"{at}mlp.gate_proj.weight"] = sizes[f"{at}mlp.up_proj.weight"] = (M, C)
         sizes[f"{at}mlp.down_proj.weight"] = (C, M)
         sizes[f"{at}input_layernorm.weight"] = (C,)
@@ -44,11 +50,11 @@ def tensors(seed: int = 0) -> dict[str, Tensor]:
     }
 
 
-def head(seed: int = 0) -> OnwardHead:
+def head(seed: int = 0, kind: str = "llama") -> OnwardHead:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return OnwardHead(CONFIG, tensors(), FREQUENT_U)
+        return OnwardHead(config(kind), tensors(kind=kind), FREQUENT_U)
 
 
-def made(precision: str = "float32") -> OnwardLM:
-    return OnwardLM.of(CONFIG, tensors(), head().kept(), precision)
+def made(precision: str = "float32", kind: str = "llama") -> OnwardLM:
+    return OnwardLM.of(config(kind), tensors(kind=kind), head(kind=kind).kept(), precision)

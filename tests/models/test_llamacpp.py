@@ -135,7 +135,7 @@ def test_only_the_cells_that_are_asked_for_are_scored():
 
 
 @there
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "gpt2"])
 def test_it_says_what_our_own_network_says_of_the_same_file(kind, tmp_path):
     path = made.gguf_file(tmp_path / "made.gguf", kind)
     ours, theirs = load(path), load(path, precision="own")

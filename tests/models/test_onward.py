@@ -21,9 +21,10 @@ def test_the_model_says_what_it_said_without_a_head(precision: str) -> None:
 
 
 @torch.no_grad()
-def test_it_drafts_as_it_learnt() -> None:
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_it_drafts_as_it_learnt(kind: str) -> None:
     """A chain that is drafted cell by cell, over a cache, is that of the training."""
-    net, lm = head(), made("reference")
+    net, lm = head(kind=kind), made("reference", kind)
     _, features_BTC = lm.extend_with_features(TOKENS_BT, lm.new_cache(2, 9))
     ahead_BT = torch.randint(VOCAB, (2, 9), generator=torch.Generator().manual_seed(2))
     every = net.unrolled(features_BTC, lm.embedding_VC[ahead_BT], 3)

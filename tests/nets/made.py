@@ -29,8 +29,10 @@ SHAPES = {
     "llama": LLAMA,
     "window": replace(LLAMA, window=7),
     "wide": replace(LLAMA, channels=192, heads=2, key_heads=1, head_width=80),
+    "qwen3": replace(LLAMA, head_width=24),
     "gpt2": replace(LLAMA, centred=True, key_heads=6),
 }
+NORMED = SHAPES["qwen3"].head_width  # heads so wide have norms of queries and keys
 every_precision = pytest.mark.parametrize("precision", PRECISIONS)
 every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
@@ -59,7 +61,10 @@ class Parts:
         def block() -> Block:
             qkv = (shape.heads + 2 * shape.key_heads) * shape.head_width
             out = plain(C, shape.heads * shape.head_width)
-            return Block(plain(qkv, C), out, plain(104 if gated else 52, C), plain(C, 52), gated)
+            up, down = plain(104 if gated else 52, C), plain(C, 52)
+            normed = shape.head_width == NORMED
+            norms = torch.rand(2, NORMED, generator=rng) + 0.5 if normed else None
+            return Block(plain(qkv, C), out, up, down, gated, head_norms=norms)
 
         angle_RD = torch.arange(shape.max_length)[:, None] * torch.rand(
             shape.head_width // 2, generator=rng

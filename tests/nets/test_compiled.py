@@ -32,7 +32,7 @@ from anyorder.nets.compiled.network import SLICE, Compiled
 from anyorder.nets.compiled.packing import BehindNorm, pack, padded, widened
 from anyorder.nets.compiled.words import Cell, Matrix
 from anyorder.nets.linear import Plain
-from anyorder.nets.transformer import Block, Shape, Transformer
+from anyorder.nets.transformer import Shape, Transformer
 from tests.nets.made import (
     LLAMA,
     LONGEST,
@@ -72,9 +72,10 @@ def rounded(parts: Parts, precision: str) -> Parts:
         less = whole(linear.weight_OI) if precision == "int8" else linear.weight_OI.bfloat16()
         return Plain(less.float(), linear.bias_O)
 
+    names = ("qkv", "out", "mlp_up", "mlp_down")
     blocks = tuple(
-        Block(round_(b.qkv), round_(b.out), round_(b.mlp_up), round_(b.mlp_down), b.gated)
-        for b in parts.blocks
+        replace(block, **{name: round_(getattr(block, name)) for name in names})
+        for block in parts.blocks
     )
     return replace(parts, blocks=blocks, head=round_(parts.head))
 

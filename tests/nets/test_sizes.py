@@ -48,6 +48,8 @@ MISFITS = {
     ("llama", f"{LAYER}mlp.gate_proj.weight"): (128, 32),
     ("llama", f"{LAYER}mlp.down_proj.weight"): (32, 128),
     ("qwen2", f"{LAYER}self_attn.q_proj.bias"): (16,),
+    ("qwen3", f"{LAYER}self_attn.q_norm.weight"): (4,),
+    ("qwen3", f"{LAYER}self_attn.k_norm.weight"): (32,),
     ("gpt2", "transformer.wpe.weight"): (32, 32),
     ("gpt2", "transformer.wte.weight"): (300, 16),
     ("gpt2", "transformer.ln_f.bias"): (31,),
@@ -95,6 +97,7 @@ def test_sizes_have_the_defaults_of_their_kind() -> None:
     few = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "vocab_size": 300}
     sizes = sizes_of({"model_type": "gpt2", "layer_norm_epsilon": 1e-5, **few})
     assert (sizes.middle, sizes.tied, sizes.shape.head_width) == (128, True, 8)
+    assert sizes_of(config_of("qwen3", head_dim=None)).shape.head_width == 128
     config = config_of("llama", num_key_value_heads=None)
     del config["tie_word_embeddings"]
     assert (sizes_of(config).tied, sizes_of(config).shape.key_heads) == (False, 4)
@@ -147,6 +150,7 @@ def test_scores_without_their_scale_are_not_native() -> None:
 SLIDING = {"use_sliding_window": True, "sliding_window": 4}
 
 
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3"])
 @pytest.mark.parametrize(
     ("changes", "window"),
     [
@@ -157,10 +161,10 @@ SLIDING = {"use_sliding_window": True, "sliding_window": 4}
         (SLIDING | {"layer_types": ["full_attention"] * 2}, None),
     ],
 )
-def test_the_windows_of_qwen2_are_those_of_transformers(
-    changes: dict[str, Any], window: int | None
+def test_the_windows_of_qwen_are_those_of_transformers(
+    kind: str, changes: dict[str, Any], window: int | None
 ) -> None:
-    network = made.network("qwen2", **changes)
+    network = made.network(kind, **changes)
     config = network.config.to_dict()
     raw = {name: value for name, value in config.items() if name != "layer_types"} | changes
     for known in (config, raw):

@@ -39,6 +39,8 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("mistral", LONG | {"sliding_window": WINDOW}),
     "mistral, wide heads": ("mistral", LONG | {"sliding_window": None, "head_dim": 16}),
     "qwen2": ("qwen2", LONG),
+    "qwen3": ("qwen3", LONG),
+    "qwen3, wide heads": ("qwen3", LONG | {"head_dim": 24, "attention_bias": True}),
     "gpt2": ("gpt2", {"n_positions": 256}),
 }
 every_shape = pytest.mark.parametrize("name", SHAPES)

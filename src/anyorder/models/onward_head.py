@@ -31,6 +31,7 @@ PROJECTIONS = (
     *(f"mlp.{name}_proj" for name in ("gate", "up", "down")),
 )
 NORMS = ("input_layernorm", "post_attention_layernorm")
+HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")  # where the model's kind has them
 
 
 class OnwardHead(nn.Module):
@@ -53,7 +54,7 @@ class OnwardHead(nn.Module):
         self.join = nn.Linear(2 * C, C)
         last = LAYER.format(sizes.layers - 1)
         self.parts = nn.ParameterDict()
-        for name in (*PROJECTIONS, *NORMS):
+        for name in (*PROJECTIONS, *NORMS, *HEAD_NORMS):
             for kind in ("weight", "bias"):
                 if (key := f"{last}{name}.{kind}") in tensors:
                     self.parts[_short(f"{name}.{kind}")] = tensors[key].detach().float().clone()
@@ -114,11 +115,9 @@ class OnwardHead(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         """Of one step; its keys and values join the chain."""
         N, s = normed_BNC.shape[1], self.shape
-        H, K, D = s.heads, s.key_heads, s.head_width
+        H, K = s.heads, s.key_heads
         queries, keys, values = (
-            self._linear(f"self_attn.{name}_proj", normed_BNC)
-            .unflatten(-1, (heads, D))
-            .transpose(1, 2)
+            self._heads(name, normed_BNC, heads)
             for name, heads in zip("qkv", (H, K, K), strict=True)
         )
         turns_ND = self.turns_RD[step : step + N]
@@ -130,6 +129,14 @@ class OnwardHead(nn.Module):
             turned(queries, turns_ND), keys, values, attn_mask=sees_1NE
         )
         return self._linear("self_attn.o_proj", seen.transpose(1, 2).flatten(2))
+
+    def _heads(self, name: str, normed_BNC: Tensor, heads: int) -> Float[Tensor, "B H N D"]:
+        """Queries, keys or values."""
+        x_BNO = self._linear(f"self_attn.{name}_proj", normed_BNC)
+        x_BNHD = x_BNO.unflatten(-1, (heads, self.shape.head_width))
+        if (norm := _short(f"self_attn.{name}_norm.weight")) in self.parts:
+            x_BNHD = rms(x_BNHD, self.shape.norm_eps) * self.parts[norm]
+        return x_BNHD.transpose(1, 2)
 
     def _middle(self, normed_BNC: Tensor) -> Tensor:
         gate, up = (self._linear(f"mlp.{name}_proj", normed_BNC) for name in ("gate", "up"))

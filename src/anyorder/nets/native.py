@@ -51,6 +51,7 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
     get, shape = _Getter(tensors, "model."), sizes.shape
     C, M, D = shape.channels, sizes.middle, shape.head_width
     H, K = shape.heads * D, shape.key_heads * D
+    names = ("q", "k") if sizes.head_norms else ()  # of what has norms of its own
 
     def block(layer: int) -> Block:
         at = f"layers.{layer}."
@@ -63,6 +64,7 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
         ]
         before = get.tensor(f"{at}input_layernorm.weight", (C,))
         after = get.tensor(f"{at}post_attention_layernorm.weight", (C,))
+        norms = [get.tensor(f"{at}self_attn.{name}_norm.weight", (D,)) for name in names]
         gate_up = [get.pair(f"{at}mlp.{name}_proj", (M, C), M) for name in ("gate", "up")]
         return Block(
             qkv=_stacked(parts, before, form),
@@ -70,6 +72,7 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
             mlp_up=_stacked(gate_up, after, form),
             mlp_down=form.linear(*get.pair(f"{at}mlp.down_proj", (C, M), C)),
             gated=True,
+            head_norms=torch.stack([_side_by_side(norm, D) for norm in norms]) if norms else None,
         )
 
     embedding_VC = get.tensor("embed_tokens.weight", (shape.vocab_size, C))

@@ -14,19 +14,22 @@ from typing import Any
 from anyorder.nets.transformer import Shape
 
 Config = Mapping[str, Any]
-LLAMA_LIKE = ("llama", "mistral", "qwen2")
+LLAMA_LIKE = ("llama", "mistral", "qwen2", "qwen3")
 ROPES = ("default", "linear", "llama3")
 _ATTENTION = ("scale_attn_by_inverse_layer_idx", "add_cross_attention")  # of other GPT-2s
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """`middle` is the width of the MLP within a layer; `tied`: the head may be the embedding."""
+    """`middle` is the width of the MLP within a layer; `tied`: the head may be the embedding;
+    `head_norms`: each query and each key has a norm of its own (Qwen 3).
+    """
 
     shape: Shape
     layers: int
     middle: int
     tied: bool
+    head_norms: bool = False
 
 
 def supports(config: Config) -> bool:
@@ -70,6 +73,8 @@ def rope_of(config: Config) -> Mapping[str, Any]:
 
 def _llama(config: Config) -> Sizes:
     channels, heads = config["hidden_size"], config["num_attention_heads"]
+    kind, tied = config["model_type"], config.get("tie_word_embeddings", False)
+    usual_width = 128 if kind == "qwen3" else channels // heads
     (window,) = _windows(config)
     shape = Shape(
         vocab_size=config["vocab_size"],
@@ -77,12 +82,12 @@ def _llama(config: Config) -> Sizes:
         channels=channels,
         heads=heads,
         key_heads=config.get("num_key_value_heads") or heads,
-        head_width=config.get("head_dim") or channels // heads,
+        head_width=config.get("head_dim") or usual_width,
         norm_eps=config["rms_norm_eps"],
         window=window,
     )
     layers, middle = config["num_hidden_layers"], config["intermediate_size"]
-    return Sizes(shape, layers, middle, config.get("tie_word_embeddings", False))
+    return Sizes(shape, layers, middle, tied, head_norms=kind == "qwen3")
 
 
 def _gpt2(config: Config) -> Sizes:
@@ -106,7 +111,8 @@ def _windows(config: Config) -> set[int | None]:
     kind, window = config.get("model_type"), config.get("sliding_window")
     if kind == "mistral":
         return {window}
-    if kind != "qwen2" or not config.get("use_sliding_window", False) or window is None:
+    slides = kind in ("qwen2", "qwen3") and config.get("use_sliding_window", False)
+    if not slides or window is None:
         return {None}
     layers, first = config["num_hidden_layers"], config.get("max_window_layers", 28)
     kinds = config.get("layer_types") or [

@@ -42,6 +42,7 @@ class Shape:
 class Block:
     """One layer. `mlp_up` gives gate and up side by side where `gated`, else up alone.
 
+    `head_norms`: weights of the RMS norms of each query and each key, before they are turned.
     Compiled code alone knows `relu` (instead of GELU), and `cross`, the matrices before and after
     the attention to a source.
     """
@@ -51,6 +52,7 @@ class Block:
     mlp_up: Linear
     mlp_down: Linear
     gated: bool
+    head_norms: Float[Tensor, "2 D"] | None = None
     relu: bool = False
     cross: tuple[Linear, Linear] | None = None
 
@@ -138,6 +140,10 @@ class Transformer:
         assert not any((block.relu, block.cross)), "compiled code alone knows these"
         qkv = block.qkv(self._norm(x_BTC)).unflatten(-1, (-1, s.head_width))
         turned, values_BTKD = qkv.split([s.heads + s.key_heads, s.key_heads], 2)
+        if block.head_norms is not None:
+            counts = torch.tensor([s.heads, s.key_heads])
+            weights_HD = block.head_norms.repeat_interleave(counts, 0)
+            turned = (rms_normed(turned, s.norm_eps) * weights_HD).to(s.dtype)
         if call.turns is not None:
             turned = rotate(turned, call.turns)
         queries_BTHD, keys_BTKD = turned.split([s.heads, s.key_heads], 2)
@@ -157,10 +163,7 @@ class Transformer:
         s = self.shape
         if s.centred:
             return F.layer_norm(x_BTC, (s.channels,), eps=s.norm_eps)
-        wide = x_BTC.float()
-        size_BT1 = torch.linalg.vector_norm(wide, 2, -1, keepdim=True)
-        scale_BT1 = size_BT1.square_().div_(s.channels).add_(s.norm_eps).rsqrt_()
-        return (wide * scale_BT1).to(s.dtype)
+        return rms_normed(x_BTC, s.norm_eps).to(s.dtype)
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,13 @@ def attend(
         grouped.reshape(B, K, H // K * T, D), keys_BKED, values_BKED, attn_mask=bias
     )
     return seen.view(B, K, H // K, T, D).permute(0, 3, 1, 2, 4).reshape(B, T, H * D)
+
+
+def rms_normed(x: Tensor, eps: float) -> Tensor:
+    """x over its root mean square (Zhang and Sennrich 2019, arXiv:1910.07467), in float32."""
+    wide = x.float()
+    size = torch.linalg.vector_norm(wide, 2, -1, keepdim=True)
+    return wide * size.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 def rotate(x_BTHD: Tensor, turns: Tensor) -> Tensor:

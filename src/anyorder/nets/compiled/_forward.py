@@ -63,17 +63,25 @@ def norms(kind, net, call, phase, index, add, rows, score):
 
 @compiled
 def remember(keys_kind, net, call, phase, layer):
-    """Turn queries and keys by their positions; write keys and values to the cache."""
+    """Norm queries and keys, if they are; turn them by their positions; write keys and values to
+    the cache.
+    """
     cells, heads, width = word(call, Call.CELLS), word(net, Net.HEADS), word(net, Net.WIDTH)
     key_heads, widest = word(net, Net.KEY_HEADS), word(net, Net.WIDEST)
     own = call + 8 * Call.OWN
     per_head = word(own, Seen.HEAD_BYTES)
+    norms_at, eps = word(net, Net.HEAD_NORMS), real(net + 8 * Net.EPS)
     while True:
         row = take(call, phase)
         if row >= cells:
             break
         cell = word(own, Seen.TABLE) + 8 * Cell.WORDS * row
         x = word(call, Call.WIDE) + 4 * widest * row
+        if norms_at:
+            for head in range(heads + key_heads):
+                weights = norms_at + 4 * width * (2 * layer + (head >= heads))
+                at = x + 4 * width * head
+                norm_row(at, at, weights, word(net, Net.HEAD_WIDTH), width, 0, eps)
         if word(net, Net.ROTARY):
             turn = 4 * width * word(cell, Cell.PLACE)
             for head in range(heads + key_heads):

@@ -50,10 +50,14 @@ class Plan:
         self.shape, self.precision = shape, precision
         self.width, self.middle, self.kind = padded(shape.head_width, 16), 0, (False, False, False)
         self.matrices: list[Strips] = []
-        self.layers = 0
+        self.layers, head_norms = 0, list[Tensor]()
         for block in blocks:
             self._add(block)
             self.layers += 1
+            if block.head_norms is not None:
+                head_norms.append(block.head_norms.float())
+        assert len(head_norms) in (0, self.layers), "layers are alike"
+        self.head_norms = _head_norms(head_norms, self.width)
         self.matrices.append(pack(head, precision))
         self.cosines, self.sines = _turns(turns_RD, self.width)
         self.longest = padded(max(matrix.inputs for matrix in self.matrices), 64)
@@ -119,6 +123,8 @@ class Plan:
             Net.SCALE: _bits(s.head_width**-0.5),
             Net.LONGEST: self.longest,
             Net.WIDEST: self.widest,
+            Net.HEAD_NORMS: self.head_norms.data_ptr() if len(self.head_norms) else 0,
+            Net.HEAD_WIDTH: s.head_width,
         }
         for place, number in numbers.items():
             words[place] = number
@@ -150,6 +156,12 @@ def _wide_inputs(linear: Linear, parts: int, width: int) -> Linear:
 def _bits(value: float) -> int:
     """A float32 in the lower half of a word."""
     return int(np.float32(value).view(np.uint32))
+
+
+def _head_norms(layers: list[Tensor], width: int) -> Tensor:
+    """Of all layers, each filled up to `width`; empty without any."""
+    norms = torch.stack(layers) if layers else torch.zeros(0, 2, 0, device="cpu")
+    return F.pad(norms, (0, width - norms.shape[-1])).contiguous()
 
 
 def _turns(turns_RD: Tensor | None, width: int) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,9 @@
     is_right("int8", torch.float32)
 
 A processor on which nobody has tried the inner loops may compile them wrongly, or not at all.
-The one network is like Llama. The other is like GPT-2, with heads so wide and so many in a group,
-and texts so long, that the loops for many run too; a tree hangs below rows of different lengths.
+The one network is like Qwen 3: a Llama whose queries and keys have norms. The other is like GPT-2,
+with heads so wide and so many in a group, and texts so long, that the loops for many run too; a
+tree hangs below rows of different lengths.
 Shapes: B rows, T cells, V vocabulary, C channels.
 """
 
@@ -21,10 +22,10 @@ from anyorder.nets.precision import Network
 from anyorder.nets.transformer import Block, Shape, Transformer
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "int8": 0.1}  # logits are about 1
-LLAMA = Shape(
+QWEN3 = Shape(
     vocab_size=40, max_length=8, channels=72, heads=4, key_heads=2, head_width=24, norm_eps=1e-5
 )
-GPT2 = replace(LLAMA, max_length=96, heads=4, key_heads=1, head_width=64, centred=True)
+GPT2 = replace(QWEN3, max_length=96, heads=4, key_heads=1, head_width=64, centred=True)
 
 
 def is_right(precision: str, dtype: torch.dtype) -> bool:
@@ -52,6 +53,8 @@ def _distance(shape: Shape, precision: str, dtype: torch.dtype) -> float:
     block = Block(
         plain(H + 2 * K, C), plain(C, H), plain(208, C), plain(C, 104 if gated else 208), gated
     )
+    if gated:
+        block = replace(block, head_norms=normal(2, shape.head_width))
     positions_RC, angle_RD = normal(shape.max_length, C), normal(shape.max_length, rotary)
     parts = {
         "embedding_VC": normal(shape.vocab_size, C),
@@ -79,4 +82,4 @@ def _below(net: Network) -> Float[Tensor, "B T V"]:
     return net.extend(torch.arange(10).reshape(2, 5), cache, tree=tree)
 
 
-SAID = {LLAMA: _at_once, GPT2: _below}
+SAID = {QWEN3: _at_once, GPT2: _below}
