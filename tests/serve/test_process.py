@@ -20,6 +20,7 @@ from anyorder.cli.main import main
 from anyorder.decode.generate import generate
 from anyorder.measure.verify.endpoint import Endpoint, TokenByToken
 from anyorder.measure.verify.laws import Effort, examine
+from tests.models import made
 from tests.serve.clients import (
     CHAT,
     COMPLETIONS,
@@ -298,6 +299,7 @@ def test_a_model_that_is_not_there_ends_it_with_a_sentence(
         ("--decoder", "jacobi:blocks=4", "has no option 'blocks'"),
         ("--decoder", "speculative:draft_model=x", "none can be loaded here"),
         ("--precision", "int9", "--precision: there is no precision 'int9'; there is auto"),
+        ("--exactness", "most", "--exactness: there is no exactness 'most'; there is usual"),
     ],
 )
 def test_what_is_wrong_whatever_the_model_is_said_before_it_listens(
@@ -307,6 +309,15 @@ def test_what_is_wrong_whatever_the_model_is_said_before_it_listens(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("anyorder: ")
     assert sentence in line
+
+
+def test_a_model_whose_bits_can_t_be_promised_ends_it_with_a_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = made.folder(tmp_path / "opt", "opt")
+    asked = ["serve", "--model", str(folder), "--port", "0", "--exactness", "bitwise"]
+    assert main(asked) == 1
+    assert "no bit can be promised for opt" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_a_decoder_that_does_not_fit_the_model_ends_it_with_a_sentence(

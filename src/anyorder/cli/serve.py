@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_type_hints
 
 import typer
 
-from anyorder.cli.options import PrecisionName, loaded
+from anyorder.cli.options import ExactnessName, PrecisionName, loaded
 from anyorder.serve.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ def serve(config: Path | None = None, hash_key: bool = False, **flags: Any) -> N
 
     def load() -> "Writer":
         precision = cast(PrecisionName, settings.precision)  # `load` says which there are
-        return loaded(settings.model, precision=precision, threads=settings.threads)
+        exactness = cast(ExactnessName, settings.exactness)
+        return loaded(
+            settings.model, precision=precision, threads=settings.threads, exactness=exactness
+        )
 
     run(settings, load)
 

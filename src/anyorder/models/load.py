@@ -52,11 +52,9 @@ def load(
 
     Raises ValueError, with one sentence, for what can't be loaded; OSError if fetching fails.
     """
-    if exactness not in get_args(Exactness):
-        known = ", ".join(get_args(Exactness))
-        raise ValueError(f"there is no exactness {exactness!r}; there is {known}")
+    bitwise = insists(exactness)
     found = _loaded(source, precision, native, threads, head)
-    if exactness == "bitwise" and not getattr(found, "same_bits", False):
+    if bitwise and not getattr(found, "same_bits", False):
         raise ValueError(
             f"no bit can be promised for {found.name}: what computes it here may sum otherwise "
             "where several cells are read at once; take a model that anyorder's compiled code "
@@ -125,6 +123,18 @@ def _translator(checkpoint: Checkpoint, precision: str, native: bool | None) -> 
     translator = opened_translator(checkpoint, precision)
     gc.collect()
     return translator
+
+
+def insists(exactness: str) -> bool:
+    """Whether every bit counts; ValueError for an exactness that does not exist.
+
+    >>> insists("bitwise")
+    True
+    """
+    if exactness not in get_args(Exactness):
+        known = ", ".join(get_args(Exactness))
+        raise ValueError(f"there is no exactness {exactness!r}; there is {known}")
+    return exactness == "bitwise"
 
 
 def settled(precision: str) -> str:

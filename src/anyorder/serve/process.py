@@ -20,7 +20,7 @@ from typing import Any
 import uvicorn
 
 from anyorder.decode.catalogue import parse
-from anyorder.models.load import settled
+from anyorder.models.load import insists, settled
 from anyorder.models.writer import Writer
 from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
@@ -114,15 +114,17 @@ def run(settings: Settings, load: Callable[[], Writer]) -> None:
 
 def _check(settings: Settings) -> None:
     """Raises ValueError for what is wrong whatever the model: nobody waits until it is loaded."""
-    try:
-        settled(settings.precision)
-    except ValueError as error:
-        raise ValueError(f"--precision: {error}") from error
-    if settings.decoder is not None:
-        try:
-            parse(settings.decoder)
-        except ValueError as error:
-            raise ValueError(f"--decoder: {error}") from error
+    checks: dict[str, Callable[[str], object]] = {
+        "precision": settled,
+        "exactness": insists,
+        "decoder": parse,
+    }
+    for name, check in checks.items():
+        if (said := getattr(settings, name)) is not None:
+            try:
+                check(said)
+            except ValueError as error:
+                raise ValueError(f"--{name}: {error}") from error
 
 
 def bound(host: str, port: int) -> socket.socket:

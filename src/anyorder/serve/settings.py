@@ -33,6 +33,9 @@ class Settings:
         "auto",
         "What the weights are multiplied in; auto is float32, own a GGUF file's quantisation.",
     )
+    exactness: str = _said(
+        "usual", "bitwise: refuse a model whose logits company or drafting might change by a bit."
+    )
     threads: int | None = _said(None, "Threads to compute with; left out: torch's choice.", 1)
     name: str | None = _said(None, "What clients call the model; left out: its own name.")
     decoder: str | None = _said(None, "The decoder where a request names none.")
