@@ -16,7 +16,7 @@ from anyorder.decode.draft_verify.through_text import Reader, ThroughText
 from anyorder.decode.generate import generate
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.decode.vocabulary import understood
+from anyorder.decode.vocabulary import first_difference, understood
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.table import EMPTY, TableLM
 from anyorder.trace import Trace, fold
@@ -213,6 +213,15 @@ def test_who_may_have_another_tokenizer() -> None:
         understood(target, ParallelDraft(draft))
     with pytest.raises(ValueError, match="one draft at a time"):
         understood(target, Speculative(draft, drafts=2))
+
+
+def test_names_of_tokens_are_compared_once_not_for_every_text() -> None:
+    one, other = (TextUnits(made.byte_level()) for _ in range(2))
+    before = first_difference.cache_info()
+    for _ in range(3):
+        assert first_difference(one, other) is None
+    after = first_difference.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 2)
 
 
 def test_what_it_needs() -> None:

@@ -5,6 +5,7 @@ understood(translator, NoisyParallel(teacher=other))   # ValueError if they don'
 """
 
 from dataclasses import fields, replace
+from functools import lru_cache
 
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.through_text import ThroughText
@@ -54,6 +55,7 @@ def _first_odd(lm: Writer, other: Writer) -> int | None:
     return next((odd for odd in differing if odd is not None), None)
 
 
+@lru_cache(maxsize=8)  # tokenizers do not change; to read 49,152 names takes a while
 def first_difference(one: TextUnits, other: TextUnits) -> int | None:
     """The lowest id that names a plain token in both, and not the same one."""
     names = {token: name for name, token in one.tokenizer.get_vocab().items()}
