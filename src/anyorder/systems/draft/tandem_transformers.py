@@ -10,6 +10,10 @@ long, all its weights. The paper trains with blocks of two tokens, and distils i
 here sizes are drawn from one to eight, and the loss is cross entropy alone. Large models and
 encoders run as compiled code, small models as PyTorch's operators: their times are compared among
 themselves. As a draft `small alone` reads the source a second time, with an encoder of its own.
+
+What was found: a translator's source says most of what its small model can use, and that is the
+large model's encoder, which both small models see. The states of the large decoder are worth 0.08
+nats to the very next cell, less with each cell behind it, and nothing from the fifth on.
 """
 
 from anyorder.data.translate import Translate
