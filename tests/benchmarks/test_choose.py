@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.choose import PAGE, by_batch, by_text, page
+from benchmarks.choose import PAGE, by_batch, by_text, by_translator, page
 from benchmarks.readme import ROOT
 
 
@@ -29,6 +29,21 @@ def test_rates_by_batch():
     assert by_batch(rows).splitlines()[2:] == [
         "| int8 | `auto` | 10 | 50 |",
         "| float32 | their own | 5 | 6 |",
+    ]
+
+
+def test_what_a_translator_gains_is_a_mean_of_ratios_within_a_seed(tmp_path):
+    def row(name, calls, time, rate, bleu):
+        metric = {"calls": calls, "latency_ms": time, "per_second": rate, "bleu": bleu}
+        return {"system": name, "metric": metric}
+
+    plain = row("left to right", [20, 10], [10, 40], [100, 100], [20, 22])
+    for name, bleu in {"space": [20, 22], "fastmtp": [19, 21]}.items():
+        rows = [row(name, [10, 10], [20, 20], [50, 150], bleu), plain]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"rows": rows}))
+    assert by_translator(tmp_path).splitlines()[2:] == [
+        "| `recursive-head` | 0.75 | 0.80 | 1.00 | -1.0 | [fastmtp](systems.md#fastmtp) |",
+        "| `space` | 0.75 | 0.80 | 1.00 | the same | [space](systems.md#space) |",
     ]
 
 
