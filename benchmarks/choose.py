@@ -6,32 +6,30 @@ python -m benchmarks.choose            # writes them; a test asserts that they a
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.readme import ROOT, placed
 
 PAGE = ROOT / "docs" / "choose.md"
 Row = Mapping[str, Any]
-# decoder of a translator, and the rows of a system's result that tell of it, and of left to right
+# a translator's decoder as its system sets it, layers, the system, and the row of its result
 TRANSLATORS = (
-    (
-        "speculative",
-        "aggressive-decoding",
-        "two guesses left to right",
-        "translator, left to right",
-    ),
-    ("parallel-draft", "pard", "pard", "left to right"),
-    ("block-draft", "aggressive-decoding", "generalised", "translator, left to right"),
-    ("blockwise", "blockwise-parallel", "frozen", "frozen, left to right"),
-    ("recursive-head", "fastmtp", "fastmtp", "left to right"),
-    ("looking-backward", "l-mtp", "l-mtp", "left to right"),
-    ("space", "space", "space", "left to right"),
-    ("tandem-draft", "tandem-transformers", "tandem-transformers", "left to right"),
-    ("jacobi", "jacobi-decoding", "sentences", "sentences, left to right"),
-    ("tandem", "tandem-transformers", "block of 4, one free", "left to right"),
-    ("set-block", "set-block-decoding", "set-block-decoding", "left to right"),
+    ("speculative:width=2", "6-6", "aggressive-decoding", "two guesses left to right"),
+    ("parallel-draft:width=4", "6-6", "pard", "pard"),
+    ("block-draft:width=8", "6-6", "aggressive-decoding", "generalised"),
+    ("tandem-draft:width=4", "6-6", "tandem-transformers", "tandem-transformers"),
+    ("space", "6-6", "space", "space"),
+    ("blockwise", "6-1", "blockwise-parallel", "frozen"),
+    ("recursive-head", "6-1", "fastmtp", "fastmtp"),
+    ("looking-backward", "6-1", "l-mtp", "l-mtp"),
+    ("tandem:block=4", "6-6", "tandem-transformers", "tandem, block of 4"),
+    ("set-block:block=8,gamma=0.5", "6-6", "set-block-decoding", "set-block-decoding"),
 )
+PLAIN = {  # the row of the same network left to right, where it has another name
+    "aggressive-decoding": "translator, left to right",
+    "blockwise-parallel": "frozen, left to right",
+}
 
 
 def by_text(rows: Sequence[Row]) -> str:
@@ -64,28 +62,34 @@ def by_batch(rows: Sequence[Row]) -> str:
 
 
 def by_translator(results: Path) -> str:
-    """What decoders of translators buy beside the same network left to right: means of the seeds'
-    ratios, and BLEU less its. What is not measured yet is left out.
+    """What decoders buy a translator: ratios to the same network left to right, within a seed, with
+    their standard deviation over seeds. What is not measured yet is left out.
     """
-    lines = [
-        "| | calls | as quick alone | in batches | BLEU | measured in |",
-        "|---|" + "---:|" * 4 + "---|",
-    ]
-    for decoder, slug, row, plain in TRANSLATORS:
+    lines = ["| | layers | calls | cells | as quick alone | in batches | BLEU | measured in |"]
+    lines += ["|---|---|" + "---:|" * 5 + "---|"]
+    for decoder, layers, slug, row in TRANSLATORS:
         file = results / f"{slug}.json"
         if not file.is_file():
             continue
         rows = {r["system"]: r["metric"] for r in json.loads(file.read_text("utf-8"))["rows"]}
-        mine, its = rows[row], rows[plain]
-        calls, time, rate = (
-            fmean(a / b for a, b in zip(mine[name], its[name], strict=True))
-            for name in ("calls", "latency_ms", "per_second")
-        )
+        mine, its = rows[row], rows[PLAIN.get(slug, "left to right")]
+        calls, cells = (_shares(mine[name], its[name]) for name in ("calls", "cells"))
+        quick = _shares(its["latency_ms"], mine["latency_ms"])
+        many = _shares(mine["per_second"], its["per_second"])
+        shown = [f"{fmean(calls):.2f}", f"{fmean(cells):.1f}", *map(_spread, (quick, many))]
         bleu = fmean(mine["bleu"]) - fmean(its["bleu"])
-        less = "the same" if mine["bleu"] == its["bleu"] else f"{bleu:+.1f}"
-        cells = f"{calls:.2f} | {1 / time:.2f} | {rate:.2f} | {less}"
-        lines.append(f"| `{decoder}` | {cells} | [{slug}](systems.md#{slug}) |")
+        shown += ["the same" if mine["bleu"] == its["bleu"] else f"{bleu:+.1f}"]
+        link = f"[{slug}](systems.md#{slug})"
+        lines.append(f"| `{decoder}` | {layers} | {' | '.join(shown)} | {link} |")
     return "\n".join(lines) + "\n"
+
+
+def _shares(mine: Sequence[float], its: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(mine, its, strict=True)]
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.2f} ± {stdev(values):.2f}"
 
 
 def page(text: str, results: Path) -> str:

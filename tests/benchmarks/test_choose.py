@@ -33,17 +33,18 @@ def test_rates_by_batch():
 
 
 def test_what_a_translator_gains_is_a_mean_of_ratios_within_a_seed(tmp_path):
-    def row(name, calls, time, rate, bleu):
-        metric = {"calls": calls, "latency_ms": time, "per_second": rate, "bleu": bleu}
-        return {"system": name, "metric": metric}
+    def row(name, calls, cells, time, rate, bleu):
+        metric = {"calls": calls, "cells": cells, "latency_ms": time, "per_second": rate}
+        return {"system": name, "metric": metric | {"bleu": bleu}}
 
-    plain = row("left to right", [20, 10], [10, 40], [100, 100], [20, 22])
+    plain = row("left to right", [20, 10], [10, 10], [10, 40], [100, 100], [20, 22])
     for name, bleu in {"space": [20, 22], "fastmtp": [19, 21]}.items():
-        rows = [row(name, [10, 10], [20, 20], [50, 150], bleu), plain]
+        rows = [row(name, [10, 10], [20, 30], [20, 20], [50, 150], bleu), plain]
         (tmp_path / f"{name}.json").write_text(json.dumps({"rows": rows}))
+    numbers = "0.75 | 2.5 | 1.25 ± 1.06 | 1.00 ± 0.71"
     assert by_translator(tmp_path).splitlines()[2:] == [
-        "| `recursive-head` | 0.75 | 0.80 | 1.00 | -1.0 | [fastmtp](systems.md#fastmtp) |",
-        "| `space` | 0.75 | 0.80 | 1.00 | the same | [space](systems.md#space) |",
+        f"| `space` | 6-6 | {numbers} | the same | [space](systems.md#space) |",
+        f"| `recursive-head` | 6-1 | {numbers} | -1.0 | [fastmtp](systems.md#fastmtp) |",
     ]
 
 

@@ -34,7 +34,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "llama": _LLAMA,
     "mistral": _LLAMA | {"sliding_window": 4},
     "qwen2": _LLAMA,
-    "qwen3": _LLAMA | {"head_dim": 8},
+    "qwen3": _LLAMA | {"head_dim": 16},  # heads are wider than channels over heads
     "gemma": _LLAMA | {"head_dim": 8},
     "gemma2": _LLAMA | {"head_dim": 8, "sliding_window": 4},
     "gpt2": _GPT,
@@ -116,7 +116,11 @@ def _describe(writer: gguf.GGUFWriter, kind: str, pre: str) -> None:
     else:
         writer.add_head_count_kv(2)
         writer.add_layer_norm_rms_eps(1e-6)
-        writer.add_rope_dimension_count(8)
+        if kind == "qwen3":
+            writer.add_key_length(16)
+            writer.add_value_length(16)
+        else:
+            writer.add_rope_dimension_count(8)
         writer.add_rope_freq_base(10000.0)
         writer.add_vocab_size(V)
     made = tokenizers.byte_level(vocab_size=V)

@@ -30,9 +30,10 @@ SHAPES = {
     "window": replace(LLAMA, window=7),
     "wide": replace(LLAMA, channels=192, heads=2, key_heads=1, head_width=80),
     "qwen3": replace(LLAMA, head_width=24),
+    "qwen3, wide": replace(LLAMA, head_width=32),
     "gpt2": replace(LLAMA, centred=True, key_heads=6),
 }
-NORMED = SHAPES["qwen3"].head_width  # heads so wide have norms of queries and keys
+NORMED = SHAPES["qwen3"], SHAPES["qwen3, wide"]  # have norms of queries and keys
 every_precision = pytest.mark.parametrize("precision", PRECISIONS)
 every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
@@ -52,7 +53,7 @@ class Parts:
     def of(shape: Shape, seed: int = 0, layers: int = 2) -> "Parts":
         """Rotary, gated and without bias, or as GPT-2 where the shape is centred."""
         rng = torch.Generator().manual_seed(seed)
-        gated, C = not shape.centred, shape.channels
+        gated, C, normed = not shape.centred, shape.channels, shape in NORMED
 
         def plain(outputs: int, inputs: int) -> Plain:
             weight_OI = torch.randn(outputs, inputs, generator=rng) / inputs**0.5
@@ -62,8 +63,8 @@ class Parts:
             qkv = (shape.heads + 2 * shape.key_heads) * shape.head_width
             out = plain(C, shape.heads * shape.head_width)
             up, down = plain(104 if gated else 52, C), plain(C, 52)
-            normed = shape.head_width == NORMED
-            norms = torch.rand(2, NORMED, generator=rng) + 0.5 if normed else None
+            heads = shape.heads + shape.key_heads
+            norms = torch.rand(heads, shape.head_width, generator=rng) + 0.5 if normed else None
             return Block(plain(qkv, C), out, up, down, gated, head_norms=norms)
 
         angle_RD = torch.arange(shape.max_length)[:, None] * torch.rand(

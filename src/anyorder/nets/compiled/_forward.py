@@ -79,7 +79,7 @@ def remember(keys_kind, net, call, phase, layer):
         x = word(call, Call.WIDE) + 4 * widest * row
         if norms_at:
             for head in range(heads + key_heads):
-                weights = norms_at + 4 * width * (2 * layer + (head >= heads))
+                weights = norms_at + 4 * width * ((heads + key_heads) * layer + head)
                 at = x + 4 * width * head
                 norm_row(at, at, weights, word(net, Net.HEAD_WIDTH), width, 0, eps)
         if word(net, Net.ROTARY):

@@ -160,7 +160,7 @@ def _bits(value: float) -> int:
 
 def _head_norms(layers: list[Tensor], width: int) -> Tensor:
     """Of all layers, each filled up to `width`; empty without any."""
-    norms = torch.stack(layers) if layers else torch.zeros(0, 2, 0, device="cpu")
+    norms = torch.stack(layers) if layers else torch.zeros(0, 0, 0, device="cpu")
     return F.pad(norms, (0, width - norms.shape[-1])).contiguous()
 
 

@@ -54,7 +54,7 @@ def _distance(shape: Shape, precision: str, dtype: torch.dtype) -> float:
         plain(H + 2 * K, C), plain(C, H), plain(208, C), plain(C, 104 if gated else 208), gated
     )
     if gated:
-        block = replace(block, head_norms=normal(2, shape.head_width))
+        block = replace(block, head_norms=normal(shape.heads + shape.key_heads, shape.head_width))
     positions_RC, angle_RD = normal(shape.max_length, C), normal(shape.max_length, rotary)
     parts = {
         "embedding_VC": normal(shape.vocab_size, C),

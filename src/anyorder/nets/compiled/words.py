@@ -22,7 +22,7 @@ class Net(IntEnum):
     LONGEST = 13  # row of inputs of a matrix
     WIDEST = 14  # row of outputs of a matrix within a layer
     CROSS = 15  # whether layers look at a source, too
-    HEAD_NORMS = 16  # weights of norms of queries and keys, [layers, 2, WIDTH], or 0
+    HEAD_NORMS = 16  # weights of norms of queries and keys, [layers, heads of both, WIDTH], or 0
     HEAD_WIDTH = 17  # what is not padding of WIDTH
     MATRICES = 18
 

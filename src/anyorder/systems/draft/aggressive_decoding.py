@@ -5,7 +5,7 @@
 Input-guided, a language model edits texts. Generalised, a translator of 6-6 layers is checked
 against; its drafter has 6-1 layers, begins as a translator that writes left to right, and learns
 1200 steps from what the large one writes. So does the drafter that stays one. The paper's drafter
-is as large as its target, and its blocks have 25 masks; sentences here are shorter than that.
+is as large as its target, and its blocks have 25 masks; sentences here have 21 tokens in the mean.
 """
 
 from dataclasses import replace
@@ -94,8 +94,8 @@ SYSTEM = System(
             Less("latency_ms", than="four guesses left to right", of="generalised"),
         ),
         Claim(
-            "Relaxed, it takes fewer calls.",
-            Less("calls", than="generalised", of="relaxed, top 3"),
+            "Relaxed, its guesses reach further.",
+            More("acceptance_length", than="generalised", of="relaxed, top 3"),
         ),
         Claim(
             "Relaxed, it keeps 95 % of the BLEU.",

@@ -11,9 +11,10 @@ here sizes are drawn from one to eight, and the loss is cross entropy alone. Lar
 encoders run as compiled code, small models as PyTorch's operators: their times are compared among
 themselves. As a draft `small alone` reads the source a second time, with an encoder of its own.
 
-What was found: a translator's source says most of what its small model can use, and that is the
-large model's encoder, which both small models see. The states of the large decoder are worth 0.08
-nats to the very next cell, less with each cell behind it, and nothing from the fifth on.
+What was found: the states of the large decoder help the very next cell (in blocks of one the next
+token is 0.08 nats likelier than to the small model alone). Of blocks of two little of that is left,
+and in blocks of eight the model does worse than the one that learnt without them. Both small models
+see the source as the large encoder knows it, and that helps a draft more.
 """
 
 from anyorder.data.translate import Translate
