@@ -53,6 +53,7 @@ SYSTEM = System(
                 "left to right": read(TUNED, "left-to-right"),
                 "before tuning, left to right": DEEP,
             },
+            timed=128,
         ),
     ),
     claims=(
