@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anyorder.canvas import DRAFT, OPEN, PAD, Canvas
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.refine.set_block import SetBlock, surest
+from anyorder.decode.refine.set_block import ALIKE, SetBlock, surest
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
@@ -43,7 +43,7 @@ def ran(model: Any, decoder: Any, new: list[int], *, eos: tuple[int, ...] = ()) 
 def chosen(logp_KV: torch.Tensor, open_cells: list[int], gamma: float) -> list[int]:
     """The largest set of the surest cells that is within the bound, set by set."""
     entropy = {k: float(-(logp_KV[k].exp() * logp_KV[k]).sum()) for k in open_cells}
-    order = sorted(open_cells, key=lambda k: entropy[k])
+    order = sorted(open_cells, key=lambda k: round(entropy[k] / ALIKE))  # of the alike the first
     sets = [order[: n + 1] for n in range(len(order))]
     fine = [s for s in sets if len(s) == 1 or sum(entropy[k] for k in s[:-1]) <= gamma]
     return fine[-1]
@@ -131,6 +131,7 @@ def test_with_any_doubt_it_writes_a_block_a_call() -> None:
     known=st.sets(st.integers(0, 5)),
     gamma=st.floats(0, 3),
 )
+@example(logits=[[0.0, 1.0, 1e-5], [0.0, 0.0, 1.0]], known=set(), gamma=0.0)
 def test_the_surest_are_the_largest_set_within_the_bound(
     logits: list[list[float]], known: set[int], gamma: float
 ) -> None:
