@@ -42,6 +42,7 @@ TRAINED = Trained(
         "truncated to 2": tuned("truncated-2"),
         "all 6": tuned("truncated-6"),
     },
+    timed=128,
 )
 
 SYSTEM = System(
