@@ -40,24 +40,27 @@ def ran(model: Any, decoder: Any, new: list[int], *, eos: tuple[int, ...] = ()) 
     return run(decoder, model, canvas, sampler, Stops(eos_ids=eos))
 
 
-def chosen(logp_KV: torch.Tensor, open_cells: list[int], gamma: float) -> list[int]:
-    """The largest set of the surest cells that is within the bound, set by set."""
+def chosen(
+    logp_KV: torch.Tensor, open_cells: list[int], gamma: float, *, leftmost: bool = False
+) -> list[int]:
+    """The largest set of the surest or leftmost cells that is within the bound, set by set."""
     entropy = {k: float(-(logp_KV[k].exp() * logp_KV[k]).sum()) for k in open_cells}
     order = sorted(open_cells, key=lambda k: round(entropy[k] / ALIKE))  # of the alike the first
+    order = sorted(open_cells) if leftmost else order
     sets = [order[: n + 1] for n in range(len(order))]
-    fine = [s for s in sets if len(s) == 1 or sum(entropy[k] for k in s[:-1]) <= gamma]
-    return fine[-1]
+    spent = [sum(sorted(entropy[k] for k in s)[:-1]) for s in sets]
+    return [s for s, nats in zip(sets, spent, strict=True) if nats <= gamma][-1]
 
 
 @torch.no_grad()
 def plain(
-    made: SetBlockSeq2Seq, source: list[int], new: int, block: int, gamma: float
+    made: SetBlockSeq2Seq, source: list[int], new: int, decoder: SetBlock
 ) -> tuple[list, int]:
     """The text and the calls, one row alone, and the whole text read anew in every call."""
     text, calls = [1], 0
     memory = made.encode(torch.tensor([source]), torch.tensor([len(source)]))
     while len(text) < new + 1:
-        K = min(block, new + 1 - len(text))
+        K = min(decoder.block, new + 1 - len(text))
         cells: list[int | None] = [None] * K
         while None in cells:
             calls += 1
@@ -70,20 +73,22 @@ def plain(
             if cells == [None] * K:
                 logits_KV[0] = made.head(text_BNC[0, -1])
             logp_KV = logits_KV.double().log_softmax(-1)
-            for k in chosen(logp_KV, [k for k in range(K) if cells[k] is None], gamma):
+            still = [k for k in range(K) if cells[k] is None]
+            for k in chosen(logp_KV, still, decoder.gamma, leftmost=decoder.leftmost):
                 cells[k] = int(logp_KV[k].argmax())
         text += [cell for cell in cells if cell is not None]
     return text, calls
 
 
+@pytest.mark.parametrize("leftmost", [False, True])
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.5, 4.0, math.inf])
 @pytest.mark.parametrize("block", [1, 2, 5])
-def test_it_writes_what_a_plain_loop_writes(block: int, gamma: float) -> None:
+def test_it_writes_what_a_plain_loop_writes(block: int, gamma: float, leftmost: bool) -> None:
     """Rows together, with a cache that grows by blocks, or row by row without one."""
-    made, new = net(), [11, 4, 7]
-    trace = ran(made.read(SOURCES), SetBlock(block, gamma), new)
+    made, new, decoder = net(), [11, 4, 7], SetBlock(block, gamma, leftmost)
+    trace = ran(made.read(SOURCES), decoder, new)
     last = fold(trace)
-    wanted = [plain(made, s, n, block, gamma) for s, n in zip(SOURCES, new, strict=True)]
+    wanted = [plain(made, s, n, decoder) for s, n in zip(SOURCES, new, strict=True)]
     for b, (text, _) in enumerate(wanted):
         assert last.row(b)[: len(text)] == text
     assert trace.cost.calls == max(calls for _, calls in wanted)
@@ -135,13 +140,14 @@ def test_with_any_doubt_it_writes_a_block_a_call() -> None:
 def test_the_surest_are_the_largest_set_within_the_bound(
     logits: list[list[float]], known: set[int], gamma: float
 ) -> None:
+    """And so are those from the left."""
     logp_KV = torch.tensor(logits).double().log_softmax(-1)
     open_K = torch.tensor([k not in known for k in range(len(logits))])
-    sure_K = surest(logp_KV[None], open_K[None], gamma)[0]
     cells = open_K.nonzero()[:, 0].tolist()
-    assert sure_K.nonzero()[:, 0].tolist() == (
-        sorted(chosen(logp_KV, cells, gamma)) if cells else []
-    )
+    for leftmost in (False, True):
+        sure_K = surest(logp_KV[None], open_K[None], gamma, leftmost=leftmost)[0]
+        wanted = chosen(logp_KV, cells, gamma, leftmost=leftmost) if cells else []
+        assert sure_K.nonzero()[:, 0].tolist() == sorted(wanted)
 
 
 def test_known_cells_are_drafts_until_their_block_is_full() -> None:
@@ -160,7 +166,8 @@ def test_known_cells_are_drafts_until_their_block_is_full() -> None:
 def test_a_text_ends_where_all_before_its_end_is_known() -> None:
     """What stands behind the end is not waited for."""
     made = net(3)
-    (text, _), full = plain(made, SOURCES[0], 12, 6, 0.0), SetBlock(block=6, gamma=0.0)
+    full = SetBlock(block=6, gamma=0.0)
+    text, _ = plain(made, SOURCES[0], 12, full)
     eos = text[4]
     end = text.index(eos)
     trace = ran(made.read(SOURCES[:1]), full, [12], eos=(eos,))

@@ -120,6 +120,7 @@ SUBJECTS: dict[str, Factory] = {
     "auto, where every cell costs": lambda draft, V: Auto(costs=((1, 1.0), (64, 40.0))),
     "set block": lambda draft, V: SetBlock(block=4, gamma=1.0),
     "set block, one by one": lambda draft, V: SetBlock(block=3, gamma=0.0),
+    "set block, leftmost": lambda draft, V: SetBlock(block=4, gamma=1.0, leftmost=True),
     "any subset": lambda draft, V: AnySubset(width=4),
     "any subset, one by one": lambda draft, V: AnySubset(width=1),
     "unchecked": lambda draft, V: Unchecked(),

@@ -22,7 +22,7 @@ from anyorder.measure.results import Finding, Measured, Result, write, write_jso
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import system as system_of
 from anyorder.systems.experiments.guesses import kept_none
-from anyorder.systems.system import Numbers, Part, System
+from anyorder.systems.system import Experiment, Numbers, Part, System
 from anyorder.train.device import CPU
 
 OnProgress = Callable[[str, int, int], None]  # part, parts done, parts in all
@@ -64,7 +64,9 @@ def reproduce(
     )
     parts = [part for experiment in chosen.experiments for part in experiment.parts(bench)]
     assert len({part.name for part in parts}) == len(parts), "parts have names of their own"
-    kept = Kept(None if quick else out / f"{slug}.partial.json", fingerprint(chosen, bench))
+    kept = Kept(
+        None if quick else out / f"{slug}.partial.json", fingerprint(chosen.experiments, bench)
+    )
     if on_remark and kept.stale:
         on_remark(f"{kept.path} is of other code or another recipe: all is measured anew")
     for number, part in enumerate(parts):
@@ -146,9 +148,9 @@ def named(done: Sequence[Done], seed: int) -> str:
     return "; ".join(dict.fromkeys(part.stands_for for part in done if part.seed == seed))
 
 
-def fingerprint(system: System, bench: Bench) -> str:
+def fingerprint(experiments: Sequence[Experiment], bench: Bench) -> str:
     """Of all that decides what is measured: recipe, model, seeds, versions, machine, code."""
-    facts = [repr(system.experiments), bench.model, bench.seeds, versions(), machine(), code()]
+    facts = [repr(experiments), bench.model, bench.seeds, versions(), machine(), code()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 

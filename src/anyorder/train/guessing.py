@@ -7,6 +7,7 @@ Shapes do not appear here.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.block_draft import BlockDrafting
@@ -152,6 +153,11 @@ def _in_tandem() -> dict[str, Paradigm]:
     """A deep model that stays as it is, and a small one beside it, which sees what that knows of
     the text; or of the source alone.
     """
-    deep = {"encoder_layers": 6, "decoder_layers": 6, "objective": TandemTuning()}
+    deep: dict[str, Any] = {"encoder_layers": 6, "decoder_layers": 6}
     deep |= {"more": {"bos": BOS, "eos": EOS, "small_layers": 1}}
-    return {name: Paradigm(kind=name, **deep) for name in ("tandem", "tandem-alone")}
+    drawn, twos = TandemTuning(), TandemTuning(longest=2)
+    return {
+        "tandem": Paradigm(kind="tandem", objective=drawn, **deep),
+        "tandem-alone": Paradigm(kind="tandem-alone", objective=drawn, **deep),
+        "tandem-twos": Paradigm(kind="tandem", objective=twos, **deep),
+    }

@@ -4,8 +4,8 @@
 
 A call reads what was written since the last block, left to right, and the next block, whose cells
 see one another: masks, and the tokens that are known. Of the cells that are open those are written,
-the surest first, whose sum of entropies (nats), without the last one's, is at most `gamma`; so it
-is one cell at the least. A full block is final, and its keys and values are those of left to right.
+the surest first, whose sum of entropies (nats), without the greatest, is at most `gamma`; so it is
+one cell at the least. A full block is final, and its keys and values are those of left to right.
 What stands in the first cell while nothing of a block is known, the token before it says: a block
 of one is left to right.
 Source: Gat et al. 2025 (arXiv:2509.04185), figure 2b; the bound: Ben-Hamu et al. 2025
@@ -54,10 +54,14 @@ class Block:
 @final
 @dataclass(frozen=True)
 class SetBlock:
-    """Blocks of `block` cells, or as many as the model can read; `gamma` nats are put up with."""
+    """Blocks of `block` cells, or as many as the model can read; `gamma` nats are put up with.
+
+    `leftmost`: of the open cells those from the left come first, not the surest (not the paper's).
+    """
 
     block: int = 16
     gamma: float = 0.5
+    leftmost: bool = False
 
     exact: ClassVar[bool] = False
     needs: ClassVar[tuple[type, ...]] = (SetBlockLM,)
@@ -87,7 +91,8 @@ class SetBlock:
             past = history(canvas, read.tokens_BT[:, :0]).expand(-1, block.cells_BK.shape[1], -1)
         picked_BK = sampler.pick(logits_BKV, block.cells_BK, past)
         logp_BKV = logits_BKV.log_softmax(-1).cpu()
-        sure_BK = surest(logp_BKV, block.inside_BK & ~block.known_BK, self.gamma)
+        open_BK = block.inside_BK & ~block.known_BK
+        sure_BK = surest(logp_BKV, open_BK, self.gamma, leftmost=self.leftmost)
         logprobs_BK = logp_BKV.gather(-1, picked_BK[..., None])[..., 0].float()
         canvas = _written(canvas, block, sure_BK, picked_BK, logprobs_BK, sampler.eos_ids)
         return replace(state, canvas=canvas)
@@ -103,9 +108,14 @@ class SetBlock:
 
 
 def surest(
-    logp_BKV: Float[Tensor, "B K V"], open_BK: Bool[Tensor, "B K"], gamma: float
+    logp_BKV: Float[Tensor, "B K V"],
+    open_BK: Bool[Tensor, "B K"],
+    gamma: float,
+    *,
+    leftmost: bool = False,
 ) -> Bool[Tensor, "B K"]:
-    """Of the open cells those whose entropies, but for the greatest, sum up to `gamma` at most.
+    """Of the open cells, taken from the surest on, or from the left, those whose entropies, but for
+    the greatest, sum up to `gamma` at most.
 
     This bounds what is lost by writing them at once: their joint dependence is no more than the sum
     of all entropies without the greatest. Of cells that are as sure but for rounding the first
@@ -113,11 +123,13 @@ def surest(
     """
     p_BKV = logp_BKV.double().exp()
     entropy_BK = -(p_BKV * logp_BKV.double().clamp_min(-1e9)).sum(-1)
-    entropy_BK = entropy_BK.masked_fill(~open_BK, torch.inf)
-    order_BK = (entropy_BK / ALIKE).round().argsort(dim=-1, stable=True)
-    before_BK = entropy_BK.gather(1, order_BK).cumsum(-1).roll(1, -1)
-    before_BK[:, 0] = 0.0
-    return torch.zeros_like(open_BK).scatter(1, order_BK, before_BK <= gamma) & open_BK
+    rank_BK = torch.zeros_like(entropy_BK) if leftmost else (entropy_BK / ALIKE).round()
+    order_BK = rank_BK.masked_fill(~open_BK, torch.inf).argsort(dim=-1, stable=True)
+    taken_BK = entropy_BK.gather(1, order_BK)
+    greatest_BK = taken_BK.cummax(-1).values.roll(1, -1)
+    greatest_BK[:, 0] = 0.0
+    spent_BK = taken_BK.minimum(greatest_BK).cumsum(-1)  # without the greatest so far
+    return torch.zeros_like(open_BK).scatter(1, order_BK, spent_BK <= gamma) & open_BK
 
 
 def _read(model: SetBlockLM, cache: Cache, read: Pending) -> None:

@@ -1,0 +1,122 @@
+"""Claims of systems that failed, tried in other ways, each over the seeds of the system itself.
+
+    python -m benchmarks.other_ways set-block-decoding       # two hours on two cores, most of it
+    python -m benchmarks.other_ways tandem-transformers      # training
+
+`set-block-decoding`: blocks were written badly. Is it the order, the surest cell first, or the
+training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
+model knows helps the next cell alone. So: a training with blocks of two, as the paper has it, and
+three times the tuning. Rows that the system's own result has, too, are measured again beside them.
+The result is `results/other-ways-<slug>.json`; a run that was stopped goes on.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from anyorder.cli import screen
+from anyorder.data.translate import Translate
+from anyorder.measure.machine import commit, machine, versions
+from anyorder.measure.results import write_json
+from anyorder.systems.bench import QUICK_SEEDS, Bench
+from anyorder.systems.draft import set_block_decoding, tandem_transformers
+from anyorder.systems.experiments.next_token import Asked, NextToken
+from anyorder.systems.experiments.school import TUNING, read
+from anyorder.systems.experiments.trained import Trained
+from anyorder.systems.reproduce import Kept, fingerprint, gathered, measured, named
+from anyorder.systems.system import Experiment
+from benchmarks.hire import ROOT
+
+TASK: Final = Translate("de")
+LONGER: Final = replace(TUNING, steps=3 * TUNING.steps, check_every=3 * TUNING.check_every)
+
+SET_BLOCK: Final = set_block_decoding.TUNED
+SET_BLOCK_LONGER: Final = replace(SET_BLOCK, recipe=LONGER)
+TANDEM: Final = tandem_transformers.TANDEM
+TANDEM_TWOS: Final = replace(TANDEM, paradigm="tandem-twos")
+TANDEM_LONGER: Final = replace(TANDEM, recipe=LONGER)
+
+WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
+    "set-block-decoding": (
+        Trained(
+            TASK,
+            {
+                "set-block-decoding": read(SET_BLOCK, "set-block:block=8,gamma=0.5"),
+                "leftmost first": read(SET_BLOCK, "set-block:block=8,gamma=0.5,leftmost=true"),
+                "one cell a call": read(SET_BLOCK, "set-block:block=8,gamma=0"),
+                "one cell a call, leftmost": read(
+                    SET_BLOCK, "set-block:block=8,gamma=0,leftmost=true"
+                ),
+                "longer": read(SET_BLOCK_LONGER, "set-block:block=8,gamma=0.5"),
+                "longer, leftmost first": read(
+                    SET_BLOCK_LONGER, "set-block:block=8,gamma=0.5,leftmost=true"
+                ),
+                "left to right": read(SET_BLOCK, "left-to-right"),
+            },
+            timed=128,
+        ),
+    ),
+    "tandem-transformers": (
+        Trained(
+            TASK,
+            {
+                "tandem-transformers": read(TANDEM, "tandem-draft:width=4"),
+                "twos": read(TANDEM_TWOS, "tandem-draft:width=4"),
+                "longer": read(TANDEM_LONGER, "tandem-draft:width=4"),
+                "left to right": read(TANDEM, "left-to-right"),
+            },
+            test=600,
+            timed=128,
+            guesses=True,
+        ),
+        NextToken(
+            TASK,
+            {
+                f"{name}, block of {block}": Asked(way, block)
+                for name, way in {
+                    "tandem-transformers": TANDEM,
+                    "twos": TANDEM_TWOS,
+                    "longer": TANDEM_LONGER,
+                }.items()
+                for block in (1, 2, 4, 8)
+            }
+            | {"small alone": Asked(tandem_transformers.ALONE)},
+        ),
+    ),
+}
+
+
+def tried(slug: str, bench: Bench, out: Path) -> None:
+    """Measure a system's other ways, and write what came of them into the folder `out`."""
+    path = out / f"other-ways-{slug}.json"
+    kept = Kept(path.with_suffix(".partial.json"), fingerprint(WAYS[slug], bench))
+    parts = [part for experiment in WAYS[slug] for part in experiment.parts(bench)]
+    for part in parts:
+        if part.name not in kept.done:
+            screen.out().print(part.name, markup=False)
+            kept.add(part.name, measured(part))
+    done = [kept.done[part.name] for part in parts]
+    facts = {"slug": slug, "commit": commit(), "versions": versions(), "machine": machine()}
+    seeds = [named(done, seed) for seed in range(bench.seeds)]
+    rows = [asdict(row) for row in gathered(done, bench.seeds)]
+    write_json({**facts, "seeds": seeds, "rows": rows}, path)
+    kept.forget()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.other_ways", description=__doc__)
+    parser.add_argument("slug", choices=tuple(WAYS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="Tiny models of a tiny task.")
+    parser.add_argument("--out", type=Path, default=ROOT / "results", help="The folder.")
+    asked = parser.parse_args(argv)
+    seeds = min(asked.seeds, QUICK_SEEDS) if asked.quick else asked.seeds
+    tried(asked.slug, Bench(seeds=seeds, quick=asked.quick), asked.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
