@@ -2,12 +2,14 @@
 
     python -m benchmarks.other_ways set-block-decoding       # two hours on two cores, most of it
     python -m benchmarks.other_ways tandem-transformers      # training
+    python -m benchmarks.other_ways pard
 
 `set-block-decoding`: blocks were written badly. Is it the order, the surest cell first, or the
 training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
 model knows helps the next cell alone. So: a training with blocks of two, as the paper has it, and
-three times the tuning. Rows that the system's own result has, too, are measured again beside them.
-The result is `results/other-ways-<slug>.json`; a run that was stopped goes on.
+three times the tuning. `pard`: what masks guess is seldom right. So: nothing is dropped while it
+learns, and three times the tuning. Rows that the system's own result has, too, are measured again
+beside them. The result is `results/other-ways-<slug>.json`; a run that was stopped goes on.
 """
 
 import argparse
@@ -22,7 +24,9 @@ from anyorder.data.translate import Translate
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
-from anyorder.systems.draft import set_block_decoding, tandem_transformers
+from anyorder.systems.draft import pard, set_block_decoding, tandem_transformers
+from anyorder.systems.experiments.decoders import DraftedAtOnce
+from anyorder.systems.experiments.lessons import DEEP
 from anyorder.systems.experiments.next_token import Asked, NextToken
 from anyorder.systems.experiments.school import TUNING, read
 from anyorder.systems.experiments.trained import Trained
@@ -84,6 +88,21 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
                 for block in (1, 2, 4, 8)
             }
             | {"small alone": Asked(tandem_transformers.ALONE)},
+        ),
+    ),
+    "pard": (
+        Trained(
+            TASK,
+            {
+                "pard": read(DEEP, DraftedAtOnce(pard.PARD, width=4)),
+                "two guesses": read(DEEP, DraftedAtOnce(pard.PARD, width=2)),
+                "nothing dropped": read(DEEP, DraftedAtOnce(pard.WHOLE, width=4)),
+                "longer": read(DEEP, DraftedAtOnce(replace(pard.PARD, recipe=LONGER), width=4)),
+                "left to right": read(DEEP, "left-to-right"),
+            },
+            test=600,
+            timed=128,
+            guesses=True,
         ),
     ),
 }
