@@ -191,15 +191,21 @@ def _head_norms(get: _Getter, at: str, shape: Shape) -> Float[Tensor, "HK D"]:
 
 
 def turns_of(config: Config, shape: Shape) -> Tensor:
-    """e^(i m theta_j) for every position m and pair j, computed in float64."""
+    """e^(i m theta_j) for every position m and pair j, computed in float64, some positions at a
+    time: there may be hundreds of thousands.
+    """
     rope, D = rope_of(config), shape.head_width
     speed_D = rope["rope_theta"] ** (-torch.arange(0, D, 2, dtype=torch.float64) / D)
     if rope["rope_type"] == "linear":
         speed_D = speed_D / rope["factor"]
     if rope["rope_type"] == "llama3":
         speed_D = _llama3(speed_D, rope)
-    angle_RD = torch.arange(shape.max_length, dtype=torch.float64)[:, None] * speed_D.float()
-    return torch.polar(torch.ones_like(angle_RD), angle_RD).to(torch.complex64)
+    turns_RD = torch.empty(shape.max_length, len(speed_D), dtype=torch.complex64)
+    places_R = torch.arange(shape.max_length, dtype=torch.float64)
+    for place_R, part_RD in zip(places_R.split(4096), turns_RD.split(4096), strict=True):
+        angle_RD = place_R[:, None] * speed_D.float()
+        part_RD.copy_(torch.polar(torch.ones_like(angle_RD), angle_RD))
+    return turns_RD
 
 
 def _llama3(speed_D: Tensor, rope: Mapping[str, Any]) -> Tensor:
