@@ -5,6 +5,10 @@
 The paper trains language models of 340 million weights and more, and asks them questions; here it
 is a translator of two million, asked how likely it finds the references. The heads of multi-token
 prediction are small feed-forward parts, not the paper's layers of attention.
+
+What was found: to learn the order takes nothing from the next token, and gives it nothing: seeds
+differ more. To learn several tokens ahead takes much from it: so small a network, and
+one trained so shortly, has no room for the other tokens beside the next one.
 """
 
 from anyorder.data.translate import Translate
