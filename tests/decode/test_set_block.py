@@ -137,6 +137,7 @@ def test_with_any_doubt_it_writes_a_block_a_call() -> None:
     gamma=st.floats(0, 3),
 )
 @example(logits=[[0.0, 1.0, 1e-5], [0.0, 0.0, 1.0]], known=set(), gamma=0.0)
+@example(logits=[[0.0] * 3, [6.0, -6.0, -6.0], [0.0] * 3], known=set(), gamma=0.5)
 def test_the_surest_are_the_largest_set_within_the_bound(
     logits: list[list[float]], known: set[int], gamma: float
 ) -> None:
