@@ -72,7 +72,8 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
     tensors = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
     there = any(isinstance(x, There) for x in tensors)
     away = [x for x in tensors if not isinstance(x, There) and x.dim()]
-    if there and away and name not in COPIES:
+    picks = name == "index" and isinstance(args[0], There)  # what to pick may be said from here
+    if there and away and name not in COPIES and not picks:
         raise RuntimeError(f"{func} is given tensors on two devices; here {away[0].shape}")
     here_args, here_kwargs = tree_map(_here, (args, kwargs))
     wanted = kwargs.get("device")

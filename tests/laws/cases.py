@@ -75,7 +75,7 @@ def transformer(seed: int, shape: str = "llama", vocab_size: int = VOCAB) -> Tra
     return net
 
 
-def network(seed: int, shape: str, vocab_size: int, precision: str) -> Any:
+def network(seed: int, shape: str, vocab_size: int, precision: str, **where: Any) -> Any:
     """A random network of two layers whose logits lie well apart, so that last bits decide nothing.
 
     `shape`: llama, mistral (a window of 24 cells) or gpt2.
@@ -118,7 +118,8 @@ def network(seed: int, shape: str, vocab_size: int, precision: str) -> Any:
             tensors[f"{at}post_attention_layernorm.weight"] = 1 + weights(C)
             for name, size in sizes.items():
                 tensors[f"{at}{name}.weight"] = 2 * weights(*size)
-    return build({**config, "model_type": shape, "vocab_size": vocab_size}, tensors, precision)
+    config |= {"model_type": shape, "vocab_size": vocab_size}
+    return build(config, tensors, precision, **where)
 
 
 @cache

@@ -29,9 +29,9 @@ from anyorder.nets.compiled import cells, machine_code, network, trial
 from anyorder.nets.compiled.cells import Table, scored, table_of
 from anyorder.nets.compiled.crew import Crew, Work, crew
 from anyorder.nets.compiled.network import SLICE, Compiled
-from anyorder.nets.compiled.packing import BehindNorm, pack, padded, widened
+from anyorder.nets.compiled.packing import pack, padded, widened
 from anyorder.nets.compiled.words import Cell, Matrix
-from anyorder.nets.linear import Plain
+from anyorder.nets.linear import BehindNorm, Plain
 from anyorder.nets.transformer import Shape, Transformer
 from tests.nets.made import (
     LLAMA,

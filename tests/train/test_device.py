@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.nets.device import device
 from anyorder.nets.layers import Width
-from anyorder.train.device import device
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms
 from anyorder.train.recipe import Recipe

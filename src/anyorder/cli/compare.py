@@ -10,6 +10,7 @@ import typer
 from anyorder.cli import prompts as prompt_file
 from anyorder.cli.options import (
     Chat,
+    Device,
     Exactness,
     Head,
     Precision,
@@ -125,6 +126,7 @@ def compare(
     max_new_tokens: NewTokens = None,
     precision: Precision = "auto",
     exactness: Exactness = "usual",
+    device: Device = "cpu",
     head: Head = None,
     repeats: Repeats = None,
     chat: Chat = None,
@@ -140,7 +142,7 @@ def compare(
     and written even if you stop it with Ctrl-C.
     """
     if task is not None:
-        _apart(prompts=prompts, chat=chat, head=head, exactness=exactness)
+        _apart(prompts=prompts, chat=chat, head=head, exactness=exactness, device=device)
     elif prompts is None or len(model or ()) > 1:
         raise typer.BadParameter("name --prompts, a file, and one model; or a --task")
     elif pairs is not None:
@@ -154,9 +156,9 @@ def compare(
     specs = dict.fromkeys(decoder or DECODERS)  # a draft model is loaded once for each
     with waiting("Starting ..."):
         import torch  # noqa: F401  (seconds)
-    chosen = [decoder_of(spec, precision=precision, threads=threads) for spec in specs]
-    how = {"precision": precision, "threads": threads, "head": head, "exactness": exactness}
-    lm = loaded(*(model or ["smollm2"]), **how)
+    on = {"precision": precision, "threads": threads, "device": device}
+    chosen = [decoder_of(spec, **on) for spec in specs]
+    lm = loaded(*(model or ["smollm2"]), **on, head=head, exactness=exactness)
     fits, too_long = _fitting(lm, prompts, lines, max_new_tokens or 128, chat)
     job = Job(lm, chosen, fits, max_new_tokens or 128, repeats or 1, chat)
     problems = run(job, html=html, traces=traces, json=json)
@@ -180,7 +182,7 @@ def _may_write_all(html: Path | None, json: Path | None, traces: Path) -> None:
 
 def _apart(**given: object) -> None:
     """Raises BadParameter for options that have no meaning beside --task."""
-    usual = (None, "usual")
+    usual = (None, "usual", "cpu")
     strange = ", ".join(f"--{name}" for name, value in given.items() if value not in usual)
     if strange:
         raise typer.BadParameter(

@@ -10,6 +10,7 @@ import typer
 
 from anyorder.cli.options import (
     Chat,
+    Device,
     Exactness,
     Head,
     Model,
@@ -76,6 +77,7 @@ def generate(
     chat: Chat = None,
     precision: Precision = "auto",
     exactness: Exactness = "usual",
+    device: Device = "cpu",
     head: Head = None,
     threads: Threads = None,
     trace: TraceFile = None,
@@ -93,13 +95,15 @@ def generate(
         repetition_penalty=repetition_penalty,
     )
     settings = asdict(sampling) | {
-        "decoder": decoder and decoder_of(decoder, precision=precision, threads=threads),
+        "decoder": decoder
+        and decoder_of(decoder, precision=precision, threads=threads, device=device),
         "max_new_tokens": max_new_tokens,
         "stop": strings,
         "seed": seed,
         "chat": chat,
     }
-    lm = loaded(model, precision=precision, threads=threads, head=head, exactness=exactness)
+    how = {"precision": precision, "threads": threads, "head": head, "exactness": exactness}
+    lm = loaded(model, **how, device=device)
     write(lm, prompt, settings, trace)
 
 

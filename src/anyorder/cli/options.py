@@ -46,6 +46,13 @@ Head = Annotated[
         help="A folder that `anyorder train-head` wrote for this very model, to draft with."
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where the model runs: cpu, or cuda (a graphics processor), in float32 or bfloat16.",
+    ),
+]
 NewTokens = Annotated[
     int, typer.Option("--max-new-tokens", "-n", min=1, help="Tokens to write at most.")
 ]
@@ -69,6 +76,7 @@ def loaded(
     threads: int | None,
     head: Path | None = None,
     exactness: ExactnessName = "usual",
+    device: str = "cpu",
 ) -> "Writer":
     """The model, fetched if need be, with a head to draft with; the terminal shows what is waited
     for.
@@ -78,7 +86,8 @@ def loaded(
     def load() -> "Writer":
         from anyorder.models.load import load as of
 
-        return of(source, precision=precision, threads=threads, head=head, exactness=exactness)
+        how = {"precision": precision, "threads": threads, "head": head, "exactness": exactness}
+        return of(source, **how, device=device)
 
     if source in MODELS:
         fetch(source)  # pip shows its own progress
@@ -89,11 +98,18 @@ def loaded(
         return load()
 
 
-def decoder_of(spec: str, *, precision: PrecisionName, threads: int | None) -> "Decoder":
-    """The decoder of a spec; a draft model that it names is loaded in the same precision."""
+def decoder_of(
+    spec: str, *, precision: PrecisionName, threads: int | None, device: str = "cpu"
+) -> "Decoder":
+    """The decoder of a spec; a draft model that it names is loaded in the same precision, and runs
+    on the same device.
+    """
     from anyorder.decode.catalogue import parse
 
-    return parse(spec, load_model=lambda path: loaded(path, precision=precision, threads=threads))
+    def load(path: str) -> "Writer":
+        return loaded(path, precision=precision, threads=threads, device=device)
+
+    return parse(spec, load_model=load)
 
 
 def may_write(path: Path | None) -> None:

@@ -49,8 +49,8 @@ def _measured(
     slug: str, *, quick: bool, seeds: int, model: str, device: str, results: Path
 ) -> "Result":
     """The result, with a bar in the terminal."""
+    from anyorder.nets.device import device as found
     from anyorder.systems.reproduce import reproduce as run
-    from anyorder.train.device import device as found
 
     with progress() as bar:
         task = bar.add_task("starting", total=None)

@@ -172,7 +172,7 @@ def _trained(
 ) -> None:
     """Train with a bar in the terminal, then score the test pairs, if it is a translator now."""
     from anyorder.data.mixtures import remarks_of
-    from anyorder.train.device import device as found
+    from anyorder.nets.device import device as found
     from anyorder.train.fit import fit
 
     where = found(device)

@@ -133,6 +133,7 @@ class Sampler:
                 -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
             )
         if history_BSH is not None:
+            history_BSH = history_BSH.to(logits_BSV.device)
             if self.options.repetition_penalty != 1:
                 logits_BSV = penalise(logits_BSV, history_BSH, self.options.repetition_penalty)
             for rule in self.rules:

@@ -34,6 +34,19 @@ class Plain:
         return F.linear(x_TI, self.weight_OI, self.bias_O)
 
 
+class BehindNorm(Plain):
+    """W (x * norm) + b, with norm weights that who computes it applies where it norms."""
+
+    def __init__(
+        self, weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, norm_I: Float[Tensor, " I"]
+    ) -> None:
+        super().__init__(weight_OI, bias_O)
+        self.norm_I = norm_I
+
+    def __call__(self, x_TI: Tensor) -> Tensor:
+        return super().__call__(x_TI * self.norm_I)
+
+
 class Packed:
     """Weights (float32 or bfloat16) reordered once into oneDNN's own blocks.
 

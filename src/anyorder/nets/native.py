@@ -26,7 +26,13 @@ Tensors = Mapping[str, Tensor]
 
 
 def build(
-    config: Config, tensors: Tensors, precision: str = "float32", *, features: bool = False
+    config: Config,
+    tensors: Tensors,
+    precision: str = "float32",
+    *,
+    features: bool = False,
+    device: torch.device | None = None,
+    same_bits: bool = False,
 ) -> Network:
     """Build the network. With `features` those of a cell, as the head reads them (normed), stand
     behind its logits: V + C outputs, where else are V.
@@ -35,16 +41,25 @@ def build(
     or of other sizes than the config says.
 
     `precision`: "float32", "bfloat16", "int8" (see `anyorder.nets.precision`), or "reference",
-    the float32 twin whose weights are left as they are.
+    the float32 twin whose weights are left as they are. `device`: a graphics processor;
+    `same_bits`: there, no drafting may change a bit of any logit.
     """
     if not supports(config):
         raise ValueError(f"a {config.get('model_type')!r} network of this shape is not native")
     sizes = sizes_of(config)
-    form = form_of(precision, rows=3 * sizes.shape.channels, columns=sizes.shape.channels)
+    form = _form(precision, sizes.shape.channels, device, same_bits)
     sizes = replace(sizes, shape=replace(sizes.shape, dtype=form.dtype))
     make = _gpt2 if config["model_type"] == "gpt2" else _llama
     with torch.device("cpu"):
         return make(config, tensors, sizes, form, features)
+
+
+def _form(precision: str, channels: int, device: torch.device | None, same_bits: bool) -> Form:
+    if device is None:
+        return form_of(precision, rows=3 * channels, columns=channels)
+    from anyorder.nets.graphed.form import graphed_form
+
+    return graphed_form(precision, device, same_bits=same_bits)
 
 
 def _llama(config: Config, tensors: Tensors, sizes: Sizes, form: Form, features: bool) -> Network:

@@ -154,8 +154,8 @@ def _compiled(precision: str) -> Form | None:
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     try:
         from anyorder.nets.compiled.network import Compiled
-        from anyorder.nets.compiled.packing import BehindNorm
         from anyorder.nets.compiled.trial import is_right
+        from anyorder.nets.linear import BehindNorm
     except ImportError:
         return None
     if not is_right(precision, dtype):

@@ -18,9 +18,9 @@ import torch
 
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import Precision, load
+from anyorder.nets.device import CPU
 from anyorder.systems.prompts import groups
 from anyorder.systems.tiny import tiny
-from anyorder.train.device import CPU
 
 QUICK_SEEDS = 2
 

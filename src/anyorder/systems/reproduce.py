@@ -19,11 +19,11 @@ import torch
 
 from anyorder.measure.machine import code, commit, machine, versions
 from anyorder.measure.results import Finding, Measured, Result, write, write_json
+from anyorder.nets.device import CPU
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.catalogue import system as system_of
 from anyorder.systems.experiments.guesses import kept_none
 from anyorder.systems.system import Experiment, Numbers, Part, System
-from anyorder.train.device import CPU
 
 OnProgress = Callable[[str, int, int], None]  # part, parts done, parts in all
 

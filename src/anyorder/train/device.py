@@ -1,38 +1,15 @@
 """Where a training runs: on the CPU, or on a graphics processor.
 
-    with on(device("cuda")): ...                  # what is made in it is made there
+    with on(device, seed=0): ...                  # what is made in it is made there
 
 Objectives and networks make their tensors where the training runs, without a word of their own.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Final
 
 import torch
 from torch import Generator
-
-CPU: Final = torch.device("cpu")
-
-
-def device(name: str) -> torch.device:
-    """The device of that name: "cpu", "cuda", "cuda:1". Raises ValueError where there is none."""
-    if name.partition(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"models are trained on cpu or cuda, not on {name!r}")
-    try:
-        found = torch.device(name)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"there is no {name} here ({first}): try --device cpu") from error
-    return found
-
-
-def called(where: torch.device) -> str:
-    """What the maker calls it: "NVIDIA H200"; "CPU"."""
-    if where.type == "cuda":
-        return torch.cuda.get_device_name(where)
-    return where.type.upper()
 
 
 @contextmanager

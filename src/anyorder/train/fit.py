@@ -19,10 +19,10 @@ from anyorder.data.mixtures import own_pairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.tasks import Task
 from anyorder.models.translator import Translator, is_ours
+from anyorder.nets.device import CPU, called
 from anyorder.objectives.batch import LearnsFrequent, MayFreeze, Objective, ReadsWhatItWrites
 from anyorder.objectives.infilling import Infilling
 from anyorder.train.batches import Rows
-from anyorder.train.device import CPU, called
 from anyorder.train.earlier import UNITS, Earlier
 from anyorder.train.fertilities import LearnsFertilities, with_fertilities
 from anyorder.train.job import digest, keep_job

@@ -20,9 +20,10 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from anyorder.folders import as_usual
+from anyorder.nets.device import CPU
 from anyorder.objectives.batch import Batch, Objective
 from anyorder.train.batches import Rows, epoch
-from anyorder.train.device import CPU, generator, on
+from anyorder.train.device import generator, on
 from anyorder.train.recipe import Recipe
 from anyorder.train.state import Progress, learnt, put, restore, save
 

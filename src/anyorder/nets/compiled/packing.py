@@ -11,24 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.nets.compiled.machine import GROUP, OUTPUTS, PACK
-from anyorder.nets.linear import Linear, Plain
-
-
-class BehindNorm(Plain):
-    """W (x * norm) + b, with norm weights that compiled code applies where it norms."""
-
-    def __init__(
-        self, weight_OI: Float[Tensor, "O I"], bias_O: Tensor | None, norm_I: Float[Tensor, " I"]
-    ) -> None:
-        super().__init__(weight_OI, bias_O)
-        self.norm_I = norm_I
-
-    def __call__(self, x_TI: Tensor) -> Tensor:
-        return super().__call__(x_TI * self.norm_I)
+from anyorder.nets.linear import BehindNorm, Linear, Plain
 
 
 def padded(number: int, step: int) -> int:

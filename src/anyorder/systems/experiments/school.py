@@ -26,9 +26,9 @@ from anyorder.data.tasks import Task
 from anyorder.decode.run import Decoder
 from anyorder.folders import cache_dir
 from anyorder.models.translator import Translator, is_ours, opened
+from anyorder.nets.device import CPU
 from anyorder.nets.layers import Width
 from anyorder.systems.bench import Bench
-from anyorder.train.device import CPU
 from anyorder.train.distill import distill, never_learnt
 from anyorder.train.fit import fit
 from anyorder.train.paradigms import paradigms

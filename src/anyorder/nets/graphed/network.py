@@ -1,0 +1,178 @@
+"""A native network on a graphics processor.
+
+    net = Graphed(device, shape=..., blocks=..., ...)     # as `Transformer`, layers `Plain`
+
+Satisfies `CausalLM`. Left to itself, a processor waits longer for its next kernel than it computes:
+so the cells of a call, of all rows, are filled up to one of a few sizes, and a call of each size is
+captured once as a CUDA graph. With `fixed`, all calls have the same size: then the same kernels
+compute every cell, and the logits of a cell are the same to the last bit whatever else is in the
+call. On the CPU the same operators run, without graphs.
+Shapes: B rows, T new cells, N = B * T cells of a call, S scored cells, V vocabulary.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from threading import RLock
+from typing import Any, Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anyorder.masks import Tree
+from anyorder.nets.compiled.cells import as_wanted, check, scored
+from anyorder.nets.graphed.call import Call
+from anyorder.nets.graphed.cells import Cells, cells_of
+from anyorder.nets.graphed.forward import Layer, Matrix, Weights, scores, states
+from anyorder.nets.graphed.memory import DeviceKeyValues, Pool
+from anyorder.nets.graphed.operators import PLAIN, Operators
+from anyorder.nets.linear import Linear
+from anyorder.nets.transformer import Block, Shape
+
+SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # cells of a call; of a longer one, of each part
+
+
+class Graphed:
+    """See the module. `shape.dtype` is that of weights, keys and values."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        fixed: int | None = None,
+        *,
+        shape: Shape,
+        embedding_VC: Float[Tensor, "V C"],
+        blocks: Iterable[Block],
+        head: Linear,
+        turns_RD: Tensor | None,
+        positions_RC: Float[Tensor, "R C"] | None,
+    ) -> None:
+        self.shape, self.device, self.lock = shape, device, RLock()
+        like = torch.empty(0, dtype=shape.dtype, device=device)
+        self.weights = Weights(
+            embedding_VC=embedding_VC.to(like),
+            layers=tuple(Layer.of(block, like) for block in blocks),
+            head=Matrix.of(head, like),
+            turns_PD2=None if turns_RD is None else torch.view_as_real(turns_RD).to(device),
+            positions_PC=None if positions_RC is None else positions_RC.to(like),
+        )
+        self.fixed, self.sizes = fixed, (fixed,) if fixed else SIZES
+        self.operators = operators_on(device)
+        self.memory = Pool(self._memory)
+        self.graph_pool: Any = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        s = shape
+        self.cache_kind = (len(self.weights.layers), s.key_heads, s.head_width, s.dtype)
+
+    @property
+    def same_bits(self) -> bool:
+        """See `LanguageModel.same_bits`."""
+        return self.fixed is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What the cost of a call depends on, beside the machine."""
+        name = self.device.type
+        if name == "cuda":
+            name = torch.cuda.get_device_name(self.device).replace(" ", "-")
+        size = f"{len(self.weights.layers)}x{self.shape.channels}"
+        return f"graphed-{name}-{self.shape.dtype}-{size}-{self.sizes[0]}"
+
+    @property
+    def vocab_size(self) -> int:
+        return self.shape.vocab_size
+
+    @property
+    def max_length(self) -> int:
+        return self.shape.max_length
+
+    def new_cache(self, batch: int, room: int) -> DeviceKeyValues:
+        return DeviceKeyValues(self.memory, batch=batch, room=room)
+
+    def _memory(self, batch: int, cells: int) -> Float[Tensor, "L 2 B K R D"]:
+        layers, heads, width, dtype = self.cache_kind
+        with torch.inference_mode(False):
+            size = (layers, 2, batch, heads, cells, width)
+            return torch.zeros(size, dtype=dtype, device=self.device)
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def extend(
+        self,
+        tokens_BT: Int[Tensor, "B T"],
+        cache: DeviceKeyValues,
+        *,
+        tree: Tree | None = None,
+        score_BS: Int[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B S V"]:
+        """See `CausalLM.extend`; the logits are on the device. Raises ValueError without room."""
+        B, T = tokens_BT.shape
+        check(cache, self.cache_kind, tokens_BT, tree)
+        with self.lock:
+            cache.reserve(T)
+            score = scored(score_BS, B, T)
+            cells = cells_of(cache.length_B, tokens_BT, tree, self.shape)
+            logits_SV = self._parts(cache, cells, score)
+        return logits_SV.view(B, len(score) // B, self.vocab_size)
+
+    def _parts(
+        self, cache: DeviceKeyValues, cells: Cells, score: Sequence[int]
+    ) -> Float[Tensor, "S V"]:
+        """A cell sees only cells before it, so that part after part gives the same as all."""
+        N, most = len(cells), self.sizes[-1]
+        if N <= most:
+            return self._part(cache, cells, score).clone()
+        found, order = [], list[int]()
+        for begin in range(0, N, most):
+            end = min(begin + most, N)
+            inside = [i for i, cell in enumerate(score) if begin <= cell < end]
+            part = self._part(cache, cells.part(begin, end), [score[i] - begin for i in inside])
+            found.append(part.clone())
+            order += inside
+        return as_wanted(torch.cat(found), order)
+
+    def _part(
+        self, cache: DeviceKeyValues, cells: Cells, score: Sequence[int]
+    ) -> Float[Tensor, "S V"]:
+        size, scored = self._size(len(cells)), self._size(len(score))
+        ancestors = 0 if cells.under_NA is None else filled(cells.under_NA.shape[1])
+        calls, key = cache.block.calls, (size, scored, ancestors)
+        if key not in calls:
+            calls[key] = Call(
+                size=size,
+                scored=scored,
+                ancestors=ancestors,
+                spare=cache.block.size[1] - 1,
+                device=self.device,
+                pool=self.graph_pool,
+                tell=partial(self._told, cache.memory_L2BHRD),
+            )
+        return calls[key](cells, score)
+
+    def _size(self, cells: int) -> int:
+        return next(size for size in (0, *self.sizes) if size >= cells)
+
+    def _told(
+        self, memory_L2BKRD: Tensor, cells: Cells, score_S: Int[Tensor, " S"]
+    ) -> Float[Tensor, "S V"]:
+        x_NC = states(self.weights, self.shape, self.operators, cells, memory_L2BKRD)
+        return scores(self.weights, self.shape, self.operators, x_NC[score_S])
+
+
+def filled(ancestors: int) -> int:
+    """Few sizes, so that few graphs are captured.
+
+    >>> filled(3), filled(17)
+    (16, 32)
+    """
+    return max(16, 1 << (ancestors - 1).bit_length())
+
+
+def operators_on(device: torch.device) -> Operators:
+    """Fused kernels on a graphics processor, where Triton is; else torch's operators."""
+    if device.type != "cuda":
+        return PLAIN
+    try:
+        from anyorder.nets.graphed.kernels import FUSED
+    except ImportError:
+        return PLAIN
+    return FUSED

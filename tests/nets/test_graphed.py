@@ -1,0 +1,187 @@
+"""Networks on a graphics processor: the same numbers, whatever is filled up, cut and captured.
+
+On a machine without one the same operators run on the CPU, and what Triton compiles is not tried.
+Shapes: B rows, T new cells, V vocabulary.
+"""
+
+import gc
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from anyorder.masks import Tree
+from anyorder.nets.graphed.form import FIXED, graphed_form
+from anyorder.nets.graphed.memory import MOST_FREE, Pool, roomy
+from anyorder.nets.graphed.network import SIZES, Graphed
+from anyorder.nets.graphed.operators import PLAIN
+from anyorder.nets.linear import BehindNorm, Plain
+from anyorder.nets.transformer import Shape, Transformer
+from tests.nets.made import LLAMA, LONGEST, SHAPES, VOCAB, Parts, every_shape
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+on_a_graphics_processor = pytest.mark.skipif(DEVICE.type == "cpu", reason="there is no CUDA here")
+TREE = Tree(torch.tensor([[-1, 0, 0, 2, -1, 4], [-1, -1, 1, 1, 2, -2]]))
+
+
+def graphed(parts: Parts, precision: str = "float32", fixed: int | None = None) -> Graphed:
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return Graphed(DEVICE, fixed, **{**vars(parts), "shape": replace(parts.shape, dtype=dtype)})
+
+
+def conversation(net: Graphed | Transformer) -> list[Tensor]:
+    """A prompt, rows of different lengths, a tree below them, a path of it, and what follows."""
+    cache, said = net.new_cache(2, LONGEST), []
+    tokens_BT = torch.arange(2 * 40).view(2, 40) * 7 % VOCAB
+    said.append(net.extend(tokens_BT, cache))
+    cache.keep(torch.arange(40).expand(2, 40), torch.tensor([40, 33]))
+    said.append(net.extend(tokens_BT[:, :6], cache, tree=TREE)[:, :5])
+    cache.keep(torch.tensor([[0, 2, 3], [1, 2, 4]]), torch.tensor([3, 2]))
+    said.append(net.extend(tokens_BT[:, :1], cache))
+    cache.keep(torch.zeros(2, 1, dtype=torch.long), torch.tensor([1, 0]))
+    chosen = cache.select(torch.tensor([1, 0, 1]))
+    said.append(
+        net.extend(tokens_BT[:1, :3].expand(3, 3), chosen, score_BS=torch.tensor([[1]] * 3))
+    )
+    cache.trim(torch.tensor([10, 20]))
+    said.append(net.extend(tokens_BT[:, :2], cache, score_BS=torch.tensor([[-1], [0]])))
+    return [logits.float().cpu() for logits in said]
+
+
+@every_shape
+@pytest.mark.parametrize("fixed", [None, 16])
+def test_it_says_what_the_plain_network_says(shape: Shape, fixed: int | None) -> None:
+    parts = Parts.of(shape)
+    for mine, theirs in zip(
+        conversation(graphed(parts, fixed=fixed)), conversation(parts.twin()), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-4)
+
+
+@every_shape
+def test_bfloat16_is_near(shape: Shape) -> None:
+    parts = Parts.of(shape)
+    for mine, theirs in zip(
+        conversation(graphed(parts, "bfloat16")), conversation(parts.twin()), strict=True
+    ):
+        assert (mine - theirs).norm() < 0.05 * theirs.norm()
+
+
+@on_a_graphics_processor
+@every_shape
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_kernels_compute_what_operators_compute(shape: Shape, precision: str) -> None:
+    parts = Parts.of(shape)
+    net, plain = graphed(parts, precision), graphed(parts, precision)
+    assert net.operators is not PLAIN
+    plain.operators = PLAIN
+    for mine, theirs in zip(conversation(net), conversation(plain), strict=True):
+        assert (mine - theirs).norm() < (1e-5 if precision == "float32" else 0.02) * theirs.norm()
+
+
+@on_a_graphics_processor
+@every_shape
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_with_one_size_not_a_bit_changes(shape: Shape, precision: str) -> None:
+    net = graphed(Parts.of(shape), precision, FIXED)
+    text = [i * 11 % VOCAB for i in range(70)]
+    cache, alone = net.new_cache(1, LONGEST), []
+    for token in text:
+        alone.append(net.extend(torch.tensor([[token]]), cache)[0, 0])
+        cache.keep(torch.tensor([[0]]), torch.tensor([1]))
+    others_BT = torch.randint(VOCAB, (5, 70))
+    together = net.extend(torch.cat([others_BT, torch.tensor([text])]), net.new_cache(6, 70))[5]
+    assert torch.equal(torch.stack(alone), together)
+    cache = net.new_cache(1, LONGEST)
+    net.extend(torch.tensor([text[:50]]), cache)
+    cache.keep(torch.arange(50)[None], torch.tensor([50]))
+    below = torch.tensor([[text[50], 3, text[51], 5, text[52], text[53]]])
+    tree = Tree(torch.tensor([[-1, -1, 0, 1, 2, 4]]))
+    said = net.extend(below, cache, tree=tree)[0, [0, 2, 4, 5]]
+    assert torch.equal(said, torch.stack(alone[50:54]))
+    cache.keep(torch.tensor([[0, 2, 4, 5]]), torch.tensor([4]))
+    assert torch.equal(net.extend(torch.tensor([[text[54]]]), cache)[0, 0], alone[54])
+
+
+def test_norm_weights_may_stand_apart() -> None:
+    parts = Parts.of(LLAMA)
+    norm_C = torch.rand(LLAMA.channels) + 0.5
+    folded = replace(parts, head=Plain(parts.head.weight_OI * norm_C))
+    apart = replace(parts, head=BehindNorm(parts.head.weight_OI, None, norm_C))
+    tokens_BT = torch.randint(VOCAB, (1, 5))
+    mine, theirs = (
+        net.extend(tokens_BT, net.new_cache(1, 5)) for net in (graphed(apart), graphed(folded))
+    )
+    torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_a_call_longer_than_any_size_is_cut_into_parts() -> None:
+    parts = Parts.of(replace(LLAMA, max_length=400))
+    net, twin = graphed(parts), parts.twin()
+    T = SIZES[-1] + 30
+    tokens_BT = torch.randint(VOCAB, (2, T))
+    score_BS = torch.tensor([[T - 1, 0, 3], [5, SIZES[-1], 2]])
+    mine = net.extend(tokens_BT, net.new_cache(2, T), score_BS=score_BS)
+    theirs = twin.extend(tokens_BT, twin.new_cache(2, T), score_BS=score_BS)
+    torch.testing.assert_close(mine.cpu(), theirs, atol=2e-4, rtol=1e-4)
+
+
+def test_what_was_said_stays_when_more_is_said() -> None:
+    net = graphed(Parts.of(LLAMA))
+    cache = net.new_cache(1, 8)
+    first = net.extend(torch.tensor([[1]]), cache)
+    before = first.clone()
+    net.extend(torch.tensor([[2]]), cache)
+    assert torch.equal(first, before)
+
+
+def test_logits_of_nothing_can_be_asked() -> None:
+    net = graphed(Parts.of(LLAMA))
+    none = torch.zeros(2, 0, dtype=torch.long)
+    said = net.extend(torch.randint(VOCAB, (2, 3)), net.new_cache(2, 8), score_BS=none)
+    assert said.shape == (2, 0, VOCAB)
+
+
+def test_a_block_serves_one_cache_after_the_other() -> None:
+    net = graphed(Parts.of(LLAMA))
+    cache = net.new_cache(2, 30)
+    net.extend(torch.randint(VOCAB, (2, 9)), cache)
+    block = cache.block
+    assert block.calls
+    other = net.new_cache(2, 30)
+    assert other.block is not block
+    del cache
+    gc.collect()
+    again = net.new_cache(2, 40)  # of the same size
+    assert again.block is block
+    assert net.new_cache(2, 40).block is not block
+
+
+def test_few_blocks_wait() -> None:
+    pool = Pool(lambda batch, cells: torch.zeros(1, 2, batch, 1, cells, 1))
+    blocks = [pool.take(batch, 3) for batch in range(1, MOST_FREE + 3)]
+    for block in blocks:
+        pool.give(block)
+    assert pool.free == blocks[2:]
+    assert pool.take(MOST_FREE + 2, roomy(3)) is blocks[-1]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    net = graphed(Parts.of(LLAMA))
+    with pytest.raises(ValueError, match="room for 4 cells"):
+        net.extend(torch.zeros(1, 5, dtype=torch.long), net.new_cache(1, 4))
+    with pytest.raises(ValueError, match="from the left alone"):
+        block = Tree(torch.tensor([[-1, 0]]), mutual=2)
+        net.extend(torch.zeros(1, 2, dtype=torch.long), net.new_cache(1, 4), tree=block)
+    other = graphed(Parts.of(SHAPES["wide"]))
+    with pytest.raises(ValueError, match="another network"):
+        net.extend(torch.zeros(1, 2, dtype=torch.long), other.new_cache(1, 4))
+    with pytest.raises(ValueError, match="take float32 or bfloat16"):
+        graphed_form("int8", DEVICE)
+
+
+def test_only_with_one_size_bits_are_promised() -> None:
+    parts = Parts.of(LLAMA)
+    assert not graphed(parts).same_bits
+    assert graphed(parts, fixed=FIXED).same_bits
