@@ -6,6 +6,7 @@ Shapes: B rows, T new cells, V vocabulary.
 
 import gc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from anyorder.nets.graphed.memory import MOST_FREE, Pool, roomy
 from anyorder.nets.graphed.network import SIZES, Graphed
 from anyorder.nets.graphed.operators import PLAIN
 from anyorder.nets.linear import BehindNorm, Plain
-from anyorder.nets.transformer import Shape, Transformer
+from anyorder.nets.transformer import Shape
 from tests.nets.made import LLAMA, LONGEST, SHAPES, VOCAB, Parts, every_shape
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,7 +31,7 @@ def graphed(parts: Parts, precision: str = "float32", fixed: int | None = None) 
     return Graphed(DEVICE, fixed, **{**vars(parts), "shape": replace(parts.shape, dtype=dtype)})
 
 
-def conversation(net: Graphed | Transformer) -> list[Tensor]:
+def conversation(net: Any) -> list[Tensor]:
     """A prompt, rows of different lengths, a tree below them, a path of it, and what follows."""
     cache, said = net.new_cache(2, LONGEST), []
     tokens_BT = torch.arange(2 * 40).view(2, 40) * 7 % VOCAB
@@ -41,9 +42,8 @@ def conversation(net: Graphed | Transformer) -> list[Tensor]:
     said.append(net.extend(tokens_BT[:, :1], cache))
     cache.keep(torch.zeros(2, 1, dtype=torch.long), torch.tensor([1, 0]))
     chosen = cache.select(torch.tensor([1, 0, 1]))
-    said.append(
-        net.extend(tokens_BT[:1, :3].expand(3, 3), chosen, score_BS=torch.tensor([[1]] * 3))
-    )
+    middle_BS = torch.ones(3, 1, dtype=torch.long)
+    said.append(net.extend(tokens_BT[:1, :3].expand(3, 3), chosen, score_BS=middle_BS))
     cache.trim(torch.tensor([10, 20]))
     said.append(net.extend(tokens_BT[:, :2], cache, score_BS=torch.tensor([[-1], [0]])))
     return [logits.float().cpu() for logits in said]
@@ -168,15 +168,14 @@ def test_few_blocks_wait() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    net = graphed(Parts.of(LLAMA))
+    net, other = graphed(Parts.of(LLAMA)), graphed(Parts.of(SHAPES["wide"]))
+    tokens_BT, block = torch.zeros(1, 5, dtype=torch.long), Tree(torch.tensor([[-1, 0]]), mutual=2)
     with pytest.raises(ValueError, match="room for 4 cells"):
-        net.extend(torch.zeros(1, 5, dtype=torch.long), net.new_cache(1, 4))
+        net.extend(tokens_BT, net.new_cache(1, 4))
     with pytest.raises(ValueError, match="from the left alone"):
-        block = Tree(torch.tensor([[-1, 0]]), mutual=2)
-        net.extend(torch.zeros(1, 2, dtype=torch.long), net.new_cache(1, 4), tree=block)
-    other = graphed(Parts.of(SHAPES["wide"]))
+        net.extend(tokens_BT[:, :2], net.new_cache(1, 4), tree=block)
     with pytest.raises(ValueError, match="another network"):
-        net.extend(torch.zeros(1, 2, dtype=torch.long), other.new_cache(1, 4))
+        net.extend(tokens_BT, other.new_cache(1, 8))
     with pytest.raises(ValueError, match="take float32 or bfloat16"):
         graphed_form("int8", DEVICE)
 

@@ -94,16 +94,15 @@ def generate(
         min_p=min_p,
         repetition_penalty=repetition_penalty,
     )
+    on: dict[str, Any] = {"precision": precision, "threads": threads, "device": device}
     settings = asdict(sampling) | {
-        "decoder": decoder
-        and decoder_of(decoder, precision=precision, threads=threads, device=device),
+        "decoder": decoder and decoder_of(decoder, **on),
         "max_new_tokens": max_new_tokens,
         "stop": strings,
         "seed": seed,
         "chat": chat,
     }
-    how = {"precision": precision, "threads": threads, "head": head, "exactness": exactness}
-    lm = loaded(model, **how, device=device)
+    lm = loaded(model, **on, head=head, exactness=exactness)
     write(lm, prompt, settings, trace)
 
 

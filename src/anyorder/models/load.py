@@ -14,7 +14,7 @@ models, native or of `transformers`.
 import gc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 
@@ -213,5 +213,5 @@ def _adapted(checkpoint: Checkpoint, how: _How) -> CausalLM:
     from anyorder.models.hugging_network import network_of
 
     what = "causal language model"
-    model = network_of(checkpoint, how.precision, AutoModelForCausalLM, what)
+    model: Any = network_of(checkpoint, how.precision, AutoModelForCausalLM, what)
     return cast(CausalLM, HuggingFaceLM(model.to(how.where)))

@@ -6,7 +6,9 @@
 Shapes: N cells, S scored cells, A ancestors, F fields, V vocabulary.
 """
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -35,7 +37,9 @@ class Call:
         """`spare`: the place of a row where padding is written; `ancestors`: 0 for a chain; `pool`:
         graphs of one never run at the same time, and share their memory.
         """
-        self.tell, self.pool, self.graph, self.said = tell, pool, None, None
+        self.tell, self.pool = tell, pool
+        self.graph: Any = None
+        self.said: Any = None
         counts = [len(Field) * size, size * ancestors, scored]
         graphic = device.type == "cuda"
         self.here = torch.zeros(sum(counts), dtype=torch.long, device="cpu", pin_memory=graphic)
@@ -85,8 +89,23 @@ class Call:
                 self.tell(*self.asked)
         now.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+        with (
+            uncollected(),
+            torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"),
+        ):
             self.said = self.tell(*self.asked)
         self.graph = graph
         graph.replay()
         return self.said
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No graph that nobody holds may be destroyed while another is captured: it would be fatal."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

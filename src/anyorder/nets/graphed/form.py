@@ -4,7 +4,7 @@ form = graphed_form("bfloat16", torch.device("cuda"))
 """
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -24,6 +24,6 @@ def graphed_form(precision: str, device: torch.device, *, same_bits: bool = Fals
     """
     if precision not in DTYPES:
         raise ValueError(f"{precision} is for the CPU; on {device.type} take float32 or bfloat16")
-    make = partial(Graphed, device, FIXED if same_bits else None)
+    make: Any = partial(Graphed, device, FIXED if same_bits else None)  # it reads no vectors
     name = f"graphed {precision}"
     return Form(name, DTYPES[precision], Plain, make, unfolded=BehindNorm)

@@ -1,7 +1,6 @@
 """One call of a native network, as operators of fixed shapes: nothing of it is decided on the way.
 
-    x_NC = states(weights, shape, operators, cells, memory_L2BKRD)
-    logits_SV = scores(weights, shape, operators, x_NC[score_S])
+    logits_SV = logits(weights, shape, operators, memory_L2BKRD, cells, score_S)
 
 What a call is asked arrives in tensors that keep their addresses, so that a CUDA graph can be
 captured of it and replayed.
@@ -12,7 +11,7 @@ vocabulary, L layers, R cells of a row's memory, P positions.
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.nets.graphed.cells import Cells, Field
@@ -58,7 +57,8 @@ class Layer:
         assert not any((block.relu, block.cross)), "compiled code alone knows these"
         matrices = (block.qkv, block.out, block.mlp_up, block.mlp_down)
         norms = None if block.head_norms is None else block.head_norms.to(like.device).contiguous()
-        return Layer(*(Matrix.of(each, like) for each in matrices), block.gated, norms)
+        qkv, out, mlp_up, mlp_down = (Matrix.of(each, like) for each in matrices)
+        return Layer(qkv, out, mlp_up, mlp_down, block.gated, norms)
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def states(
     weights: Weights,
     shape: Shape,
     operators: Operators,
-    cells: Cells,
     memory_L2BKRD: Float[Tensor, "L 2 B K R D"],
+    cells: Cells,
 ) -> Float[Tensor, "N C"]:
     """The cells behind the last layer, in float32."""
     x_NC = weights.embedding_VC[cells.numbers_FN[Field.TOKEN]].float()
@@ -98,8 +98,14 @@ def states(
     return x_NC.add_(more_NC)
 
 
-def scores(
-    weights: Weights, shape: Shape, operators: Operators, x_SC: Float[Tensor, "S C"]
+def logits(
+    weights: Weights,
+    shape: Shape,
+    operators: Operators,
+    memory_L2BKRD: Float[Tensor, "L 2 B K R D"],
+    cells: Cells,
+    score_S: Int[Tensor, " S"],
 ) -> Float[Tensor, "S V"]:
-    """Logits of these cells, in float32."""
+    """What some of the cells say, in float32."""
+    x_SC = states(weights, shape, operators, memory_L2BKRD, cells)[score_S]
     return weights.head(operators.add_norm(x_SC, None, weights.head.norm_I, shape)).float()

@@ -1,3 +1,5 @@
+# pyright: reportMissingImports=false, reportIndexIssue=false
+# (triton is not there where there is no CUDA)
 """What a layer does between its matrices, in Triton: few launches, and one order of every sum.
 
     queries_NHD = FUSED.write(qkv_NX, norms_HD, turns_RD2, cells, memory_2BKRD, shape)

@@ -23,7 +23,7 @@ from anyorder.masks import Tree
 from anyorder.nets.compiled.cells import as_wanted, check, scored
 from anyorder.nets.graphed.call import Call
 from anyorder.nets.graphed.cells import Cells, cells_of
-from anyorder.nets.graphed.forward import Layer, Matrix, Weights, scores, states
+from anyorder.nets.graphed.forward import Layer, Matrix, Weights, logits
 from anyorder.nets.graphed.memory import DeviceKeyValues, Pool
 from anyorder.nets.graphed.operators import PLAIN, Operators
 from anyorder.nets.linear import Linear
@@ -57,11 +57,10 @@ class Graphed:
             positions_PC=None if positions_RC is None else positions_RC.to(like),
         )
         self.fixed, self.sizes = fixed, (fixed,) if fixed else SIZES
-        self.operators = operators_on(device)
-        self.memory = Pool(self._memory)
+        self.operators = operators_on(device)  # what a call holds is no part of a circle
+        self.cache_kind = (len(self.weights.layers), shape.key_heads, shape.head_width, shape.dtype)
+        self.memory = Pool(partial(memory_of, self.cache_kind, device))
         self.graph_pool: Any = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
-        s = shape
-        self.cache_kind = (len(self.weights.layers), s.key_heads, s.head_width, s.dtype)
 
     @property
     def same_bits(self) -> bool:
@@ -87,12 +86,6 @@ class Graphed:
 
     def new_cache(self, batch: int, room: int) -> DeviceKeyValues:
         return DeviceKeyValues(self.memory, batch=batch, room=room)
-
-    def _memory(self, batch: int, cells: int) -> Float[Tensor, "L 2 B K R D"]:
-        layers, heads, width, dtype = self.cache_kind
-        with torch.inference_mode(False):
-            size = (layers, 2, batch, heads, cells, width)
-            return torch.zeros(size, dtype=dtype, device=self.device)
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -144,18 +137,22 @@ class Graphed:
                 spare=cache.block.size[1] - 1,
                 device=self.device,
                 pool=self.graph_pool,
-                tell=partial(self._told, cache.memory_L2BHRD),
+                tell=partial(logits, self.weights, self.shape, self.operators, cache.memory_L2BHRD),
             )
         return calls[key](cells, score)
 
     def _size(self, cells: int) -> int:
         return next(size for size in (0, *self.sizes) if size >= cells)
 
-    def _told(
-        self, memory_L2BKRD: Tensor, cells: Cells, score_S: Int[Tensor, " S"]
-    ) -> Float[Tensor, "S V"]:
-        x_NC = states(self.weights, self.shape, self.operators, cells, memory_L2BKRD)
-        return scores(self.weights, self.shape, self.operators, x_NC[score_S])
+
+def memory_of(
+    kind: tuple[int, int, int, torch.dtype], device: torch.device, batch: int, cells: int
+) -> Float[Tensor, "L 2 B K R D"]:
+    """For keys and values; `kind`: layers, key heads, head width and dtype."""
+    layers, heads, width, dtype = kind
+    size = (layers, 2, batch, heads, cells, width)
+    with torch.inference_mode(False):
+        return torch.zeros(size, dtype=dtype, device=device)
 
 
 def filled(ancestors: int) -> int:
