@@ -97,6 +97,11 @@ class Metered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
+    @property
+    def speaks_for(self) -> Any:
+        """The network itself: see `anyorder.models.capability.missing`."""
+        return getattr(self.model, "speaks_for", self.model)
+
     def extend(self, tokens_BT: Tensor, cache: Any, *, tree: Any = None, **options: Any) -> Tensor:
         return self._extended(self.model.extend, tokens_BT, cache, tree, options)
 

@@ -12,7 +12,8 @@ from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
 from anyorder.models.load import load, settled
 from anyorder.nets.compiled.network import Compiled
-from tests.models import made
+from anyorder.nets.graphed.network import Graphed
+from tests.models import made, made_seq2seq
 
 
 def logits(lm: ao.LanguageModel, text: str) -> torch.Tensor:
@@ -169,3 +170,50 @@ def test_smollm2_speaks():
         ids = [int(logits_BSV[0, -1].argmax())]
         written += ids
     assert "Paris" in lm.units.decode(written)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch) -> torch.device:
+    """What `cuda` leads to."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "meta")
+    monkeypatch.setattr(loading, "device_of", lambda name: device)
+    return device
+
+
+def test_a_device_gets_the_network_that_is_made_for_it(tmp_path, elsewhere):
+    folder = made.folder(tmp_path / "llama")
+    for exactness in ("usual", "bitwise"):
+        lm = load(folder, device="cuda", exactness=exactness)
+        assert isinstance(lm, ao.LanguageModel)
+        assert isinstance(lm.model, Graphed)
+        assert (lm.model.device, lm.same_bits) == (elsewhere, exactness == "bitwise")
+        assert lm.model.weights.head.weight_OI.device.type == elsewhere.type
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"precision": "int8"}, "int8 is for the CPU; on .* take float32 or bfloat16"),
+        ({"precision": "own"}, "own is llama.cpp, which runs here on the CPU alone"),
+        ({"head": "anything"}, "a model with a head runs on the CPU alone: leave device out"),
+    ],
+)
+def test_what_a_device_can_not_do_is_said(options, says, tmp_path, elsewhere):
+    with pytest.raises(ValueError, match=says):
+        load(made.folder(tmp_path / "llama"), device="cuda", **options)
+
+
+def test_models_of_ours_and_with_an_encoder_run_on_the_cpu(tmp_path, elsewhere):
+    with pytest.raises(ValueError, match="which anyorder trained, runs on the CPU alone"):
+        load("translate-en-de-ar", device="cuda")
+    with pytest.raises(ValueError, match="has an encoder, and such models run on the CPU alone"):
+        load(made_seq2seq.folder(tmp_path / "t5", "t5"), device="cuda")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_a_device_that_is_not_there_is_said(tmp_path):
+    folder = made.folder(tmp_path / "llama")
+    with pytest.raises(ValueError, match="there is no cuda here"):
+        load(folder, device="cuda")
+    with pytest.raises(ValueError, match="models run on cpu or cuda, not on 'tpu'"):
+        load(folder, device="tpu")

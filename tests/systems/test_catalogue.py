@@ -98,6 +98,7 @@ def test_every_result_belongs_to_a_system() -> None:
         "alignments",
         "batches-",
         "copies-",
+        "graphics-",
         "other-ways-",
         "peers-",
         "perplexity-",

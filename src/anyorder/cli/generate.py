@@ -87,13 +87,8 @@ def generate(
     may_write(trace)
     with waiting("Starting ..."):
         from anyorder.decode.sampling import Sampling
-    sampling = Sampling(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-    )
+    filters = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
+    sampling = Sampling(temperature=temperature, repetition_penalty=repetition_penalty, **filters)
     on: dict[str, Any] = {"precision": precision, "threads": threads, "device": device}
     settings = asdict(sampling) | {
         "decoder": decoder and decoder_of(decoder, **on),

@@ -82,7 +82,7 @@ def as_wanted(logits_SV: Tensor, order: Sequence[int]) -> Tensor:
     """
     if order == list(range(len(order))):
         return logits_SV
-    where_S = torch.tensor(order, device="cpu")
+    where_S = torch.tensor(order, device=logits_SV.device)
     return torch.empty_like(logits_SV).index_copy_(0, where_S, logits_SV)
 
 

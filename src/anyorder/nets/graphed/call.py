@@ -51,22 +51,22 @@ class Call:
             views.append((Cells(fields.view(-1, size), under_NA), score_S))
         (self.cells, self.score_S), self.asked = views
         self.graphic = graphic
+        self.read: Any = torch.cuda.Event() if graphic else None
         self.padding = ((Field.AT, spare), (Field.LENGTH, 1), (Field.BEGIN, 0), (Field.END, 1))
 
     def __call__(self, cells: Cells, score: Sequence[int]) -> Float[Tensor, "S V"]:
         """Logits, in memory that the next call of this size may overwrite."""
+        if self.graphic:
+            self.read.synchronize()  # what the call before was asked, has it been copied?
         self._fill(cells, score)
         self.there.copy_(self.here, non_blocking=True)
         if not self.graphic:
-            said = self.tell(*self.asked)
-        elif self.graph is None:
-            said = self._captured()
-        else:
-            self.graph.replay()
-            said = self.said
-        if self.graphic and not score:  # nobody waits for what it says, nor for what it reads
-            torch.cuda.current_stream().synchronize()
-        return said[: len(score)]
+            return self.tell(*self.asked)[: len(score)]
+        self.read.record()
+        if self.graph is None:
+            self._capture()
+        self.graph.replay()
+        return self.said[: len(score)]
 
     def _fill(self, cells: Cells, score: Sequence[int]) -> None:
         """Cells that are missing see one that is there, and are written where nobody looks."""
@@ -80,7 +80,7 @@ class Call:
         if score:
             self.score_S[: len(score)] = torch.tensor(score, device="cpu")
 
-    def _captured(self) -> Float[Tensor, "S V"]:
+    def _capture(self) -> None:
         """Run it twice on a stream of its own, so that libraries are ready; then capture it."""
         stream, now = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(now)
@@ -95,8 +95,6 @@ class Call:
         ):
             self.said = self.tell(*self.asked)
         self.graph = graph
-        graph.replay()
-        return self.said
 
 
 @contextmanager

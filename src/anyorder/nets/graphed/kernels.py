@@ -36,6 +36,7 @@ _LENGTH, _BEGIN, _END = (
 def add_norm(
     x_NC: Float[Tensor, "N C"], more_NC: Tensor | None, norm_C: Tensor | None, shape: Shape
 ) -> Float[Tensor, "N C"]:
+    """See `AddNorm`."""
     N, C = x_NC.shape
     normed_NC = torch.empty(N, C, dtype=shape.dtype, device=x_NC.device)
     _add_norm[(N,)](
@@ -78,6 +79,7 @@ def write(
     memory_2BKRD: Tensor,
     shape: Shape,
 ) -> Float[Tensor, "N H D"]:
+    """See `Write`."""
     N, H, K, D = len(qkv_NX), shape.heads, shape.key_heads, shape.head_width
     queries_NHD = torch.empty(N, H, D, dtype=qkv_NX.dtype, device=qkv_NX.device)
     each, batch, head, cell, _ = memory_2BKRD.stride()
@@ -103,24 +105,11 @@ def write(
     return queries_NHD
 
 
+# fmt: off
 @triton.jit(do_not_specialize=["N"])
 def _write(
-    qkv,
-    norms,
-    turns,
-    numbers,
-    memory,
-    queries,
-    N,
-    each,
-    batch,
-    head,
-    cell,
-    eps,
-    H: tl.constexpr,
-    K: tl.constexpr,
-    D: tl.constexpr,
-    WIDE: tl.constexpr,
+    qkv, norms, turns, numbers, memory, queries, N, each, batch, head, cell, eps,
+    H: tl.constexpr, K: tl.constexpr, D: tl.constexpr, WIDE: tl.constexpr,
 ):
     n, y = tl.program_id(0), tl.program_id(1)
     pair = tl.arange(0, WIDE)
@@ -147,11 +136,13 @@ def _write(
         there = memory + which * each + row * batch + of * head + at * cell + 2 * pair
         tl.store(there, left.to(memory.dtype.element_ty), inside)
         tl.store(there + 1, right.to(memory.dtype.element_ty), inside)
+# fmt: on
 
 
 def attend(
     queries_NHD: Float[Tensor, "N H D"], cells: Cells, memory_2BKRD: Tensor, shape: Shape
 ) -> Float[Tensor, "N HD"]:
+    """See `Attend`."""
     N, H, D = queries_NHD.shape
     K, cells_of_row = memory_2BKRD.shape[2], memory_2BKRD.shape[3]
     parts = triton.cdiv(cells_of_row, PART)
@@ -187,27 +178,12 @@ def attend(
     return seen_NHD.flatten(1)
 
 
+# fmt: off
 @triton.jit(do_not_specialize=["N", "A"])
 def _attend(
-    queries,
-    memory,
-    numbers,
-    under,
-    sums,
-    sizes,
-    N,
-    A,
-    each,
-    batch,
-    head,
-    cell,
-    scale,
-    G: tl.constexpr,
-    GROUP: tl.constexpr,
-    D: tl.constexpr,
-    WIDE: tl.constexpr,
-    STEP: tl.constexpr,
-    PART: tl.constexpr,
+    queries, memory, numbers, under, sums, sizes, N, A, each, batch, head, cell, scale,
+    G: tl.constexpr, GROUP: tl.constexpr, D: tl.constexpr, WIDE: tl.constexpr,
+    STEP: tl.constexpr, PART: tl.constexpr,
 ):
     n, k, part, parts = tl.program_id(0), tl.program_id(1), tl.program_id(2), tl.num_programs(2)
     g, d, step = tl.arange(0, GROUP), tl.arange(0, WIDE), tl.arange(0, STEP)
@@ -237,14 +213,13 @@ def _attend(
         higher = tl.maximum(most, tl.max(score, 1))
         weight, less = tl.exp(score - higher[:, None]), tl.exp(most - higher)
         total = total * less + tl.sum(weight, 1)
-        sum_ = sum_ * less[:, None] + tl.dot(
-            weight.to(values.dtype), values, input_precision="ieee"
-        )
+        sum_ = sum_ * less[:, None] + tl.dot(weight.to(values.dtype), values, input_precision="ieee")
         most = higher
     out = (first_head + g) * parts + part
     tl.store(sums + out[:, None] * D + d[None, :], sum_, mine)
     tl.store(sizes + out * 2, most, g < G)
     tl.store(sizes + out * 2 + 1, total, g < G)
+# fmt: on
 
 
 @triton.jit(do_not_specialize=["parts"])
@@ -265,6 +240,7 @@ def _joined(sums, sizes, seen, parts, D: tl.constexpr, WIDE: tl.constexpr):
 
 
 def gate(up_NX: Float[Tensor, "N X"]) -> Float[Tensor, "N M"]:
+    """See `Gate`."""
     N, M = len(up_NX), up_NX.shape[1] // 2
     gated_NM = torch.empty(N, M, dtype=up_NX.dtype, device=up_NX.device)
     _gate[(N, triton.cdiv(M, 1024))](up_NX, gated_NM, M=M, WIDE=1024, num_warps=4)

@@ -11,6 +11,7 @@ Shapes: B rows, T new cells, N = B * T cells of a call, S scored cells, V vocabu
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import RLock
 from typing import Any, Final
@@ -100,12 +101,18 @@ class Graphed:
         """See `CausalLM.extend`; the logits are on the device. Raises ValueError without room."""
         B, T = tokens_BT.shape
         check(cache, self.cache_kind, tokens_BT, tree)
-        with self.lock:
+        with self.lock, self._here():
             cache.reserve(T)
             score = scored(score_BS, B, T)
             cells = cells_of(cache.length_B, tokens_BT, tree, self.shape)
             logits_SV = self._parts(cache, cells, score)
+            if self.device.type == "cuda":
+                torch.cuda.current_stream().synchronize()  # whoever times a call times all of it
         return logits_SV.view(B, len(score) // B, self.vocab_size)
+
+    def _here(self) -> AbstractContextManager[Any]:
+        """Within it, streams, events and graphs are those of this device."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     def _parts(
         self, cache: DeviceKeyValues, cells: Cells, score: Sequence[int]

@@ -71,6 +71,7 @@ class Operators:
 def add_norm(
     x_NC: Float[Tensor, "N C"], more_NC: Tensor | None, norm_C: Tensor | None, shape: Shape
 ) -> Float[Tensor, "N C"]:
+    """See `AddNorm`."""
     if more_NC is not None:
         x_NC += more_NC
     size = (shape.channels,)
@@ -91,6 +92,7 @@ def write(
     memory_2BKRD: Tensor,
     shape: Shape,
 ) -> Float[Tensor, "N H D"]:
+    """See `Write`."""
     H, K = shape.heads, shape.key_heads
     qkv_NYD = qkv_NX.unflatten(-1, (H + 2 * K, -1))
     turned_NYD, values_NKD = qkv_NYD.split([H + K, K], 1)
@@ -108,6 +110,7 @@ def write(
 def attend(
     queries_NHD: Float[Tensor, "N H D"], cells: Cells, memory_2BKRD: Tensor, shape: Shape
 ) -> Float[Tensor, "N HD"]:
+    """See `Attend`."""
     _, _, K, R, _ = memory_2BKRD.shape
     numbers_FN1 = cells.numbers_FN[..., None]
     seen_E = torch.arange(R, device=queries_NHD.device)
@@ -130,6 +133,7 @@ def attend(
 
 
 def gate(up_NX: Float[Tensor, "N X"]) -> Float[Tensor, "N M"]:
+    """See `Gate`."""
     gate_NM, up_NM = up_NX.chunk(2, -1)
     return F.silu(gate_NM) * up_NM
 
