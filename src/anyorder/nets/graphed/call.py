@@ -64,7 +64,7 @@ class Call:
             return self.tell(*self.asked)[: len(score)]
         self.read.record()
         if self.graph is None:
-            self._capture()
+            self.graph = self._captured()
         self.graph.replay()
         return self.said[: len(score)]
 
@@ -80,7 +80,7 @@ class Call:
         if score:
             self.score_S[: len(score)] = torch.tensor(score, device="cpu")
 
-    def _capture(self) -> None:
+    def _captured(self) -> Any:
         """Run it twice on a stream of its own, so that libraries are ready; then capture it."""
         stream, now = torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(now)
@@ -94,7 +94,7 @@ class Call:
             torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"),
         ):
             self.said = self.tell(*self.asked)
-        self.graph = graph
+        return graph
 
 
 @contextmanager

@@ -213,7 +213,8 @@ def _attend(
         higher = tl.maximum(most, tl.max(score, 1))
         weight, less = tl.exp(score - higher[:, None]), tl.exp(most - higher)
         total = total * less + tl.sum(weight, 1)
-        sum_ = sum_ * less[:, None] + tl.dot(weight.to(values.dtype), values, input_precision="ieee")
+        sum_ = sum_ * less[:, None]
+        sum_ += tl.dot(weight.to(values.dtype), values, input_precision="ieee")
         most = higher
     out = (first_head + g) * parts + part
     tl.store(sums + out[:, None] * D + d[None, :], sum_, mine)
