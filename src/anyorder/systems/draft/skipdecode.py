@@ -6,6 +6,10 @@ All rows are read by PyTorch's operators, so that their times can be compared: c
 reads the model that they begin with, runs through all layers. The paper's models are OPT of 1.3 and
 6.7 billion weights; here there are six layers, and texts of about 24 tokens, beyond which the least
 depth holds. What is read and not written, a prompt there, is here a source with an encoder.
+
+What was found: to leave out layers in the middle helps (three for every token: 22.3 BLEU, the three
+lowest: 21.3), to begin with more of them and end with fewer does not (21.7), at none of three
+budgets. The time does fall with the layers.
 """
 
 from anyorder.data.translate import Translate
