@@ -34,9 +34,8 @@ def serve(config: Path | None = None, hash_key: bool = False, **flags: Any) -> N
     def load() -> "Writer":
         precision = cast(PrecisionName, settings.precision)  # `load` says which there are
         exactness = cast(ExactnessName, settings.exactness)
-        return loaded(
-            settings.model, precision=precision, threads=settings.threads, exactness=exactness
-        )
+        how = {"precision": precision, "threads": settings.threads, "device": settings.device}
+        return loaded(settings.model, **how, exactness=exactness)
 
     run(settings, load)
 

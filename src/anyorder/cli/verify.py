@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from anyorder.cli.options import Chat, Model, NewTokens, Precision, Threads, decoder_of, loaded
+from anyorder.cli.options import (
+    Chat,
+    Device,
+    Model,
+    NewTokens,
+    Precision,
+    Threads,
+    decoder_of,
+    loaded,
+)
 from anyorder.cli.screen import complain, out, waiting
 
 if TYPE_CHECKING:
@@ -67,6 +76,7 @@ def verify(
     plain: Plain = None,
     chat: Chat = None,
     precision: Precision = "auto",
+    device: Device = "cpu",
     threads: Threads = None,
 ) -> None:
     """Test whether laws hold: of a decoder, transformers, a server."""
@@ -79,6 +89,7 @@ def verify(
     _only(served, "a server", {"--plain": plain})
     here = {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
     _only(not served, "what runs here", here)
+    _only(not (served or hugging), "decoders", {"--device": device != "cpu"})
     _on_threads(threads)
     with waiting("Starting ..."):
         from anyorder.measure.verify.laws import Effort
@@ -87,7 +98,7 @@ def verify(
     elif hugging:
         pair = _hugging(model, assistant, asked, precision, chat)
     else:
-        pair = _ours(what, model, precision, chat)
+        pair = _ours(what, model, chat, {"precision": precision, "device": device})
     drawn = draws if draws is not None else 10 if served else 100
     effort = Effort(max_new_tokens, drawn, temperature, seed)
     if not _holds(pair, texts, effort):
@@ -161,12 +172,11 @@ def _on_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _ours(spec: str, model: str, precision: Any, chat: bool | None) -> Pair:
+def _ours(spec: str, model: str, chat: bool | None, on: dict[str, Any]) -> Pair:
     from anyorder.decode.left_to_right.plain import LeftToRight
     from anyorder.measure.verify.ours import Ours
 
-    decoder = decoder_of(spec, precision=precision, threads=None)
-    lm = loaded(model, precision=precision, threads=None)
+    decoder, lm = decoder_of(spec, **on, threads=None), loaded(model, **on, threads=None)
     return Ours(lm, decoder, chat), Ours(lm, LeftToRight(), chat)
 
 

@@ -22,6 +22,7 @@ import uvicorn
 from anyorder.decode.catalogue import parse
 from anyorder.models.load import insists, settled
 from anyorder.models.writer import Writer
+from anyorder.nets.device import device
 from anyorder.serve.app import app_of
 from anyorder.serve.keys import Keys
 from anyorder.serve.logs import LOG, configure
@@ -117,6 +118,7 @@ def _check(settings: Settings) -> None:
     checks: dict[str, Callable[[str], object]] = {
         "precision": settled,
         "exactness": insists,
+        "device": device,
         "decoder": parse,
     }
     for name, check in checks.items():

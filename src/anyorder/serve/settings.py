@@ -36,6 +36,7 @@ class Settings:
     exactness: str = _said(
         "usual", "bitwise: refuse a model whose logits company or drafting might change by a bit."
     )
+    device: str = _said("cpu", "Where the model runs: cpu, or cuda (a graphics processor).")
     threads: int | None = _said(None, "Threads to compute with; left out: torch's choice.", 1)
     name: str | None = _said(None, "What clients call the model; left out: its own name.")
     decoder: str | None = _said(None, "The decoder where a request names none.")
