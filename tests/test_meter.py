@@ -1,10 +1,13 @@
 """The meter counts every call of every model that it watches, and gets in nobody's way."""
 
+import inspect
+
 import torch
 
 from anyorder.masks import Tree
 from anyorder.meter import Call, Cost, Meter, Metered, beside
-from anyorder.models.capability import CausalLM
+from anyorder.models.capability import CausalLM, CTCModel, missing
+from anyorder.models.further import SetBlockLM
 from anyorder.models.table import TableLM
 
 MODEL = TableLM.random(seed=0, vocab_size=5)
@@ -56,3 +59,12 @@ def test_rates_of_nothing_are_nothing() -> None:
     assert (Cost().tokens_per_call, Cost().tokens_per_second) == (0.0, 0.0)
     cost = Cost(calls=4, tokens=10, seconds=2.0)
     assert (cost.tokens_per_call, cost.tokens_per_second) == (2.5, 5.0)
+
+
+def test_a_protocol_sees_what_is_only_passed_on() -> None:
+    """From Python 3.12 on, `isinstance` asks no `__getattr__`."""
+    watched = Meter().watch(Meter().watch(MODEL))
+    for name in ("hole", "longest_block", "logits_HV"):
+        inspect.getattr_static(watched, name)
+    assert not missing(watched, (SetBlockLM,))
+    assert missing(Meter().watch(object()), (CTCModel,)) == ["CTCModel"]  # though it has `ctc`

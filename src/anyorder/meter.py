@@ -11,6 +11,7 @@ The meter knows nothing of decoders. Shapes: B rows, T cells.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -89,6 +90,10 @@ class Metered:
     """A model whose calls are counted: `extend`, with features or without, `fill`, `among`,
     `deletions`, `insertions`, `after`, `ctc`, `denoised`, `dag` and `copies`; all else is its own.
     """
+
+    def __new__(cls, model: Any, meter: Meter, role: Role) -> "Metered":
+        names = frozenset(name for name in dir(model) if not name.startswith("_"))
+        return object.__new__(_showing(names - set(dir(Metered))))
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter
@@ -191,6 +196,19 @@ class Metered:
         tokens_BT = lattice.logp_BMV.argmax(-1).tolist()
         self.meter.calls.append(Call(self.role, seconds, tokens_BT, None))
         return lattice
+
+
+@cache
+def _showing(names: frozenset[str]) -> type[Metered]:
+    """A kind of `Metered` on which a protocol sees these attributes of the model: from Python 3.12
+    on it does not ask for what is only passed on.
+    """
+
+    def passed_on(name: str) -> property:
+        return property(lambda metered: getattr(metered.model, name))
+
+    shown: dict[str, Any] = {name: passed_on(name) for name in names}
+    return type("Metered", (Metered,), shown | {"__doc__": Metered.__doc__})
 
 
 def beside(model: Any, other: Any) -> Any:
