@@ -1,6 +1,6 @@
 """On a graphics processor: our decoders beside transformers, and a call beside its memory.
 
-    python -m benchmarks.graphics                     # about 4 minutes; needs CUDA
+    python -m benchmarks.graphics                     # about 10 minutes; needs CUDA
 
 Texts: prompts of all our kinds, one after the other and eight together, every writer in turns;
 figures are tokens a second, medians over the turns, the first of which (in which graphs are
@@ -97,8 +97,6 @@ def texts(source: str, precision: str, options: Any) -> list[dict[str, Any]]:
             for kind, several in batches.items():
                 if "lookup" in name and len(several[0]) > 1:
                     continue  # it writes one text at a time
-                if not turn and name.startswith(PEER) and kind != kinds()[0]:
-                    continue  # it captures nothing: once is enough
                 rate, written = timed(writers[name], several)
                 if turn:
                     said[kind, name] = written
@@ -236,7 +234,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--precisions", nargs="*", default=["bfloat16", "float32"])
     add("--networks", nargs="*", default=list(SHAPES), choices=list(SHAPES))
     add("--each", type=int, default=1, help="prompts of a kind")
-    add("--repeats", type=int, default=2)
+    add("--repeats", type=int, default=5)
     add("--max-new-tokens", type=int, default=64)
     add("--out", type=Path)
     return parser.parse_args(words)

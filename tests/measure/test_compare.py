@@ -152,6 +152,22 @@ def test_repeats_of_a_finished_prompt_are_let_go(monkeypatch: pytest.MonkeyPatch
     assert held == [1, 1, 2, 2, 3, 3] * 2
 
 
+def test_where_calls_are_captured_a_first_run_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lm, ran = tiny("float32"), list[str]()
+
+    def heard(lm: Any, prompt: str, **options: Any) -> Any:
+        ran.append(prompt)
+        return generate(lm, prompt, **options)
+
+    monkeypatch.setattr(module, "generate", heard)
+    monkeypatch.setattr(type(lm.model), "captures", True, raising=False)
+    found = compare(lm, ["a cat", "a dog"], ["prompt-copy"], max_new_tokens=4, repeats=2)
+    assert ran == ["a cat"] * 6 + ["a dog"] * 6  # two of each six are not counted
+    assert [row.prompts for row in found.rows] == [2, 2]
+
+
 def test_nothing_to_compare_is_one_sentence() -> None:
     for prompts, repeats in (({}, 1), (PROMPTS, 0)):
         with pytest.raises(ValueError, match="there is nothing to compare"):

@@ -182,12 +182,20 @@ def elsewhere(monkeypatch) -> torch.device:
 
 def test_a_device_gets_the_network_that_is_made_for_it(tmp_path, elsewhere):
     folder = made.folder(tmp_path / "llama")
-    for exactness in ("usual", "bitwise"):
-        lm = load(folder, device="cuda", exactness=exactness)
-        assert isinstance(lm, ao.LanguageModel)
-        assert isinstance(lm.model, Graphed)
-        assert (lm.model.device, lm.same_bits) == (elsewhere, exactness == "bitwise")
-        assert lm.model.weights.head.weight_OI.device.type == elsewhere.type
+    lm = load(folder, device="cuda")
+    assert isinstance(lm, ao.LanguageModel)
+    assert isinstance(lm.model, Graphed)
+    assert lm.model.device.type == lm.model.weights.head.weight_OI.device.type == elsewhere.type
+    assert not lm.same_bits
+
+
+def test_bits_are_promised_there_where_the_kernels_work(tmp_path, elsewhere):
+    folder = made.folder(tmp_path / "llama")
+    if elsewhere.type == "cuda":
+        assert load(folder, device="cuda", exactness="bitwise").same_bits
+    else:
+        with pytest.raises(ValueError, match="no bit can be promised"):
+            load(folder, device="cuda", exactness="bitwise")
 
 
 @pytest.mark.parametrize(

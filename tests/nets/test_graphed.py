@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from anyorder.masks import Tree
+from anyorder.nets.graphed import memory, network
 from anyorder.nets.graphed.form import FIXED, graphed_form
-from anyorder.nets.graphed.memory import MOST_FREE, Pool, roomy
+from anyorder.nets.graphed.memory import MOST_FREE, Block, Pool, roomy
 from anyorder.nets.graphed.network import SIZES, Graphed
 from anyorder.nets.graphed.operators import PLAIN
+from anyorder.nets.graphed.trial import agree
 from anyorder.nets.linear import BehindNorm, Plain
 from anyorder.nets.transformer import Shape
 from tests.nets.made import LLAMA, LONGEST, SHAPES, VOCAB, Parts, every_shape
@@ -127,6 +129,20 @@ def test_a_call_longer_than_any_size_is_cut_into_parts() -> None:
     torch.testing.assert_close(mine.cpu(), theirs, atol=2e-4, rtol=1e-4)
 
 
+def test_a_tree_may_be_cut_into_parts_and_a_cell_be_scored_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "SIZES", (2, 4))
+    parts = Parts.of(LLAMA)
+    net, twin, tokens_BT = graphed(parts), parts.twin(), torch.randint(VOCAB, (2, 6))
+    score_BS = torch.tensor([[5, 0, 5, 1, 1, 2, 3, 0], [0] * 8])
+    mine, theirs = (
+        each.extend(tokens_BT, each.new_cache(2, 6), tree=TREE, score_BS=score_BS)
+        for each in (net, twin)
+    )
+    torch.testing.assert_close(mine.cpu(), theirs, atol=2e-4, rtol=1e-4)
+
+
 def test_what_was_said_stays_when_more_is_said() -> None:
     net = graphed(Parts.of(LLAMA))
     cache = net.new_cache(1, 8)
@@ -158,13 +174,59 @@ def test_a_block_serves_one_cache_after_the_other() -> None:
     assert net.new_cache(2, 40).block is not block
 
 
-def test_few_blocks_wait() -> None:
-    pool = Pool(lambda batch, cells: torch.zeros(1, 2, batch, 1, cells, 1))
-    blocks = [pool.take(batch, 3) for batch in range(1, MOST_FREE + 3)]
+def blocks_of(pool: Pool, batches: range) -> list[Block]:
+    """Blocks that were taken and given back."""
+    blocks = [pool.take(batch, 3) for batch in batches]
     for block in blocks:
         pool.give(block)
-    assert pool.free == blocks[2:]
+    return blocks
+
+
+def test_few_blocks_wait_and_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(lambda batch, cells: torch.zeros(1, 2, batch, 1, cells, 1))
+    blocks = blocks_of(pool, range(1, MOST_FREE + 3))
     assert pool.take(MOST_FREE + 2, roomy(3)) is blocks[-1]
+    assert pool.free == blocks[2:-1]
+    monkeypatch.setattr(memory, "MOST_BYTES", 0)
+    assert pool.take(1, 3) not in blocks
+    assert pool.free == blocks[-2:-1]
+
+
+def test_a_block_may_be_given_back_in_the_middle_of_anything() -> None:
+    pool = Pool(lambda batch, cells: torch.zeros(1, 2, batch, 1, cells, 1))
+    block = pool.take(1, 3)
+    with pool.lock:  # as if a collector had come by while a block was taken
+        pool.give(block)
+    assert pool.take(1, 3) is block
+
+
+def test_what_waits_goes_before_memory_is_short() -> None:
+    full = [False]
+
+    def new(batch: int, cells: int) -> Tensor:
+        if full[0] and pool.free:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return torch.zeros(1, 2, batch, 1, cells, 1)
+
+    pool = Pool(new)
+    blocks_of(pool, range(1, 4))
+    full[0] = True
+    assert pool.take(9, 3).size == (9, roomy(3))
+    assert not pool.free
+
+
+def test_kernels_are_tried_beside_the_operators() -> None:
+    def nonsense(*_: Any) -> Tensor:
+        raise RuntimeError("no such instruction")
+
+    cpu = torch.device("cpu")
+    for shape in SHAPES.values():
+        assert agree(PLAIN, PLAIN, cpu, shape)
+        assert not agree(replace(PLAIN, attend=nonsense), PLAIN, cpu, shape)
+        for part in ("add_norm", "write", "attend", "gate"):
+            own = getattr(PLAIN, part)
+            wrong = replace(PLAIN, **{part: lambda *args, own=own: own(*args) * 1.01})
+            assert not agree(wrong, PLAIN, cpu, shape), part
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -176,6 +238,10 @@ def test_what_does_not_fit_is_refused() -> None:
         net.extend(tokens_BT[:, :2], net.new_cache(1, 4), tree=block)
     with pytest.raises(ValueError, match="another network"):
         net.extend(tokens_BT, other.new_cache(1, 8))
+    with pytest.raises(ValueError, match="by another network"):
+        net.extend(tokens_BT, graphed(Parts.of(LLAMA)).new_cache(1, 8))
+    with pytest.raises(IndexError, match=f"from 0 to {VOCAB - 1}"):
+        net.extend(tokens_BT + VOCAB, net.new_cache(1, 8))
     with pytest.raises(ValueError, match="take float32 or bfloat16"):
         graphed_form("int8", DEVICE)
 
@@ -183,4 +249,5 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_only_with_one_size_bits_are_promised() -> None:
     parts = Parts.of(LLAMA)
     assert not graphed(parts).same_bits
-    assert graphed(parts, fixed=FIXED).same_bits
+    net = graphed(parts, fixed=FIXED)
+    assert net.same_bits == (net.operators is not PLAIN)

@@ -37,6 +37,7 @@ from anyorder.cli.screen import remark
 FAILED: Final = 1
 MISUSED: Final = 2
 INTERRUPTED: Final = 130  # what a shell says of a command that Ctrl-C ended
+FULL: Final = ("can't allocate memory", "CUDA out of memory")  # what torch says of no memory
 NOBODY_READS: Final = 141  # and of one whose output was no longer read
 
 app = typer.Typer(
@@ -130,7 +131,7 @@ def sentence(error: Exception) -> str:
         said = str(error)
     elif isinstance(error, ModuleNotFoundError):
         said = f"{error.name} is not installed, and this needs it"
-    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    elif isinstance(error, MemoryError) or any(sign in str(error) for sign in FULL):
         said = "there is not enough memory: a smaller model, precision or context may fit"
     else:
         said = f"{type(error).__name__}: {error} (unexpected: --debug shows where it came from)"

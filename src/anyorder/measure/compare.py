@@ -7,9 +7,11 @@
 Left to right is always there, first: it is what "same text" and "speed-up" refer to.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import torch
 
@@ -181,6 +183,8 @@ def comparing(
     first = next(iter(named.values()))
     tally = _Tally(lm, *fitting(lm, first, made, min(8, max_new_tokens), chat))
     for name, prompt in named.items():
+        if getattr(getattr(lm, "model", None), "captures", False):
+            _once(lm, prompt, tally.chosen.values(), max_new_tokens=max_new_tokens, chat=chat)
         outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
         for kind in _turns(list(tally.chosen), repeats):
             if kind in tally.left_out:
@@ -196,6 +200,13 @@ def comparing(
             except Exception as error:  # whatever one decoder does, the others go on
                 tally.leave_out(kind, name, error)
             yield tally.comparison
+
+
+def _once(lm: Writer, prompt: str, decoders: Iterable[Decoder], **options: Any) -> None:
+    """A run of each that is not counted, where calls of a new size are captured first."""
+    for decoder in decoders:
+        with suppress(Exception):  # what goes wrong is noted when it counts
+            generate(lm, prompt, decoder=decoder, seed=0, **options)
 
 
 @dataclass

@@ -15,12 +15,11 @@ def device(name: str) -> torch.device:
     if name.partition(":")[0] not in ("cpu", "cuda"):
         raise ValueError(f"models run on cpu or cuda, not on {name!r}")
     try:
-        found = torch.device(name)
-        torch.empty(1, device=found)
+        found = torch.empty(1, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"there is no {name} here ({first}): try --device cpu") from error
-    return found
+    return CPU if found.type == "cpu" else found
 
 
 def called(where: torch.device) -> str:

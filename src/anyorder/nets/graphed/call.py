@@ -1,6 +1,6 @@
 """A call of one size: what it is asked, in tensors that keep their addresses; captured once.
 
-    call = Call(size=8, scored=8, ancestors=0, device=device, tell=tell)
+    call = Call(size=8, scored=8, ancestors=0, spare=255, device=device, pool=pool, tell=tell)
     logits_SV = call(cells, score_S)              # cells that are missing are padding
 
 Shapes: N cells, S scored cells, A ancestors, F fields, V vocabulary.
@@ -9,13 +9,17 @@ Shapes: N cells, S scored cells, A ancestors, F fields, V vocabulary.
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.nets.graphed.cells import Cells, Field
+
+CAPTURING: Final = Lock()
 
 
 class Call:
@@ -31,13 +35,13 @@ class Call:
         ancestors: int,
         spare: int,
         device: torch.device,
-        pool: Any,
+        pool: "Together | None",
         tell: Callable[[Cells, Int[Tensor, " S"]], Float[Tensor, "S V"]],
     ) -> None:
         """`spare`: the place of a row where padding is written; `ancestors`: 0 for a chain; `pool`:
-        graphs of one never run at the same time, and share their memory.
+        what is shared with other graphs.
         """
-        self.tell, self.pool = tell, pool
+        self.tell, self.pool = tell, cast(Any, pool)
         self.graph: Any = None
         self.said: Any = None
         counts = [len(Field) * size, size * ancestors, scored]
@@ -55,7 +59,7 @@ class Call:
         self.padding = ((Field.AT, spare), (Field.LENGTH, 1), (Field.BEGIN, 0), (Field.END, 1))
 
     def __call__(self, cells: Cells, score: Sequence[int]) -> Float[Tensor, "S V"]:
-        """Logits, in memory that the next call of this size may overwrite."""
+        """Logits, in memory that the next call of this network may overwrite."""
         if self.graphic:
             self.read.synchronize()  # what the call before was asked, has it been copied?
         self._fill(cells, score)
@@ -82,7 +86,7 @@ class Call:
 
     def _captured(self) -> Any:
         """Run it twice on a stream of its own, so that libraries are ready; then capture it."""
-        stream, now = torch.cuda.Stream(), torch.cuda.current_stream()
+        stream, now = self.pool.stream, torch.cuda.current_stream()
         stream.wait_stream(now)
         with torch.cuda.stream(stream):
             for _ in range(2):
@@ -90,20 +94,41 @@ class Call:
         now.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with (
-            uncollected(),
-            torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"),
+            alone(),
+            torch.cuda.graph(
+                graph, pool=self.pool.memory, stream=stream, capture_error_mode="thread_local"
+            ),
         ):
             self.said = self.tell(*self.asked)
         return graph
 
 
+@dataclass(frozen=True)
+class Together:
+    """What the graphs of one network share: they never run at the same time."""
+
+    stream: Any  # on which they are captured
+    memory: Any
+
+    @staticmethod
+    def on(device: torch.device) -> "Together | None":
+        """None where nothing is captured."""
+        if device.type != "cuda":
+            return None
+        with torch.cuda.device(device):
+            return Together(torch.cuda.Stream(), torch.cuda.graph_pool_handle())
+
+
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """No graph that nobody holds may be destroyed while another is captured: it would be fatal."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
+def alone() -> Iterator[None]:
+    """One capture at a time in a process, and no graph that nobody holds is destroyed meanwhile: it
+    would be fatal.
+    """
+    with CAPTURING:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if collects:
+                gc.enable()

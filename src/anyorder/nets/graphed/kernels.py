@@ -216,7 +216,7 @@ def _attend(
         sum_ = sum_ * less[:, None]
         sum_ += tl.dot(weight.to(values.dtype), values, input_precision="ieee")
         most = higher
-    out = (first_head + g) * parts + part
+    out = ((first_head + g) * parts + part).to(tl.int64)
     tl.store(sums + out[:, None] * D + d[None, :], sum_, mine)
     tl.store(sizes + out * 2, most, g < G)
     tl.store(sizes + out * 2 + 1, total, g < G)
@@ -227,7 +227,7 @@ def _attend(
 def _joined(sums, sizes, seen, parts, D: tl.constexpr, WIDE: tl.constexpr):
     """What the parts found, one after the other; one that saw nothing has a weight of zero."""
     n, h, d = tl.program_id(0), tl.program_id(1), tl.arange(0, WIDE)
-    first = (n * tl.num_programs(1) + h) * parts
+    first = (n * tl.num_programs(1) + h).to(tl.int64) * parts
     most = float("-inf")
     for part in range(0, parts):
         most = tl.maximum(most, tl.load(sizes + (first + part) * 2))

@@ -11,6 +11,7 @@ Shapes: L layers, B rows, H key heads, R cells of a block, D head width, P cells
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from threading import Lock
 from typing import Any, Final
 
@@ -21,7 +22,8 @@ from torch import Tensor
 from anyorder.nets.cache import KeyValues
 
 LEAST: Final = 256  # cells of the smallest block
-MOST_FREE: Final = 4  # blocks that wait for a cache
+MOST_FREE: Final = 32  # blocks that wait for a cache, and what they may hold together
+MOST_BYTES: Final = 2**31
 
 
 def roomy(cells: int) -> int:
@@ -41,21 +43,32 @@ class Block:
     calls: dict[Any, Any] = field(default_factory=dict)
 
     @property
+    def bytes(self) -> int:
+        return self.memory_L2BHRD.numel() * self.memory_L2BHRD.element_size()
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows, and cells of a row."""
         return self.memory_L2BHRD.shape[2], self.memory_L2BHRD.shape[4]
 
 
 class Pool:
-    """Blocks that wait for their next cache; `new` makes one of so many rows and cells."""
+    """Blocks that wait for their next cache; `new` makes one of so many rows and cells.
+
+    A block is given back when its cache is gone, which may be in the middle of anything: so `give`
+    takes no lock, and what waits is put in order by whoever takes.
+    """
 
     def __init__(self, new: Callable[[int, int], Float[Tensor, "L 2 B H R D"]]) -> None:
-        self.new, self.free, self.lock = new, list[Block](), Lock()
+        self.new, self.lock = new, Lock()
+        self.back: SimpleQueue[Block] = SimpleQueue()
+        self.free: list[Block] = []
 
     def take(self, batch: int, cells: int) -> Block:
         """A block of that many rows, of `roomy(cells)` cells each; what it holds is of no worth."""
         size = batch, roomy(cells)
         with self.lock:
+            self._tidy()
             found = next((block for block in self.free if block.size == size), None)
             if found is not None:
                 self.free.remove(found)
@@ -63,14 +76,27 @@ class Pool:
         try:
             return Block(self.new(*size))
         except torch.OutOfMemoryError:
-            with self.lock:
-                self.free.clear()  # graphs and all
+            self.clear()
             return Block(self.new(*size))
 
     def give(self, block: Block) -> None:
-        """Take it back; the one that waits the longest goes when there are too many."""
+        """Take it back."""
+        self.back.put(block)
+
+    def clear(self) -> None:
+        """Let go of all that wait, graphs and all."""
         with self.lock:
-            self.free = [*self.free, block][-MOST_FREE:]
+            self._tidy()
+            self.free.clear()
+
+    def _tidy(self) -> None:
+        """The blocks that wait the longest go when there are too many, or too much memory waits."""
+        while not self.back.empty():
+            self.free.append(self.back.get())
+        while len(self.free) > 1 and (
+            len(self.free) > MOST_FREE or sum(block.bytes for block in self.free) > MOST_BYTES
+        ):
+            del self.free[0]
 
 
 class DeviceKeyValues(KeyValues):

@@ -12,9 +12,9 @@ Shapes: B rows, T new cells, N = B * T cells of a call, S scored cells, V vocabu
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from threading import RLock
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from jaxtyping import Float, Int
@@ -22,11 +22,12 @@ from torch import Tensor
 
 from anyorder.masks import Tree
 from anyorder.nets.compiled.cells import as_wanted, check, scored
-from anyorder.nets.graphed.call import Call
+from anyorder.nets.graphed.call import Call, Together
 from anyorder.nets.graphed.cells import Cells, cells_of
 from anyorder.nets.graphed.forward import Layer, Matrix, Weights, logits
 from anyorder.nets.graphed.memory import DeviceKeyValues, Pool
 from anyorder.nets.graphed.operators import PLAIN, Operators
+from anyorder.nets.graphed.trial import agree
 from anyorder.nets.linear import Linear
 from anyorder.nets.transformer import Block, Shape
 
@@ -35,6 +36,8 @@ SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # cells of a call; of a longer one
 
 class Graphed:
     """See the module. `shape.dtype` is that of weights, keys and values."""
+
+    captures: ClassVar[bool] = True  # the first call of a size takes longer than the others
 
     def __init__(
         self,
@@ -58,15 +61,15 @@ class Graphed:
             positions_PC=None if positions_RC is None else positions_RC.to(like),
         )
         self.fixed, self.sizes = fixed, (fixed,) if fixed else SIZES
-        self.operators = operators_on(device)  # what a call holds is no part of a circle
+        self.operators = operators_on(device, shape)  # what a call holds is no part of a circle
         self.cache_kind = (len(self.weights.layers), shape.key_heads, shape.head_width, shape.dtype)
         self.memory = Pool(partial(memory_of, self.cache_kind, device))
-        self.graph_pool: Any = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+        self.together = Together.on(device)
 
     @property
     def same_bits(self) -> bool:
-        """See `LanguageModel.same_bits`."""
-        return self.fixed is not None
+        """See `LanguageModel.same_bits`; torch's operators sum otherwise in a longer memory."""
+        return self.fixed is not None and self.operators is not PLAIN
 
     @property
     def fingerprint(self) -> str:
@@ -76,6 +79,11 @@ class Graphed:
             name = torch.cuda.get_device_name(self.device).replace(" ", "-")
         size = f"{len(self.weights.layers)}x{self.shape.channels}"
         return f"graphed-{name}-{self.shape.dtype}-{size}-{self.sizes[0]}"
+
+    @cached_property
+    def embedding_VC(self) -> Float[Tensor, "V C"]:
+        """See `EmbeddedLM.embedding_VC`."""
+        return self.weights.embedding_VC.float().cpu()
 
     @property
     def vocab_size(self) -> int:
@@ -101,11 +109,19 @@ class Graphed:
         """See `CausalLM.extend`; the logits are on the device. Raises ValueError without room."""
         B, T = tokens_BT.shape
         check(cache, self.cache_kind, tokens_BT, tree)
+        if getattr(cache, "pool", None) is not self.memory:
+            raise ValueError("the cache was made by another network; take one of `new_cache`")
+        if T and not 0 <= int(tokens_BT.min()) <= int(tokens_BT.max()) < self.vocab_size:
+            raise IndexError(f"tokens are from 0 to {self.vocab_size - 1}")  # fatal on a device
         with self.lock, self._here():
             cache.reserve(T)
             score = scored(score_BS, B, T)
             cells = cells_of(cache.length_B, tokens_BT, tree, self.shape)
-            logits_SV = self._parts(cache, cells, score)
+            try:
+                logits_SV = self._parts(cache, cells, score)
+            except torch.OutOfMemoryError:
+                self.memory.clear()  # whoever tries again, with less, has more room
+                raise
             if self.device.type == "cuda":
                 torch.cuda.current_stream().synchronize()  # whoever times a call times all of it
         return logits_SV.view(B, len(score) // B, self.vocab_size)
@@ -119,6 +135,10 @@ class Graphed:
     ) -> Float[Tensor, "S V"]:
         """A cell sees only cells before it, so that part after part gives the same as all."""
         N, most = len(cells), self.sizes[-1]
+        if len(score) > N:  # cells that are named twice
+            once = sorted(set(score))
+            where_S = torch.tensor([once.index(cell) for cell in score], device=self.device)
+            return self._parts(cache, cells, once)[where_S]
         if N <= most:
             return self._part(cache, cells, score).clone()
         found, order = [], list[int]()
@@ -143,7 +163,7 @@ class Graphed:
                 ancestors=ancestors,
                 spare=cache.block.size[1] - 1,
                 device=self.device,
-                pool=self.graph_pool,
+                pool=self.together,
                 tell=partial(logits, self.weights, self.shape, self.operators, cache.memory_L2BHRD),
             )
         return calls[key](cells, score)
@@ -171,12 +191,14 @@ def filled(ancestors: int) -> int:
     return max(16, 1 << (ancestors - 1).bit_length())
 
 
-def operators_on(device: torch.device) -> Operators:
-    """Fused kernels on a graphics processor, where Triton is; else torch's operators."""
+def operators_on(device: torch.device, shape: Shape) -> Operators:
+    """Fused kernels on a graphics processor, where Triton is, and they are right; else torch's
+    operators.
+    """
     if device.type != "cuda":
         return PLAIN
     try:
         from anyorder.nets.graphed.kernels import FUSED
     except ImportError:
         return PLAIN
-    return FUSED
+    return FUSED if agree(FUSED, PLAIN, device, shape) else PLAIN

@@ -126,6 +126,7 @@ def attend(
     where = at_NE[:, None, None, :, None].expand(-1, 2, K, -1, shape.head_width)
     keys_NKED, values_NKED = memory_N2KRD.gather(3, where).unbind(1)
     sees_NE = (seen_E >= begin_N1) & (seen_E < end_N1)
+    values_NKED = values_NKED.where(sees_NE[:, None, :, None], 0)  # no number, times 0, would stay
     seen_NKGD = F.scaled_dot_product_attention(
         queries_NHD.unflatten(1, (K, -1)), keys_NKED, values_NKED, attn_mask=sees_NE[:, None, None]
     )
