@@ -159,7 +159,7 @@ def attend(
         sums_NHPD,
         sizes_NHP2,
         N,
-        0 if under is None else under.shape[1],
+        0 if under is None else under.stride(0),
         each,
         batch,
         head,

@@ -17,7 +17,7 @@ from anyorder.nets.graphed.cells import cells_of
 from anyorder.nets.graphed.operators import Operators
 from anyorder.nets.transformer import Shape
 
-APART = {torch.float32: 1e-4, torch.bfloat16: 0.02}  # of the size of all numbers
+APART = {torch.float32: 1e-3, torch.bfloat16: 0.05}  # of the size of all numbers
 
 
 def agree(some: Operators, others: Operators, device: torch.device, shape: Shape) -> bool:
