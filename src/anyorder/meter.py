@@ -93,7 +93,7 @@ class Metered:
 
     def __new__(cls, model: Any, meter: Meter, role: Role) -> "Metered":
         names = frozenset(name for name in dir(model) if not name.startswith("_"))
-        return object.__new__(_showing(names - set(dir(Metered))))
+        return object.__new__(_showing(names - set(dir(Metered)) - {"model", "meter", "role"}))
 
     def __init__(self, model: Any, meter: Meter, role: Role) -> None:
         self.model, self.meter = model, meter

@@ -280,4 +280,12 @@ def missing(model: object, needs: tuple[type, ...]) -> list[str]:
     by a protocol (from Python 3.12 on).
     """
     model = getattr(model, "speaks_for", model)
-    return [need.__name__ for need in needs if not isinstance(model, need)]
+    return [need.__name__ for need in needs if not offers(model, need)]
+
+
+def offers(model: object, need: type) -> bool:
+    """Whether it has all that the protocol names, its own or passed on: from Python 3.12 on,
+    `isinstance` does not ask for what is passed on.
+    """
+    names = getattr(need, "__protocol_attrs__", {""})
+    return isinstance(model, need) or all(hasattr(model, name) for name in names)

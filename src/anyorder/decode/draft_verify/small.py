@@ -21,7 +21,7 @@ from anyorder.decode.draft_verify.draft import Seen
 from anyorder.decode.reading import Pending, room
 from anyorder.masks import Tree
 from anyorder.meter import beside
-from anyorder.models.capability import Cache, CausalLM
+from anyorder.models.capability import Cache, CausalLM, offers
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def network_of(model: Any, target: Any) -> CausalLM:
     """A network, or the one that a loaded model holds. Raises ValueError for what is no causal
     model.
     """
-    network = model if isinstance(model, CausalLM) else _inside(model, target)
-    if not isinstance(network, CausalLM):
+    network = model if offers(model, CausalLM) else _inside(model, target)
+    if not offers(network, CausalLM):
         raise ValueError(f"the draft model must be a CausalLM; {type(network).__name__} is none")
     return network
 
