@@ -182,6 +182,14 @@ def test_a_tree_is_filled_with_followers_of_followers() -> None:
     assert followers.filled(shape, [-1, 4]) is None  # a row that has ended
 
 
+def after(followers: Followers, token: int) -> list[int]:
+    """What follows a token, likeliest first."""
+    if not followers.knows(token):
+        return []
+    placed = {followers.rank_of(other, token): other for other in range(len(followers.matrix_VR))}
+    return [placed[rank] for rank in sorted(placed) if rank >= 0]
+
+
 @pytest.mark.parametrize("warm", [True, False])
 def test_the_matrix_learns_from_real_cells_alone(warm: bool) -> None:
     decoder = TokenRecycling(warm=warm, rank_odds=(0.5, 0.2))
@@ -190,7 +198,7 @@ def test_the_matrix_learns_from_real_cells_alone(warm: bool) -> None:
     logits_BSV = torch.tensor([[[0.0, 1, 2, 3], [3, 2, 1, 0], [9, 9, 9, 0]]])
     real_BS = torch.tensor([[True, True, False]])
     memory = decoder.observe(memory, Seen(canvas, torch.tensor([[1, 2, 3]]), real_BS, logits_BSV))
-    assert [memory.after(token) for token in range(4)] == [[], [3, 2], [0, 1], []]
+    assert [after(memory, token) for token in range(4)] == [[], [3, 2], [0, 1], []]
     assert decoder.reads_prompt is warm
 
 
@@ -202,9 +210,9 @@ def test_followers_that_are_ranked_late_are_those_that_were_seen_last() -> None:
         logits_11V = torch.rand(1, 1, 9, generator=torch.Generator().manual_seed(step))
         late.learn(Seen(canvas, token_11, real, logits_11V))
         twin.learn(Seen(canvas, token_11, real, logits_11V))
-        for token in range(9):
-            twin.after(token)  # asked at once
-    assert [late.after(token) for token in range(9)] == [twin.after(token) for token in range(9)]
+        twin.filled(TreeShape(parents=(-1,), ranks=(0,)), list(range(9)))  # ranks them at once
+        assert [after(late, token) for token in range(9)] == [after(twin, i) for i in range(9)]
+        assert all(len(after(late, token)) == 3 for token in range(9) if late.knows(token))
     assert not late.knows(3)  # no square is 3 modulo 7
     assert late.knows(4)
 

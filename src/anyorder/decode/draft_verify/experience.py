@@ -142,8 +142,10 @@ def count_ranks(memory: Experience, roots: list[int], written: Written) -> None:
     rows = zip(roots, written.tokens_BP.tolist(), written.count_B.tolist(), strict=True)
     for root, tokens, count in rows:
         for before, token in zip([root, *tokens], tokens[:count], strict=False):
-            for odds, guess in zip(memory.ranks, memory.followers.after(before), strict=False):
-                odds.see(guess == token)
+            if memory.followers.knows(before):
+                found = memory.followers.rank_of(token, before)
+                for rank, odds in enumerate(memory.ranks[: memory.followers.ranks]):
+                    odds.see(rank == found)
 
 
 def count_copies(memory: Experience, written: Written) -> None:

@@ -34,11 +34,17 @@ class Followers:
     def ranks(self) -> int:
         return self.matrix_VR.shape[1]
 
-    def after(self, token: int) -> list[int]:
-        """What follows a token, likeliest first; nothing where it is unknown."""
-        if token in self._unranked:
-            self._rank([token])
-        return self.matrix_VR[token].tolist() if self.knows(token) else []
+    def rank_of(self, follower: int, token: int) -> int:
+        """Which place it has among what follows a token, from 0; -1: none of them.
+
+        To count what is likelier is quicker than to rank all.
+        """
+        logits_V = self._unranked.get(token)
+        if logits_V is not None:
+            likelier = int(torch.count_nonzero(logits_V > logits_V[follower]))
+            return likelier if likelier < self.ranks else -1
+        row = self.matrix_VR[token].tolist()
+        return row.index(follower) if follower in row else -1
 
     def knows(self, token: int) -> bool:
         """Whether the token was read; -1 stands for none."""
