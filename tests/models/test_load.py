@@ -223,5 +223,5 @@ def test_a_device_that_is_not_there_is_said(tmp_path):
     folder = made.folder(tmp_path / "llama")
     with pytest.raises(ValueError, match="there is no cuda here"):
         load(folder, device="cuda")
-    with pytest.raises(ValueError, match="models run on cpu or cuda, not on 'tpu'"):
+    with pytest.raises(ValueError, match="'tpu' is no device: say cpu, cuda, or cuda:1"):
         load(folder, device="tpu")

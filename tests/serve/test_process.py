@@ -299,7 +299,7 @@ def test_a_model_that_is_not_there_ends_it_with_a_sentence(
         ("--decoder", "jacobi:blocks=4", "has no option 'blocks'"),
         ("--decoder", "speculative:draft_model=x", "none can be loaded here"),
         ("--precision", "int9", "--precision: there is no precision 'int9'; there is auto"),
-        ("--device", "tpu", "--device: models run on cpu or cuda, not on 'tpu'"),
+        ("--device", "tpu", "--device: 'tpu' is no device: say cpu, cuda, or cuda:1"),
         ("--exactness", "most", "--exactness: there is no exactness 'most'; there is usual"),
     ],
 )

@@ -79,7 +79,7 @@ def test_what_is_mixed_is_noticed() -> None:
 
 def test_a_device_that_is_not_there_is_named() -> None:
     for name in ("gpu", "meta", "mps"):
-        with pytest.raises(ValueError, match=f"on cpu or cuda, not on '{name}'"):
+        with pytest.raises(ValueError, match=f"'{name}' is no device: say cpu, cuda"):
             device(name)
     with pytest.raises(ValueError, match="there is no cuda:99 here"):
         device("cuda:99")

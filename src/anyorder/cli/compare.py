@@ -186,7 +186,7 @@ def _apart(**given: object) -> None:
     strange = ", ".join(f"--{name}" for name, value in given.items() if value not in usual)
     if strange:
         raise typer.BadParameter(
-            f"--task has its own pairs and precision, and no chat; leave the others out: {strange}"
+            f"--task has its own pairs and models, which run on the CPU; leave out {strange}"
         )
 
 

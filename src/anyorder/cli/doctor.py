@@ -40,7 +40,7 @@ def _hardware() -> dict[str, str]:
 
     facts = machine()
     asked = os.environ.get("OMP_NUM_THREADS")
-    cuda = "none"
+    cuda = "none" if torch.version.cuda else "none: this torch is built without CUDA"
     if torch.cuda.is_available():
         cuda = torch.cuda.get_device_name()
     return {

@@ -36,8 +36,9 @@ ExactnessName = Literal["usual", "bitwise"]
 Exactness = Annotated[
     ExactnessName,
     typer.Option(
-        help="bitwise: refuse a model whose logits drafting might change by a bit. anyorder's "
-        "compiled code never does, in any precision."
+        help="bitwise: no drafting may change the logits by a bit. On the CPU anyorder's compiled "
+        "code never does; with --device cuda calls get one size, which is slower; other models are "
+        "refused."
     ),
 ]
 Head = Annotated[
@@ -50,7 +51,8 @@ Device = Annotated[
     str,
     typer.Option(
         "--device",
-        help="Where the model runs: cpu, or cuda (a graphics processor), in float32 or bfloat16.",
+        help="Where the model runs: cpu, or cuda (a graphics processor; cuda:1 is the second), in "
+        "float32 or bfloat16.",
     ),
 ]
 NewTokens = Annotated[

@@ -13,12 +13,15 @@ CPU: Final = torch.device("cpu")
 def device(name: str) -> torch.device:
     """The device of that name: "cpu", "cuda", "cuda:1". Raises ValueError where there is none."""
     if name.partition(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"models run on cpu or cuda, not on {name!r}")
+        raise ValueError(f"{name!r} is no device: say cpu, cuda, or cuda:1")
     try:
         found = torch.empty(1, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
-        raise ValueError(f"there is no {name} here ({first}): try --device cpu") from error
+        raise ValueError(
+            f"there is no {name} here ({first}): leave the device out, or install a torch that has "
+            "CUDA, as docs/howto.md says"
+        ) from error
     return CPU if found.type == "cpu" else found
 
 
