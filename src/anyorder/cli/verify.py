@@ -89,11 +89,8 @@ def verify(
     _only(served, "a server", {"--plain": plain})
     here = {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
     _only(not served, "what runs here", here)
-    _only(
-        not (served or hugging),
-        "a decoder of anyorder: leave it out",
-        {"--device": device != "cpu"},
-    )
+    ours = not (served or hugging)
+    _only(ours, "a decoder of anyorder: leave it out", {"--device": device != "cpu"})
     _on_threads(threads)
     with waiting("Starting ..."):
         from anyorder.measure.verify.laws import Effort
