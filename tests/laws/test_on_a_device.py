@@ -16,8 +16,11 @@ from hypothesis import given
 
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.models.capability import CausalLM
+from anyorder.nets.graphed import network as network_room
+from anyorder.nets.graphed.call import Call
+from anyorder.nets.graphed.cells import cells_of
 from tests.elsewhere import elsewhere
-from tests.laws.cases import VOCAB, Case, cases, examples, greedy, network, warm
+from tests.laws.cases import VOCAB, Case, Row, cases, examples, greedy, network, warm
 from tests.laws.checks import same, texts, written
 from tests.laws.subjects import DRAWS, EXACT, SUBJECTS, sized
 
@@ -73,6 +76,36 @@ def test_drawn_drafts_are_judged_there(name: str, case: Case) -> None:
     plain = written(decoder, here)
     with on_a_device() as device:
         same(written(decoder, replace(case, model=there(device, "llama", "float32"))), plain)
+
+
+def heedless(length_B: Any, tokens_BT: Any, tree: Any, shape: Any) -> Any:
+    """Takes a tree for a chain."""
+    return cells_of(length_B, tokens_BT, None, shape)
+
+
+def unfilled(self: Call, cells: Any, score: Any) -> None:
+    """Leaves what the call before was asked, where this one has less."""
+    self.cells.numbers_FN[:, : len(cells)] = cells.numbers_FN
+    if score:
+        self.score_S[: len(score)] = torch.tensor(score)
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "broken"), [(network_room, "cells_of", heedless), (Call, "_fill", unfilled)]
+)
+def test_law_1_notices_a_network_there_that_is_broken(
+    room: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (Row(prompt=(1, 2, 3, 1, 2), new=12), Row(prompt=(4,), new=9))
+    draft = sized(VOCAB)
+    case = Case(model=None, draft=draft, rows=rows)
+    net = network(0, "llama", VOCAB, "float32", device=torch.device("cuda" if HAS else "cpu"))
+    plain = written(LeftToRight(), replace(case, model=network(0, "llama", VOCAB, "reference")))
+    decoder = SUBJECTS["recycling"](draft, VOCAB)
+    same(written(decoder, replace(case, model=net)), plain)
+    monkeypatch.setattr(room, name, broken)
+    with pytest.raises(AssertionError):
+        same(written(decoder, replace(case, model=net)), plain)
 
 
 @pytest.mark.skipif(not HAS, reason="there is no CUDA here")

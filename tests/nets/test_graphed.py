@@ -135,12 +135,12 @@ def test_a_tree_may_be_cut_into_parts_and_a_cell_be_scored_twice(
     monkeypatch.setattr(network, "SIZES", (2, 4))
     parts = Parts.of(LLAMA)
     net, twin, tokens_BT = graphed(parts), parts.twin(), torch.randint(VOCAB, (2, 6))
-    score_BS = torch.tensor([[5, 0, 5, 1, 1, 2, 3, 0], [0] * 8])
-    mine, theirs = (
-        each.extend(tokens_BT, each.new_cache(2, 6), tree=TREE, score_BS=score_BS)
-        for each in (net, twin)
-    )
-    torch.testing.assert_close(mine.cpu(), theirs, atol=2e-4, rtol=1e-4)
+    for score in ([[5, 0, 5, 1, 1, 2, 3, 0], [0] * 8], [[5] * 6, [5] * 6]):
+        mine, theirs = (
+            each.extend(tokens_BT, each.new_cache(2, 6), tree=TREE, score_BS=torch.tensor(score))
+            for each in (net, twin)
+        )
+        torch.testing.assert_close(mine.cpu(), theirs, atol=2e-4, rtol=1e-4)
 
 
 def test_what_was_said_stays_when_more_is_said() -> None:

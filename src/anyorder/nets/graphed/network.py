@@ -4,9 +4,9 @@
 
 Satisfies `CausalLM`. Left to itself, a processor waits longer for its next kernel than it computes:
 so the cells of a call, of all rows, are filled up to one of a few sizes, and a call of each size is
-captured once as a CUDA graph. With `fixed`, all calls have the same size: then the same kernels
-compute every cell, and the logits of a cell are the same to the last bit whatever else is in the
-call. On the CPU the same operators run, without graphs.
+captured as a CUDA graph, once for each block of memory. With `fixed`, all calls have the same size:
+then the same kernels compute every cell, and the logits of a cell are the same to the last bit
+whatever else is in the call. On the CPU the same operators run, without graphs.
 Shapes: B rows, T new cells, N = B * T cells of a call, S scored cells, V vocabulary.
 """
 
@@ -134,10 +134,10 @@ class Graphed:
         self, cache: DeviceKeyValues, cells: Cells, score: Sequence[int]
     ) -> Float[Tensor, "S V"]:
         """A cell sees only cells before it, so that part after part gives the same as all."""
-        N, most = len(cells), self.sizes[-1]
-        if len(score) > N:  # cells that are named twice
-            once = sorted(set(score))
-            where_S = torch.tensor([once.index(cell) for cell in score], device=self.device)
+        N, most, once = len(cells), self.sizes[-1], sorted(set(score))
+        if len(once) < len(score):  # cells that are named twice
+            where = {cell: i for i, cell in enumerate(once)}
+            where_S = torch.tensor([where[cell] for cell in score], device=self.device)
             return self._parts(cache, cells, once)[where_S]
         if N <= most:
             return self._part(cache, cells, score).clone()
