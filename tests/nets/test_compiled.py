@@ -24,9 +24,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyorder.masks import Tree
+from anyorder.nets.asked import scored
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.compiled import cells, machine_code, network, trial
-from anyorder.nets.compiled.cells import Table, scored, table_of
+from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.crew import Crew, Work, crew
 from anyorder.nets.compiled.network import SLICE, Compiled
 from anyorder.nets.compiled.packing import pack, padded, widened

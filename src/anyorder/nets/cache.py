@@ -13,24 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-class KeyValues:
-    """Satisfies `anyorder.models.capability.Cache`."""
+class Memory:
+    """Where the rows of a cache end; what `KeyValues` and those of a device have in common."""
 
-    def __init__(
-        self, *, layers: int, batch: int, heads: int, room: int, width: int, dtype: torch.dtype
-    ) -> None:
-        with torch.inference_mode(False):  # a tensor made in it can't be written to outside of it
-            self.memory_L2BHRD = torch.zeros(
-                layers, 2, batch, heads, room, width, dtype=dtype, device="cpu"
-            )
-        self.lengths = [0] * batch
-        self.reached = 0  # no row was written beyond it
-        self._views()
-
-    @torch.inference_mode(False)
-    def _views(self) -> None:
-        self.layers = [(layer[0], layer[1]) for layer in self.memory_L2BHRD]
-        self.rows_B1 = torch.arange(len(self.lengths), device="cpu")[:, None]
+    memory_L2BHRD: Float[Tensor, "L 2 B H R D"]
+    lengths: list[int]
+    reached: int  # no row was written beyond it
 
     @property
     def length_B(self) -> Int[Tensor, " B"]:
@@ -52,6 +40,28 @@ class KeyValues:
             raise ValueError(f"the cache has room for {self.room} cells a row; {end} were needed")
         self.reached = max(self.reached, end)
         return end
+
+    def trim(self, length_B: Int[Tensor, " B"]) -> None:
+        self.lengths = [min(a, b) for a, b in zip(self.lengths, length_B.tolist(), strict=True)]
+
+
+class KeyValues(Memory):
+    """Satisfies `anyorder.models.capability.Cache`."""
+
+    def __init__(
+        self, *, layers: int, batch: int, heads: int, room: int, width: int, dtype: torch.dtype
+    ) -> None:
+        with torch.inference_mode(False):  # a tensor made in it can't be written to outside of it
+            self.memory_L2BHRD = torch.zeros(
+                layers, 2, batch, heads, room, width, dtype=dtype, device="cpu"
+            )
+        self.lengths, self.reached = [0] * batch, 0
+        self._views()
+
+    @torch.inference_mode(False)
+    def _views(self) -> None:
+        self.layers = [(layer[0], layer[1]) for layer in self.memory_L2BHRD]
+        self.rows_B1 = torch.arange(len(self.lengths), device="cpu")[:, None]
 
     def write(
         self,
@@ -86,9 +96,6 @@ class KeyValues:
                 memory_L2HRD = self.memory_L2BHRD[:, :, row]
                 memory_L2HRD[..., begin + first : begin + count, :] = memory_L2HRD[..., source, :]
             self.lengths[row] = begin + count
-
-    def trim(self, length_B: Int[Tensor, " B"]) -> None:
-        self.lengths = [min(a, b) for a, b in zip(self.lengths, length_B.tolist(), strict=True)]
 
     @torch.inference_mode(False)
     def select(self, rows_R: Int[Tensor, " R"]) -> "KeyValues":

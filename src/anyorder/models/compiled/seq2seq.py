@@ -19,8 +19,9 @@ from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import CompiledEncoder, close, placed, trial
 from anyorder.models.seq2seq import Seq2Seq
 from anyorder.models.sources import padded
+from anyorder.nets.asked import check, scored
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import check, scored, table_of
+from anyorder.nets.compiled.cells import table_of
 from anyorder.nets.compiled.machine_code import KEY
 from anyorder.nets.compiled.stack import Source, stacked
 from anyorder.nets.linear import Plain

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
+from anyorder.nets.asked import as_wanted, check, scored
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import Table, as_wanted, check, scored, table_of
+from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.engine import Engine, Seen
 from anyorder.nets.compiled.machine import ROWS
 from anyorder.nets.compiled.machine_code import KEY

@@ -23,8 +23,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anyorder.masks import Tree
+from anyorder.nets.asked import as_wanted, check, scored
 from anyorder.nets.cache import KeyValues
-from anyorder.nets.compiled.cells import Table, as_wanted, check, scored, table_of
+from anyorder.nets.compiled.cells import Table, table_of
 from anyorder.nets.compiled.engine import Seen
 from anyorder.nets.compiled.machine import ROWS
 from anyorder.nets.compiled.network import SLICE, Compiled

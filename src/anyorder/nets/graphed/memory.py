@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyorder.nets.cache import KeyValues
+from anyorder.nets.cache import Memory
 
 LEAST: Final = 256  # cells of the smallest block
 MOST_FREE: Final = 32  # blocks that wait for a cache, and what they may hold together
@@ -99,7 +99,7 @@ class Pool:
             del self.free[0]
 
 
-class DeviceKeyValues(KeyValues):
+class DeviceKeyValues(Memory):
     """Satisfies `anyorder.models.capability.Cache`; lengths are known here, cells are there."""
 
     def __init__(self, pool: Pool, *, batch: int, room: int) -> None:

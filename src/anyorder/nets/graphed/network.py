@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anyorder.masks import Tree
-from anyorder.nets.compiled.cells import as_wanted, check, scored
+from anyorder.nets.asked import as_wanted, check, scored
 from anyorder.nets.graphed.call import Call, Together
 from anyorder.nets.graphed.cells import Cells, cells_of
 from anyorder.nets.graphed.forward import Layer, Matrix, Weights, logits
