@@ -1,15 +1,22 @@
 """A drafter that fails, in whatever way, changes no text: it goes on left to right, and says so."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft import Draft, Drawn
-from anyorder.decode.draft_verify.guard import out_of_memory
+from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.guard import check_said, out_of_memory
+from anyorder.decode.draft_verify.head_tree import HeadTree
+from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.recursive_head import RecursiveHead
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
@@ -176,6 +183,71 @@ def test_other_errors_of_the_model_are_not_hidden():
         written(Faulty(), Broken(model(), 1))
     assert out_of_memory(torch.OutOfMemoryError("out of memory"))
     assert not out_of_memory(ValueError("out of memory"))
+
+
+class Mute(TableLM):
+    """Its heads, and it itself as a draft model, say nothing but NaN, or that all is impossible."""
+
+    says = torch.nan
+
+    def extend(self, tokens_BT, cache, **options):
+        said = super().extend(tokens_BT, cache, **options)
+        return torch.full_like(said, self.says)
+
+
+class Barred(Mute):
+    says = -torch.inf
+
+
+class MuteHeads(TableLM):
+    def ahead(self, features_BC):
+        return super().ahead(features_BC) * torch.nan
+
+    def leaping(self, features_BC):
+        return super().leaping(features_BC) * torch.nan
+
+    def said(self, features_BC, among_U=None):
+        return super().said(features_BC, among_U) * torch.nan
+
+
+@pytest.mark.parametrize("kind", [Mute, Barred])
+@pytest.mark.parametrize(
+    "made",
+    [
+        partial(Speculative, width=3),
+        partial(Speculative, width=3, drafts=2),
+        partial(OptTree, size=5),
+        partial(FixedTree, size=5),
+        partial(ParallelDraft, width=3),
+    ],
+)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_draft_model_that_says_nothing_is_asked_no_more(kind, made, temperature):
+    mute = kind(model(5).logits_HV)
+    given_up(made(mute), model(), temperature)
+
+
+@pytest.mark.parametrize("decoder", [Blockwise(), HeadTree(), LookingBackward(), RecursiveHead()])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_heads_that_say_nothing_are_asked_no_more(decoder, temperature):
+    given_up(decoder, MuteHeads(model().logits_HV), temperature)
+
+
+def given_up(decoder, lm, temperature):
+    plain = written(LeftToRight(), model(), temperature)
+    with pytest.warns(RuntimeWarning, match="goes on left to right") as warned:
+        trace = written(decoder, lm, temperature)
+    assert len(warned) == len(trace.notes) == 1
+    assert "what it says is no distribution" in trace.notes[0]
+    assert fold(trace).tokens_BN.tolist() == fold(plain).tokens_BN.tolist()
+
+
+def test_a_row_that_has_ended_may_say_anything():
+    logits_BTV = torch.full((2, 1, 3), torch.nan)
+    logits_BTV[0] = 0.0
+    check_said(logits_BTV, torch.tensor([True, False]))
+    with pytest.raises(FloatingPointError):
+        check_said(logits_BTV, torch.tensor([True, True]))
 
 
 @pytest.mark.parametrize("drafts", [1, 2])

@@ -17,7 +17,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, chains
+from anyorder.decode.draft_verify.guard import check_said
 from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
@@ -47,16 +48,12 @@ class Blockwise(OfHeads):
 
     def draft(self, memory: Guessed, canvas: Canvas, sampler: Sampler) -> Draft | None:
         width_B = memory.known_B * (open_run(canvas) - 1).clamp(0, memory.tokens_BK.shape[1])
-        width = int(width_B.max())
-        if not width:
-            return None
-        cells_K = torch.arange(width)
-        parents_BK = torch.where(cells_K < width_B[:, None], cells_K - 1, -2)
-        return Draft(memory.tokens_BK[:, :width], parents_BK)
+        return chains(memory.tokens_BK, width_B)
 
     def observe(self, memory: Guessed, seen: Seen) -> Guessed:
-        if seen.features_BSC is None:  # a part of a prompt
-            return memory
+        assert seen.features_BSC is not None, "they are asked for"
         last_BC = seen.features_BSC[torch.arange(len(seen.last_B)), seen.last_B]
-        said_BK = memory.model.ahead(last_BC).argmax(-1).cpu()[:, : memory.tokens_BK.shape[1]]
-        return replace(memory, tokens_BK=said_BK, known_B=seen.canvas.live_B)
+        logits_BKV = memory.model.ahead(last_BC)[:, : memory.tokens_BK.shape[1]]
+        live_B = seen.canvas.live_B
+        check_said(logits_BKV, live_B)
+        return replace(memory, tokens_BK=logits_BKV.argmax(-1).cpu(), known_B=live_B)

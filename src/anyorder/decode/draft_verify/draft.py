@@ -4,8 +4,10 @@ Shapes: B rows, K drafted cells, J chains of W tokens, S scored cells, V vocabul
 P cells of a path.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
@@ -36,6 +38,32 @@ class Draft:
     parents_BK: Int[Tensor, "B K"]
     drawn: Drawn | None = None
     probes: int = 0
+
+
+def chains(tokens_BK: Int[Tensor, "B K"], count_B: Int[Tensor, " B"]) -> Draft | None:
+    """The first `count_B` tokens of each row, one behind the other; None where no row has any.
+
+    >>> chains(torch.tensor([[5, 6, 7], [8, 9, 0]]), torch.tensor([2, 0])).parents_BK.tolist()
+    [[-1, 0], [-2, -2]]
+    """
+    K = int(count_B.max())
+    if K < 1:
+        return None
+    cells_K = torch.arange(K)
+    return Draft(tokens_BK[:, :K], torch.where(cells_K < count_B[:, None], cells_K - 1, -2))
+
+
+def of_rows(rows: Sequence[Sequence[tuple[int, int]]]) -> Draft | None:
+    """A tree for each row, of tokens and their parents; None where no row has one.
+
+    >>> of_rows([[(5, -1), (6, 0)], []]).parents_BK.tolist()
+    [[-1, 0], [-2, -2]]
+    """
+    K = max(map(len, rows))
+    if not K:
+        return None
+    filled = torch.tensor([[*row, *[(0, -2)] * (K - len(row))] for row in rows])
+    return Draft(filled[..., 0], filled[..., 1])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, of_rows
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.draft_verify.tree_shape import best_first
@@ -233,12 +233,7 @@ def drafted(trees: Sequence[Growing]) -> Draft | None:
     >>> drafted([tree, Growing()]).parents_BK.tolist()
     [[-1, 0], [-2, -2]]
     """
-    K = max(len(tree.cells) for tree in trees)
-    if not K:
-        return None
-    rows = [[(cell.token, cell.parent) for cell in tree.cells] for tree in trees]
-    filled = torch.tensor([[*row, *[(0, -2)] * (K - len(row))] for row in rows])
-    return Draft(filled[..., 0], filled[..., 1])
+    return of_rows([[(cell.token, cell.parent) for cell in tree.cells] for tree in trees])
 
 
 def _paths_of(trees: Sequence[Growing], newest: int) -> Tensor:

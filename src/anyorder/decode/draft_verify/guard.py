@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from anyorder.decode.draft_verify.draft import Draft
 
@@ -68,6 +70,15 @@ def unsound(draft: Any, rows: int, most: int, V: int) -> str:
         if not bool((shares > 0).all()):
             return "it drew from what is no distribution (NaN, or a token of no share)"
     return ""
+
+
+def check_said(logits: Float[Tensor, "B ... V"], live_B: Bool[Tensor, " B"]) -> None:
+    """Raises FloatingPointError where a live row's logits make no distribution: NaN, infinity, or
+    no token that is possible. Whoever took the likeliest of them would guess at random for ever.
+    """
+    sound = logits.amax(-1).isfinite().flatten(1).all(1).cpu()
+    if not bool((sound | ~live_B).all()):
+        raise FloatingPointError("what it says is no distribution (NaN, or no token is possible)")
 
 
 def shortened(draft: Draft, most: int) -> Draft:

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, of_rows
+from anyorder.decode.draft_verify.guard import check_said
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.tree_shape import TreeShape, best_of_heads
 from anyorder.decode.reading import open_run
@@ -82,11 +83,7 @@ class HeadTree(DraftVerify):
         # the last token of a text is the target's own
         most = (memory.known_B * (open_run(canvas) - 1).clamp_min(0)).tolist()
         rows = [self._cells(memory, row, deep) for row, deep in enumerate(most)]
-        K = max(map(len, rows))
-        if not K:
-            return None
-        filled = torch.tensor([[*row, *[(0, -2)] * (K - len(row))] for row in rows])
-        return Draft(filled[..., 0], filled[..., 1])
+        return of_rows(rows)
 
     def _cells(self, memory: Ranked, row: int, deep: int) -> list[tuple[int, int]]:
         """Tokens and parents of a row's tree."""
@@ -101,11 +98,12 @@ class HeadTree(DraftVerify):
         return [(said[depth][rank], parent) for depth, rank, parent in cells]
 
     def observe(self, memory: Ranked, seen: Seen) -> Ranked:
-        if seen.features_BSC is None:  # a part of a prompt
-            return memory
+        assert seen.features_BSC is not None, "they are asked for"
         H, R = memory.tokens_BHR.shape[1:]
         last_BC = seen.features_BSC[torch.arange(len(seen.last_B)), seen.last_B]
-        best = memory.model.ahead(last_BC)[:, :H].softmax(-1).topk(R)
+        logits_BHV = memory.model.ahead(last_BC)[:, :H]
+        check_said(logits_BHV, seen.canvas.live_B)
+        best = logits_BHV.softmax(-1).topk(R)
         return replace(
             memory,
             tokens_BHR=best.indices.cpu(),

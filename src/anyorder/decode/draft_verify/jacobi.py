@@ -19,7 +19,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, chains
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
@@ -72,20 +72,14 @@ class Jacobi(DraftVerify):
             ahead_B = canvas.frontier_B - memory.first_B
             wanted_B = wanted_B * (ahead_B < self.horizon)
         wanted_B = wanted_B.minimum(open_run(canvas) - 1)
-        width = int(wanted_B.max())
-        if width < 1:
-            return None
-        cells_W = torch.arange(width)
-        parents_BK = torch.where(cells_W < wanted_B[:, None], cells_W - 1, -2)
-        return Draft(memory.tokens_BK[:, :width], parents_BK)
+        return chains(memory.tokens_BK, wanted_B)
 
     def observe(self, memory: Guesses, seen: Seen) -> Guesses:
         """The model's corrections become the guesses, moved up by what was decided."""
         B, K = memory.tokens_BK.shape
         said_BS = seen.logits_BSV.argmax(-1).cpu()
         if seen.written is None:
-            last_B1 = seen.real_BS.sum(-1, keepdim=True) - 1
-            fill_B1 = said_BS.gather(1, last_B1.clamp_min(0))
+            fill_B1 = said_BS.gather(1, seen.last_B[:, None])
             return Guesses(fill_B1.expand(B, K).clone(), memory.left_B * 0, memory.first_B)
         count_B1 = seen.written.count_B[:, None]
         S = said_BS.shape[1]

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, chains
+from anyorder.decode.draft_verify.guard import check_said
 from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run
 from anyorder.decode.sampling import Sampler
@@ -75,24 +76,19 @@ class LookingBackward(OfHeads):
     def draft(self, memory: Said, canvas: Canvas, sampler: Sampler) -> Draft | None:
         tokens_BK = memory.block_BK[:, : self.width]
         width_B = memory.whole_B * (open_run(canvas) - 1).clamp(0, tokens_BK.shape[1])
-        width = int(width_B.max())
-        if not width:
-            return None
-        cells_K = torch.arange(width)
-        parents_BK = torch.where(cells_K < width_B[:, None], cells_K - 1, -2)
-        return Draft(tokens_BK[:, :width], parents_BK)
+        return chains(tokens_BK, width_B)
 
     def observe(self, memory: Said, seen: Seen) -> Said:
-        if seen.features_BSC is None:  # a part of a prompt
-            return memory
+        assert seen.features_BSC is not None, "they are asked for"
         path_BP, count_B = seen.stands
         B, W, _ = memory.said_BWH.shape
         P = min(W, int(count_B.max()))
         at_BP = (count_B[:, None] - P + torch.arange(P)).clamp_min(0)
         rows_B1 = torch.arange(B)[:, None]
         features_BPC = seen.features_BSC[rows_B1, path_BP.gather(1, at_BP)]
-        said_BPH = memory.model.leaping(features_BPC.flatten(0, 1)).argmax(-1).cpu()
-        both_BXH = torch.cat([memory.said_BWH, said_BPH.unflatten(0, (B, P))], 1)
+        logits_BPHV = memory.model.leaping(features_BPC.flatten(0, 1)).unflatten(0, (B, P))
+        check_said(logits_BPHV, count_B > 0)
+        both_BXH = torch.cat([memory.said_BWH, logits_BPHV.argmax(-1).cpu()], 1)
         # a row with fewer new cells than another keeps more of its old ones, and skips padding
         new_B1 = count_B.clamp_max(P)[:, None]
         newest_BW = torch.arange(W) + new_B1

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, chains
+from anyorder.decode.draft_verify.guard import check_said
 from anyorder.decode.draft_verify.of_heads import OfHeads
 from anyorder.decode.reading import open_run, room
 from anyorder.decode.sampling import Sampler
@@ -87,6 +88,7 @@ class RecursiveHead(OfHeads):
         length_B, odds_B, hoped = torch.zeros_like(width_B), torch.ones(len(width_B)), 0.0
         while True:
             logits_BU = model.said(features_BC, among_U)
+            check_said(logits_BU[:, None], width_B > len(guesses))
             best_B1 = logits_BU.argmax(-1, keepdim=True)
             goes_B = width_B > len(guesses)
             if self.sure:
@@ -105,13 +107,11 @@ class RecursiveHead(OfHeads):
             memory.cache.keep(torch.zeros_like(best_B1), goes_B.long())
         if not guesses:
             return None
-        cells_K = torch.arange(len(guesses))
-        parents_BK = torch.where(cells_K < length_B[:, None], cells_K - 1, -2)
-        return Draft(torch.cat(guesses, 1), parents_BK), hoped
+        draft = chains(torch.cat(guesses, 1), length_B)
+        return draft and (draft, hoped)
 
     def observe(self, memory: Onward, seen: Seen) -> Onward:
-        if seen.features_BSC is None:  # a part of a prompt
-            return memory
+        assert seen.features_BSC is not None, "they are asked for"
         (path_BP, count_B), canvas = seen.stands, seen.canvas
         B, P = path_BP.shape
         rows_B1 = torch.arange(B)[:, None]

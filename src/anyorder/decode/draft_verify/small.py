@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import DONE, Canvas
 from anyorder.decode.block import read_block
 from anyorder.decode.draft_verify.draft import Seen
+from anyorder.decode.draft_verify.guard import check_said
 from anyorder.decode.reading import Pending, room
 from anyorder.masks import Tree
 from anyorder.meter import beside
@@ -47,7 +48,7 @@ class Small:
         tokens_BT = read.tokens_BT.clamp_max(self.model.vocab_size - 1)
         logits_B1U = self.model.extend(tokens_BT, self.cache, score_BS=read.last_B1)
         self.cache.keep(torch.arange(tokens_BT.shape[1]).expand(len(tokens_BT), -1), read.count_B)
-        return spoken(logits_B1U, self.vocab_size)[:, 0]
+        return spoken(logits_B1U, self.vocab_size, read.count_B > 0)[:, 0]
 
     def read_ahead(self, read: Pending, *, masks: int, mask: int) -> Float[Tensor, "B W V"]:
         """What comes next after these tokens, and after each of `masks` cells behind them that hold
@@ -64,7 +65,7 @@ class Small:
             score_BS=read.last_B1 + torch.arange(1 + masks),
         )
         self.cache.keep(cells_T[:T].expand(B, -1), read.count_B)
-        return spoken(logits_BWU, self.vocab_size)
+        return spoken(logits_BWU, self.vocab_size, read.count_B > 0)
 
     def read_block(self, read: Pending, width: int) -> Float[Tensor, "B W V"]:
         """What stands in each cell of a block of holes behind these tokens: `width` of them, or as
@@ -76,7 +77,7 @@ class Small:
         live_BW = (read.count_B > 0)[:, None].expand(holes_BW.shape)
         known = Pending(read.tokens_BT.clamp_max(filler.vocab_size - 1), read.count_B)
         _, logits_BWU = read_block(filler, self.cache, known, holes_BW, live_BW, last=False)
-        return spoken(logits_BWU, self.vocab_size)
+        return spoken(logits_BWU, self.vocab_size, read.count_B > 0)
 
     def peek(
         self, tokens_BK: Int[Tensor, "B K"], tree: Tree, score_BS: Int[Tensor, "B S"]
@@ -84,7 +85,7 @@ class Small:
         """What comes next after some cells of a tree below the text; nothing of it is kept."""
         tokens_BK = tokens_BK.clamp_max(self.model.vocab_size - 1)
         logits_BSU = self.model.extend(tokens_BK, self.cache, tree=tree, score_BS=score_BS)
-        return spoken(logits_BSU, self.vocab_size)
+        return spoken(logits_BSU, self.vocab_size, (tree.parents_BT > -2).any(-1))
 
     def forget(self, seen: Seen) -> "Small":
         """Guesses that were refused are forgotten; the last token written was not read yet.
@@ -114,9 +115,16 @@ def _inside(network: Any, target: Any) -> Any:
     return getattr(network, "model", network)
 
 
-def spoken(logits_BTU: Float[Tensor, "B T U"], vocab_size: int) -> Float[Tensor, "B T V"]:
-    """The draft's logits over the target's vocabulary: padding cut off, or added as impossible."""
+def spoken(
+    logits_BTU: Float[Tensor, "B T U"], vocab_size: int, live_B: Bool[Tensor, " B"]
+) -> Float[Tensor, "B T V"]:
+    """The draft's logits over the target's vocabulary: padding cut off, or added as impossible.
+    Raises FloatingPointError as `check_said` does.
+    """
     U = logits_BTU.shape[-1]
     if vocab_size > U:
-        return F.pad(logits_BTU, (0, vocab_size - U), value=-torch.inf)
-    return logits_BTU[..., :vocab_size]
+        logits_BTV = F.pad(logits_BTU, (0, vocab_size - U), value=-torch.inf)
+    else:
+        logits_BTV = logits_BTU[..., :vocab_size]
+    check_said(logits_BTV, live_B)
+    return logits_BTV

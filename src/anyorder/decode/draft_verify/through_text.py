@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, chains
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small, network_of
 from anyorder.decode.reading import Pending, room
@@ -76,11 +74,13 @@ class ThroughText(DraftVerify):
         if not any(wanted):
             return None
         said = memory.go_on(wanted, self.width)
-        guesses = [
-            memory.between.ours_of(*row)[: self.most_drafted]
-            for row in zip(texts, wanted, said, strict=True)
-        ]
-        return chains(guesses)
+        guesses = padded(
+            [
+                memory.between.ours_of(*row)[: self.most_drafted]
+                for row in zip(texts, wanted, said, strict=True)
+            ]
+        )
+        return chains(guesses.tokens_BT, guesses.count_B)
 
     def observe(self, memory: "Reader", seen: Seen) -> "Reader":
         return memory
@@ -144,13 +144,3 @@ def padded(rows: list[list[int]]) -> Pending:
     T = max(map(len, rows))
     tokens_BT = torch.tensor([row + [0] * (T - len(row)) for row in rows], dtype=torch.long)
     return Pending(tokens_BT, torch.tensor([len(row) for row in rows]))
-
-
-def chains(guesses: list[list[int]]) -> Draft | None:
-    """One chain a row, each of its own length; None where all are empty."""
-    read = padded(guesses)
-    if not read.width:
-        return None
-    cells_K = torch.arange(read.width)
-    parents_BK: Int[Tensor, "B K"] = (cells_K - 1).expand(read.tokens_BT.shape)
-    return Draft(read.tokens_BT, parents_BK.where(cells_K < read.count_B[:, None], -2))

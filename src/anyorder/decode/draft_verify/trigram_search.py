@@ -26,10 +26,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import final
 
-import torch
-
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.draft import Draft, Seen, of_rows
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.trigrams import RATE, Trigrams
 from anyorder.decode.reading import open_run
@@ -96,14 +94,7 @@ class TrigramSearch(DraftVerify):
                 tree = Search(text.known, (tokens[end - 2], tokens[end - 1]), depth, chance)
                 found = tree.run(self.searches, self.size, longer=depth < room - 1)
             rows.append(found)
-        width = max(map(len, rows))
-        if not width:
-            return None
-        filled = [row + [Guess(0, -2)] * (width - len(row)) for row in rows]
-        return Draft(
-            torch.tensor([[guess.token for guess in row] for row in filled]),
-            torch.tensor([[guess.parent for guess in row] for row in filled]),
-        )
+        return of_rows([[(guess.token, guess.parent) for guess in row] for row in rows])
 
     def observe(self, memory: list[Text], seen: Seen) -> list[Text]:
         return self._learnt(memory, seen.canvas)
