@@ -1,9 +1,12 @@
 """The draft model of speculative decoding: its vocabulary, its cache, its calls."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.draft_length import FIRST, MOST, Costs, best_width
 from anyorder.decode.draft_verify.small import spoken
 from anyorder.decode.draft_verify.speculative import Speculative, merged
 from anyorder.decode.run import run
@@ -72,9 +75,10 @@ def test_after_forced_cells_it_reads_what_was_forced_not_what_it_had_guessed() -
 
 def test_padding_of_a_vocabulary_is_cut_off_or_impossible() -> None:
     logits = torch.randn(1, 1, 4)
-    assert torch.equal(spoken(logits, 3), logits[..., :3])
-    assert torch.equal(spoken(logits, 4), logits)
-    assert spoken(logits, 6).softmax(-1)[0, 0, 4:].tolist() == [0, 0]
+    live_B = torch.ones(len(logits), dtype=torch.bool)
+    assert torch.equal(spoken(logits, 3, live_B), logits[..., :3])
+    assert torch.equal(spoken(logits, 4, live_B), logits)
+    assert spoken(logits, 6, live_B).softmax(-1)[0, 0, 4:].tolist() == [0, 0]
 
 
 def test_rows_that_have_ended_draft_nothing() -> None:
@@ -101,3 +105,48 @@ def test_drafts_are_one_to_eight() -> None:
     for drafts in (0, 9):
         with pytest.raises(ValueError, match="1 to 8 drafts"):
             Speculative(None, drafts=drafts)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_width_is_what_the_cost_formula_says(temperature: float) -> None:
+    """A perfect draft becomes as long as it may be, one that is always wrong a single guess."""
+    always = TableLM(TARGET.logits_HV.roll(1, -1))
+    first = best_width(FIRST, 0.1)
+    for draft, last in ((TARGET, MOST), (always, 1)):
+        decoder = Speculative(draft, width=None, cost=0.1)
+        trace = traced(decoder, Row(prompt=(1, 2), new=400), temperature=temperature)
+        widths = [len(call.tokens_BT[0]) - 1 for call in own_calls(trace)]
+        widths = [width for width in widths if width]
+        assert widths[1] == first
+        assert max(widths[-3:]) == (first if temperature else last)
+
+
+def test_rows_have_widths_of_their_own() -> None:
+    """One draft model, right behind one prompt alone: that row alone is drafted for at length."""
+    logits_HV = TARGET.logits_HV.clone()
+    rows = Row(prompt=(1, 2), new=200), Row(prompt=(4, 3), new=200)
+    decoder = Speculative(TableLM(logits_HV), width=None, cost=0.4)
+    alone = [traced(decoder, row) for row in rows]
+    together = traced(decoder, *rows)
+    for row, trace in enumerate(alone):
+        steps = [step.written[row] for step in together.steps if row in step.written]
+        assert steps == [step.written[0] for step in trace.steps if 0 in step.written]
+
+
+def own_calls(trace: Trace) -> list[Any]:
+    return [call for step in trace.steps for call in step.calls if call.role != "draft"]
+
+
+def test_bad_costs_and_several_drafts_without_a_width_are_refused() -> None:
+    with pytest.raises(ValueError, match="cost of a draft's call is above 0"):
+        Speculative(TARGET, width=None, cost=0.0)
+    with pytest.raises(ValueError, match="several drafts have a fixed width"):
+        Speculative(TARGET, width=None, drafts=2)
+
+
+def test_c_is_measured_where_it_is_not_given() -> None:
+    costs = Costs.of(TARGET, TARGET)
+    assert 0.2 < costs.c < 5
+    assert costs.verify(1) == 1 <= costs.verify(13)
+    trace = traced(Speculative(TARGET, width=None), Row(prompt=(1, 2), new=40))
+    assert trace.cost.calls < 30  # a draft that costs as much drafts one token, and no less

@@ -65,6 +65,7 @@ SUBJECTS: dict[str, Factory] = {
     "aggressive, placed": lambda draft, V: AggressiveDecoding(width=3, ngram=2, begin_at=1),
     "speculative": lambda draft, V: Speculative(draft),
     "speculative, width one": lambda draft, V: Speculative(draft, width=1),
+    "speculative, as wide as pays": lambda draft, V: Speculative(draft, width=None, cost=0.1),
     "speculative, two drafts": lambda draft, V: Speculative(draft, width=3, drafts=2),
     "speculative, many drafts": lambda draft, V: Speculative(draft, width=2, drafts=5),
     "speculative, smaller vocabulary": lambda draft, V: Speculative(sized(V - 2), width=3),

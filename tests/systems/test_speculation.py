@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
+from anyorder.decode.draft_verify.draft_length import best_width, speed_up, tokens_per_call
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.writing import Output
@@ -16,12 +17,9 @@ from anyorder.systems.experiments.speculation import (
     SeveralDrafts,
     agreement,
     alpha_and_c,
-    best_width,
     iid_table,
     iid_tokens_per_call,
     pace,
-    speed_up,
-    tokens_per_call,
 )
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Change, Step, Trace

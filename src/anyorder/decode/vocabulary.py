@@ -44,7 +44,7 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
             raise ValueError(f"{differs}give a {what} of the same family{through}")
         if decoder.drafts > 1:
             raise ValueError(f"{differs}it drafts through text, and one draft at a time")
-        return ThroughText(other, decoder.width, lm.units)
+        return ThroughText(other, decoder.width or ThroughText.width, lm.units)
     return replace(decoder, **inner) if inner else decoder  # type: ignore[type-var]
 
 

@@ -1,15 +1,17 @@
 """Speculative decoding: a small model drafts a chain, the large one checks it in one call.
 
     Speculative(draft_model, width=4)
+    Speculative(draft_model, width=None)              # as many tokens as pay, row by row
     Speculative(draft_model, width=4, drafts=3)       # several drafts at once: SpecTr
 
-Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1; with several drafts Sun et al. 2023
+Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1, and
+section 3.5 for the width (see `draft_length`); with several drafts Sun et al. 2023
 (arXiv:2310.15141), algorithms 2 and 3: see `selection`.
 Shapes: B rows, J drafts of a row, W tokens of a draft, K cells of a tree, S newest cells, V
 vocabulary, H history.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, final
 
 import torch
@@ -17,13 +19,25 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen
+from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen, chains
+from anyorder.decode.draft_verify.draft_length import MOST, Costs, Lengths
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
 from anyorder.decode.reading import Pending, history, pending
 from anyorder.decode.sampling import DRAFTS, DRAW, Sampler, draw
 from anyorder.masks import Tree
 from anyorder.models.capability import CausalLM
+
+
+@dataclass
+class Drafter:
+    """The draft model; where the width is chosen, what each row knows of its guesses, and how many
+    of them were drafted last.
+    """
+
+    small: Small
+    lengths: list[Lengths] | None = None
+    drafted: list[int] = field(default_factory=list)
 
 
 @final
@@ -34,31 +48,53 @@ class Speculative(DraftVerify):
     Above temperature 0 it writes `drafts` texts, independently; those that begin alike share their
     cells. The draft model must speak the target's vocabulary; a vocabulary that is only padded is
     fine. It sees the same temperature and filters as the target.
+
+    `width` None: the width that is quickest by the cost formula, for a row as its guesses were
+    accepted so far; above temperature 0, where the width counts for what a seed writes, that of the
+    beginning throughout. `cost`: seconds of a call of the draft model over those of the target
+    (None: measured, so that above temperature 0 a seed's text is that of one machine).
     """
 
     draws: ClassVar[bool] = True
     draft_model: Any
-    width: int = 4
+    width: int | None = 4
     drafts: int = 1
+    cost: float | None = None
 
     def __post_init__(self) -> None:
-        if self.width < 1:
+        if self.width is not None and self.width < 1:
             raise ValueError(f"speculative decoding needs a width of at least 1, not {self.width}")
+        if self.width is None and self.drafts > 1:
+            raise ValueError("several drafts have a fixed width: give one, such as 4")
+        if self.cost is not None and not 0 < self.cost < float("inf"):
+            raise ValueError(f"the cost of a draft's call is above 0, not {self.cost}")
         if not 1 <= self.drafts <= DRAFTS:
             raise ValueError(f"speculative decoding writes 1 to {DRAFTS} drafts, not {self.drafts}")
 
     @property
     def most_drafted(self) -> int:
-        return self.width * self.drafts
+        return (self.width or MOST) * self.drafts
 
-    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Small:
-        return Small.beside(self.draft_model, model, canvas, more=self.most_drafted + 1)
+    def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafter:
+        small = Small.beside(self.draft_model, model, canvas, more=self.most_drafted + 1)
+        if self.width is not None:
+            return Drafter(small)
+        costs = Costs.of(small.model, model) if self.cost is None else Costs(self.cost)
+        return Drafter(small, [Lengths(costs) for _ in canvas.tokens_BN])
 
-    def draft(self, memory: Small, canvas: Canvas, sampler: Sampler) -> Draft | None:
+    def draft(self, memory: Drafter, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        small = memory.small
         if self.drafts > 1 and not sampler.greedy:
-            logits_BV = memory.read(pending(canvas, memory.cache))
-            return self._several(memory, logits_BV, canvas, sampler)
-        return one_by_one(memory, canvas, sampler, width=self.width)
+            logits_BV = small.read(pending(canvas, small.cache))
+            return self._several(small, logits_BV, canvas, sampler)
+        if memory.lengths is None:
+            return one_by_one(small, canvas, sampler, width=self.width or MOST)
+        if not sampler.greedy:
+            return one_by_one(small, canvas, sampler, width=memory.lengths[0].best)
+        memory.drafted = [lengths.best for lengths in memory.lengths]
+        width_B = canvas.live_B * torch.tensor(memory.drafted)
+        said = one_by_one(small, canvas, sampler, width=max(1, int(width_B.max())))
+        return chains(said.tokens_BK, width_B)
 
     def _several(
         self, memory: Small, logits_BV: Float[Tensor, "B V"], canvas: Canvas, sampler: Sampler
@@ -87,8 +123,13 @@ class Speculative(DraftVerify):
             return None
         return Draft(tree.tokens_BK, tree.parents_BK, Drawn(said_BJW, torch.stack(probs, 2)))
 
-    def observe(self, memory: Small, seen: Seen) -> Small:
-        return memory.forget(seen)
+    def observe(self, memory: Drafter, seen: Seen) -> Drafter:
+        if memory.lengths and memory.drafted and seen.written is not None:
+            counts = seen.written.count_B.tolist()
+            for lengths, drafted, count in zip(memory.lengths, memory.drafted, counts, strict=True):
+                if count:
+                    lengths.see(count - 1, drafted)
+        return replace(memory, small=memory.small.forget(seen), drafted=[])
 
 
 def one_by_one(memory: Small, canvas: Canvas, sampler: Sampler, *, width: int) -> Draft:
@@ -163,10 +204,10 @@ def merged(said_BJW: Int[Tensor, "B J W"], live_B: Bool[Tensor, " B"]) -> Merged
     ([[5, 6, 7]], [[-1, 0, 0]], [[1, 2]])
     """
     tokens, parents, last = [], [], []
-    for chains, live in zip(said_BJW.tolist(), live_B.tolist(), strict=True):
+    for drafts, live in zip(said_BJW.tolist(), live_B.tolist(), strict=True):
         cells: dict[tuple[int, ...], int] = {}
         above: list[int] = []
-        for chain in chains if live else ():
+        for chain in drafts if live else ():
             for end in range(1, len(chain) + 1):
                 said = tuple(chain[:end])
                 if said not in cells:
@@ -174,7 +215,7 @@ def merged(said_BJW: Int[Tensor, "B J W"], live_B: Bool[Tensor, " B"]) -> Merged
                     above.append(cells.get(said[:-1], -1))
         tokens.append([said[-1] for said in cells])
         parents.append(above)
-        last.append([cells.get(tuple(chain), 0) for chain in chains])
+        last.append([cells.get(tuple(chain), 0) for chain in drafts])
     K = max(map(len, tokens))
     if not K:
         return None

@@ -1,9 +1,5 @@
 """What the theory of speculative decoding predicts, and what comes out.
 
-    tokens_per_call(0.8, 4)             # equation 1 of the paper
-    speed_up(0.8, 4, 0.1)               # theorem 3.8
-    best_width(0.8, 0.1)                # the draft length that it recommends
-
     IidTables(widths=(2, 4, 8))         # where acceptance is independent, equation 1 must be exact
     SeveralDrafts(drafts=(1, 2, 4))     # the same, with more drafts than one
     Forecast(kinds=("story", "code"))   # a real model: the theorem against the clock
@@ -22,6 +18,7 @@ import torch
 
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.catalogue import label
+from anyorder.decode.draft_verify.draft_length import best_width, speed_up, tokens_per_call
 from anyorder.decode.draft_verify.selection import division, kept_mass
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
@@ -36,38 +33,6 @@ from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.prompted import BASE, group_name, rows_of
 from anyorder.systems.system import Numbers, Part
 from anyorder.trace import Step, Trace, fold
-
-
-def tokens_per_call(alpha: float, width: int) -> float:
-    """Expected tokens that a call of the target writes: (1 - alpha^(width+1)) / (1 - alpha).
-
-    Source: arXiv:2211.17192, equation 1.
-
-    >>> tokens_per_call(0.5, 2), tokens_per_call(1.0, 4)
-    (1.75, 5.0)
-    """
-    return sum(alpha**k for k in range(width + 1))  # the same sum, also at alpha = 1
-
-
-def speed_up(alpha: float, width: int, c: float) -> float:
-    """Expected improvement of wall time: tokens_per_call / (width c + 1).
-
-    It takes a call of the target to cost the same for one cell and for width + 1.
-    Source: arXiv:2211.17192, theorem 3.8.
-
-    >>> speed_up(0.5, 2, 0.25)
-    1.1666666666666667
-    """
-    return tokens_per_call(alpha, width) / (width * c + 1)
-
-
-def best_width(alpha: float, c: float, *, most: int = 12) -> int:
-    """The width of 1 to `most` with the largest speed-up (section 3.5).
-
-    >>> best_width(0.8, 0.1), best_width(0.2, 0.5)
-    (6, 1)
-    """
-    return max(range(1, most + 1), key=lambda width: speed_up(alpha, width, c))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +126,7 @@ def iid_tokens_per_call(
     written: list[int] = []
     for step in trace.steps:
         for row, count in step.written.items():
-            if begin[row] <= length - decoder.width - 1:
+            if begin[row] <= length - decoder.most_drafted - 1:
                 written.append(count)
             begin[row] += count
     return fmean(written)
@@ -190,28 +155,29 @@ class Forecast:
         ]
 
     def measure(self, bench: Bench, prompts: Mapping[str, str]) -> Numbers:
-        """Two rows: left to right and speculative decoding."""
+        """Left to right, and speculative decoding with this width, or its own choice."""
         target = bench.language_model()
         draft = bench.language_model(self.draft_precision)
         most = bench.reduced(self.max_new_tokens, 24)
         alpha, c = alpha_and_c(target, draft, list(prompts.values()), most)
-        decoder = Speculative(draft, width=best_width(alpha, c))
+        width = best_width(alpha, c)
+        decoder, free = Speculative(draft, width=width), Speculative(draft, width=None)
         repeats = bench.reduced(self.repeats, 1)
-        comparison = compare(target, prompts, [decoder], max_new_tokens=most, repeats=repeats)
-        name = "speculative-decoding"
-        rows = rows_of(comparison.runs, {label(decoder): name})
+        comparison = compare(target, prompts, [decoder, free], max_new_tokens=most, repeats=repeats)
+        name, freely = "speculative-decoding", "width as it goes"
+        rows = rows_of(comparison.runs, {label(decoder): name, label(free): freely})
         base, drafted = (pace(comparison.runs, kind) for kind in (BASE, label(decoder)))
-        predicted = speed_up(alpha, decoder.width, c)
+        predicted = speed_up(alpha, width, c)
         theory = {
             "alpha": alpha,
             "c": c,
-            "width": float(decoder.width),
+            "width": float(width),
             "predicted_speedup": predicted,
         }
-        theory["predicted_tokens_per_call"] = tokens_per_call(alpha, decoder.width)
+        theory["predicted_tokens_per_call"] = tokens_per_call(alpha, width)
         theory["speedup_after_prompt"] = drafted / base
         theory["prediction_error"] = abs(predicted / (drafted / base) - 1)
-        return {BASE: rows[BASE], name: {**rows[name], **theory}}
+        return {BASE: rows[BASE], name: {**rows[name], **theory}, freely: rows[freely]}
 
 
 def alpha_and_c(
