@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedModel
 
+from anyorder.decode.draft_verify import cost
 from anyorder.masks import Tree
 from anyorder.models.adapter import HuggingFaceLM, visible
 from anyorder.models.capability import CausalLM
@@ -287,3 +288,14 @@ def test_only_what_was_written_can_be_kept():
     cache = RaggedCache(layers=1, batch=1, room=4)
     with pytest.raises(AssertionError):
         cache.keep(torch.tensor([[0]]), torch.tensor([1]))
+
+
+def test_the_cost_of_a_model_is_measured_once_whoever_wraps_it(monkeypatch, tmp_path):
+    """`generate` of `transformers` wraps its model anew every time."""
+    monkeypatch.setenv("ANYORDER_CACHE", str(tmp_path))
+    monkeypatch.setattr(cost, "_known", {})
+    curve = cost.curve_of(HuggingFaceLM(made.network("llama")))
+    monkeypatch.setattr(cost, "measured", lambda model: pytest.fail("measured again"))
+    assert cost.curve_of(HuggingFaceLM(made.network("llama"))) == curve
+    other = HuggingFaceLM(made.network("llama").to(torch.bfloat16))
+    assert other.fingerprint != HuggingFaceLM(made.network("llama")).fingerprint

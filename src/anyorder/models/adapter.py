@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from anyorder.masks import Tree
+from anyorder.models.fingerprint import fingerprint
 from anyorder.models.ragged_cache import RaggedCache
 from anyorder.models.trial import alike, remember, tried
 
@@ -45,6 +46,11 @@ class HuggingFaceLM:
                 f"a {self.model.config.model_type!r} model can't be used to draft and verify: {why}"
             )
         remember(self.model)
+
+    @property
+    def fingerprint(self) -> str:
+        """What the cost of a call depends on, beside the machine."""
+        return fingerprint(self.model)
 
     @property
     def vocab_size(self) -> int:

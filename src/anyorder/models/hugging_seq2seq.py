@@ -24,6 +24,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from anyorder.masks import Tree
 from anyorder.models.adapter import visible
+from anyorder.models.fingerprint import fingerprint
 from anyorder.models.hugging_decoders import DecoderStack, Reading, stack_of
 from anyorder.models.ragged_cache import RaggedCache
 from anyorder.models.sources import OfSources, padded
@@ -153,10 +154,7 @@ class HuggingFaceSourceLM(OfSources[HuggingFaceSeq2Seq]):
     @property
     def fingerprint(self) -> str:
         """What the cost of a call depends on, beside the machine."""
-        model, config = self.net.model, self.net.model.config
-        dtype = str(model.dtype).removeprefix("torch.")
-        shape = f"{config.num_hidden_layers}x{config.hidden_size}"
-        return f"{config.model_type}-{shape}-{model.num_parameters()}-{dtype}-{model.device.type}"
+        return fingerprint(self.net.model)
 
     @property
     def vocab_size(self) -> int:
