@@ -1,12 +1,13 @@
 """Decoders at several batch sizes: does drafting still pay when rows share a call?
 
-    python -m benchmarks.batches                      # about 20 minutes on two cores
+    python -m benchmarks.batches                      # about half an hour on two cores
 
 The prompts are those of our systems, in a fixed mixture of kinds; a batch holds as many as its
 size, and is written to its end, so a row that ends early leaves its place empty (there is no
 queue). Throughput counts the tokens of all rows. Transformers' greedy decoding, with padding,
 stands beside. Every size is measured `--repeats` times in turns; figures are medians, `spread` is
-the range. `same_text`: as left to right; `same_as_alone`: as this writer writes one by one.
+the range. `same_text`: as left to right; `same_as_alone`: as this writer writes one by one. At the
+end it says whether what was promised of eight texts together holds.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from anyorder.models.load import load
 from anyorder.systems.prompts import groups, kinds
 from benchmarks.hire import ROOT
 from benchmarks.report import report
+from benchmarks.targets import Verdict
 
 PLAIN: Final = "left-to-right"
 DECODERS: Final = (PLAIN, "prompt-copy", "token-recycling", "auto")
@@ -107,6 +109,18 @@ def measured(
     ]
 
 
+def verdicts(rows: Sequence[dict[str, Any]]) -> list[Verdict]:
+    """What was promised of eight texts together, drafts and all."""
+    rate = {(row["precision"], row["writer"], row["batch"]): row["tokens_per_s"] for row in rows}
+    found = []
+    for precision in dict.fromkeys(row["precision"] for row in rows):
+        if (precision, PEER, 8) in rate:
+            ratio = rate[precision, "auto", 8] / rate[precision, PEER, 8]
+            text = f"auto at least 2 times {PEER}, {precision}, eight texts together"
+            found.append(Verdict(text, 2.0, ratio))
+    return found
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """The exit status."""
     options = _options(words)
@@ -132,6 +146,8 @@ def main(words: Sequence[str] | None = None) -> int:
         prompts=len(prompts),
         max_new_tokens=options.max_new_tokens,
     )
+    for verdict in verdicts(rows):
+        screen.out().print(str(verdict), markup=False)
     return 0
 
 
@@ -139,7 +155,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.batches", description=__doc__)
     add = parser.add_argument
     add("--model", default="smollm2")
-    add("--precisions", nargs="+", default=["int8", "float32"])
+    add("--precisions", nargs="+", default=["int8", "bfloat16", "float32"])
     add("--sizes", nargs="+", type=int, default=list(SIZES))
     add("--prompts", type=int, default=16)
     add("--repeats", type=int, default=3)

@@ -1,7 +1,7 @@
 """Our decoders beside those of transformers and llama.cpp: same prompts, same ids, one machine.
 
     python -m benchmarks.peers --quick           # the whole path: one prompt, once
-    python -m benchmarks.peers                   # all of it: about 20 minutes on two cores
+    python -m benchmarks.peers                   # all of it: about 14 minutes on two cores
     python -m benchmarks.peers --show results/peers-smollm2.json
 
 Run from the root of the repository, on an idle machine. Run again, it goes on where it was ended.

@@ -1,4 +1,4 @@
-"""What two benchmarks leave: their rows on the screen, and a file with what they were run on."""
+"""What benchmarks leave: their rows on the screen, and a file with what they were run on."""
 
 from collections.abc import Sequence
 from pathlib import Path

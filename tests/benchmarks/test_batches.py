@@ -24,6 +24,19 @@ def test_rows_for_each_writer_and_size(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(row["over_plain"] == 1 for row in plain)
 
 
+def test_promises_are_of_eight_texts_together_beside_transformers():
+    rates = {(bench.PEER, 1): 10.0, (bench.PEER, 8): 50.0, ("auto", 1): 90.0, ("auto", 8): 95.0}
+    rows = [
+        {"precision": precision, "writer": writer, "batch": size, "tokens_per_s": rate}
+        for precision in ("int8", "float32")
+        for (writer, size), rate in rates.items()
+        if precision == "float32" or writer != bench.PEER
+    ]
+    (verdict,) = bench.verdicts(rows)
+    assert (verdict.word, verdict.value) == ("missed", 1.9)
+    assert "float32" in verdict.text
+
+
 def test_prompts_are_mixed():
     mixed = bench.chosen(12)
     assert len(set(mixed)) == 12
