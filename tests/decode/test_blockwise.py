@@ -37,8 +37,8 @@ class Certain(TableLM):
     def heads(self) -> int:
         return len(self.guesses)
 
-    def ahead(self, features_BC: Tensor) -> Tensor:
-        said_HV = torch.nn.functional.one_hot(torch.tensor(self.guesses), self.vocab_size)
+    def ahead(self, features_BC: Tensor, heads: int | None = None) -> Tensor:
+        said_HV = torch.nn.functional.one_hot(torch.tensor(self.guesses[:heads]), self.vocab_size)
         return said_HV.double().expand(len(features_BC), -1, -1)
 
 
@@ -60,8 +60,8 @@ def test_a_block_costs_one_call() -> None:
     """A model whose heads are always right writes as many tokens a call as it has heads."""
 
     class Right(TableLM):
-        def ahead(self, features_BC: Tensor) -> Tensor:
-            said = [chain(self, int(x), 4)[2:] for x in features_BC[:, 0]]
+        def ahead(self, features_BC: Tensor, heads: int | None = None) -> Tensor:
+            said = [chain(self, int(x), 4)[2:][:heads] for x in features_BC[:, 0]]
             return torch.nn.functional.one_hot(torch.tensor(said), self.vocab_size).double()
 
     model = Right(LM.logits_HV)

@@ -200,8 +200,8 @@ class Barred(Mute):
 
 
 class MuteHeads(TableLM):
-    def ahead(self, features_BC):
-        return super().ahead(features_BC) * torch.nan
+    def ahead(self, features_BC, heads=None):
+        return super().ahead(features_BC, heads) * torch.nan
 
     def leaping(self, features_BC):
         return super().leaping(features_BC) * torch.nan

@@ -77,7 +77,7 @@ class Seconds(TableLM):
     def heads(self) -> int:
         return 2
 
-    def ahead(self, features_BC: Tensor) -> Tensor:
+    def ahead(self, features_BC: Tensor, heads: int | None = None) -> Tensor:
         rows = []
         for context in features_BC[:, 0].long().tolist():
             right = chain(self, context, 3)[2:]
@@ -85,7 +85,7 @@ class Seconds(TableLM):
             for h, token in enumerate(right):
                 said[h, token], said[h, (token + 1) % self.vocab_size] = 3.0, 4.0
             rows.append(said)
-        return torch.stack(rows)
+        return torch.stack(rows)[:, :heads]
 
 
 def test_what_is_second_is_tried_too() -> None:

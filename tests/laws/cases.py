@@ -228,8 +228,8 @@ class Headed:
         logits_BSV = self.net.extend(tokens_BT, cache, **options)
         return logits_BSV, logits_BSV
 
-    def ahead(self, features_BC: torch.Tensor) -> torch.Tensor:
-        best_BH = features_BC.topk(1 + self.heads).indices[:, 1:]
+    def ahead(self, features_BC: torch.Tensor, heads: int | None = None) -> torch.Tensor:
+        best_BH = features_BC.topk(1 + self.heads).indices[:, 1:][:, :heads]
         return torch.nn.functional.one_hot(best_BH, self.vocab_size).double()
 
     def leaping(self, features_BC: torch.Tensor) -> torch.Tensor:

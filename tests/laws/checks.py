@@ -228,8 +228,8 @@ class Counted:
         self.calls.append(tokens_BT.tolist())
         return self.watched.extend_with_features(tokens_BT, cache, **options)
 
-    def ahead(self, features_BC: Any) -> Any:
-        return self.watched.ahead(features_BC)
+    def ahead(self, features_BC: Any, heads: int | None = None) -> Any:
+        return self.watched.ahead(features_BC, heads)
 
     @property
     def leaps(self) -> int:

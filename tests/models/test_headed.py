@@ -61,6 +61,7 @@ def test_features_stand_beside_the_logits(fast: bool) -> None:
     ahead_BHV = lm.ahead(features_BSC[:, 0])
     assert ahead_BHV.shape == (2, 3, 9)
     torch.testing.assert_close(ahead_BHV[:, 1], net.head(net.heads.one(features_BSC[:, 0], 1)))
+    torch.testing.assert_close(lm.ahead(features_BSC[:, 0], 2), ahead_BHV[:, :2])
 
 
 @torch.no_grad()
@@ -68,12 +69,14 @@ def test_compiled_code_says_what_the_network_says() -> None:
     net = headed()
     fast: Any = compiled(net)
     tokens_BT = torch.tensor([[1, 4, 5], [1, 6, 3]])
-    found = []
+    found, ahead = [], []
     for reads in (net, fast):
         lm = reads.read(SOURCES)
         found.append(lm.extend_with_features(tokens_BT, lm.new_cache(2, 3)))
+        ahead.append(lm.ahead(found[0][1][:, 0], 2))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(*ahead, rtol=1e-4, atol=1e-4)
 
 
 def test_each_head_learns_the_token_that_stands_so_far_ahead() -> None:

@@ -119,8 +119,12 @@ class HeadedLM(FeaturedLM, Protocol):
         """How many tokens behind the next one they guess."""
         ...
 
-    def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
-        """Logits of the second, third, ... token after the cells that these features are of."""
+    def ahead(
+        self, features_BC: Float[Tensor, "B C"], heads: int | None = None
+    ) -> Float[Tensor, "B H V"]:
+        """Logits of the second, third, ... token after the cells that these features are of;
+        `heads`: of so many tokens alone, if there are more.
+        """
         ...
 
 

@@ -38,9 +38,11 @@ class HeadedSeq2Seq(Seq2Seq):
         self.sizes: HeadedSizes = sizes
         self.heads = Heads(sizes.width, sizes.heads)
 
-    def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+    def ahead(
+        self, features_BC: Float[Tensor, "B C"], heads: int | None = None
+    ) -> Float[Tensor, "B H V"]:
         """Logits of the second, third, ... token."""
-        return self.head(self.heads(features_BC)).float()
+        return self.head(self.heads(features_BC, heads)).float()
 
     def foretold(
         self,
@@ -68,6 +70,8 @@ class HeadedSourceLM(SourceLM):
     def heads(self) -> int:
         return self.net.sizes.heads
 
-    def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+    def ahead(
+        self, features_BC: Float[Tensor, "B C"], heads: int | None = None
+    ) -> Float[Tensor, "B H V"]:
         """See `HeadedLM.ahead`."""
-        return self.net.ahead(features_BC)
+        return self.net.ahead(features_BC, heads)

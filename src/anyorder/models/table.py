@@ -190,9 +190,11 @@ class TableLM:
             fresh_BS = fresh_BS.gather(1, score_BS)
         return logits_BSV, fresh_BS[..., None].double()
 
-    def ahead(self, features_BC: Float[Tensor, "B 1"]) -> Float[Tensor, "B H V"]:
+    def ahead(
+        self, features_BC: Float[Tensor, "B 1"], heads: int | None = None
+    ) -> Float[Tensor, "B H V"]:
         """What the likeliest tokens lead to; wrong after some contexts, as heads are."""
-        return self._likely(features_BC, self.heads)
+        return self._likely(features_BC, self.heads)[:, :heads]
 
     def _likely(self, features_BC: Float[Tensor, "B 1"], count: int) -> Float[Tensor, "B H V"]:
         context_B = features_BC[:, 0].long()

@@ -137,9 +137,11 @@ class TransferSourceLM(SourceLM):
         features_BSC = net.decoder.norm(passes[-1].x_BSC)
         return net.head(features_BSC).float(), foretold_BSKC.flatten(2)
 
-    def ahead(self, features_BC: Float[Tensor, "B KC"]) -> Float[Tensor, "B K V"]:
+    def ahead(
+        self, features_BC: Float[Tensor, "B KC"], heads: int | None = None
+    ) -> Float[Tensor, "B K V"]:
         """See `HeadedLM.ahead`."""
-        return self.net.head(features_BC.unflatten(1, (self.heads, -1))).float()
+        return self.net.head(features_BC.unflatten(1, (self.heads, -1))[:, :heads]).float()
 
     def _passes(
         self,

@@ -33,11 +33,13 @@ class Heads(nn.Module):
     def __len__(self) -> int:
         return len(self.up_HM)
 
-    def forward(self, x: Float[Tensor, "*cells C"]) -> Float[Tensor, "*cells H C"]:
-        """Features of each head."""
-        middle = torch.einsum("hmc,...c->...hm", self.up_HMC, x) + self.up_HM
-        down = torch.einsum("hcm,...hm->...hc", self.down_HCM, middle.relu())
-        return x[..., None, :] + down + self.down_HC
+    def forward(
+        self, x: Float[Tensor, "*cells C"], count: int | None = None
+    ) -> Float[Tensor, "*cells H C"]:
+        """Features of each head, or of the first `count` alone."""
+        middle = torch.einsum("hmc,...c->...hm", self.up_HMC[:count], x) + self.up_HM[:count]
+        down = torch.einsum("hcm,...hm->...hc", self.down_HCM[:count], middle.relu())
+        return x[..., None, :] + down + self.down_HC[:count]
 
     def one(self, x: Float[Tensor, "*cells C"], head: int) -> Float[Tensor, "*cells C"]:
         """Features of one head alone, for training."""

@@ -62,6 +62,12 @@ class Packed:
         return torch.ops.mkldnn._linear_pointwise(x_TI, self.weight, self.bias_O, "none", [], "")
 
 
+def packed(weight_OI: Float[Tensor, "O I"]) -> Linear:
+    """Weights that change no more, laid out as is quickest here."""
+    form = Packed if torch.backends.mkldnn.is_available() else Plain
+    return form(weight_OI.detach())
+
+
 class Int8:
     """Weights in int8, a scale for each output; inputs in uint8, a scale for each row.
 

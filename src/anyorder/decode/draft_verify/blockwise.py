@@ -53,7 +53,7 @@ class Blockwise(OfHeads):
     def observe(self, memory: Guessed, seen: Seen) -> Guessed:
         assert seen.features_BSC is not None, "they are asked for"
         last_BC = seen.features_BSC[torch.arange(len(seen.last_B)), seen.last_B]
-        logits_BKV = memory.model.ahead(last_BC)[:, : memory.tokens_BK.shape[1]]
+        logits_BKV = memory.model.ahead(last_BC, memory.tokens_BK.shape[1])
         live_B = seen.canvas.live_B
         check_said(logits_BKV, live_B)
         return replace(memory, tokens_BK=logits_BKV.argmax(-1).cpu(), known_B=live_B)

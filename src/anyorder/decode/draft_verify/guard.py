@@ -1,6 +1,6 @@
 """What a drafter may do wrong, and a tree that is too large: the text goes on, and says so.
 
-    draft, fault = guarded(decoder, memory, canvas, sampler)
+    draft, fault = guarded(lambda: decoder.draft(memory, canvas, sampler), rows, most, V)
 
 A drafter that fails is asked no more: from there on all rows are written left to right. It was
 never trusted: at temperature 0, and with guesses that are certain, an exact decoder's text does not

@@ -101,7 +101,7 @@ class HeadTree(DraftVerify):
         assert seen.features_BSC is not None, "they are asked for"
         H, R = memory.tokens_BHR.shape[1:]
         last_BC = seen.features_BSC[torch.arange(len(seen.last_B)), seen.last_B]
-        logits_BHV = memory.model.ahead(last_BC)[:, :H]
+        logits_BHV = memory.model.ahead(last_BC, H)
         check_said(logits_BHV, seen.canvas.live_B)
         best = logits_BHV.softmax(-1).topk(R)
         return replace(

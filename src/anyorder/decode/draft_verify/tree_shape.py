@@ -86,7 +86,7 @@ def best_of_heads(size: int, odds: Sequence[Sequence[float]]) -> TreeShape:
 
 def _shaped(paths: list[tuple[int, ...]]) -> TreeShape:
     """The shape in which every cell is at the end of one of these paths of ranks."""
-    ordered = sorted(paths, key=lambda path: (len(path), paths.index(path)))
+    ordered = sorted(paths, key=len)  # of one length, the likelier first
     at = {path: k for k, path in enumerate(ordered)}
     parents = tuple(at.get(path[:-1], -1) for path in ordered)
     return TreeShape(parents, tuple(path[-1] for path in ordered))

@@ -11,11 +11,11 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from anyorder.nets.compiled.stack import CompiledStack, Source, keys_values, stacked
-from anyorder.nets.layers import Embedding, EncoderDecoder
+from anyorder.nets.layers import Embedding, EncoderDecoder, sees_of
 from anyorder.nets.linear import Plain
 
 Net = TypeVar("Net", bound=EncoderDecoder)
@@ -59,6 +59,16 @@ def placed(
     waves_RC = embedding.waves(int(places.max()) + 1).numpy()
     scale = np.float32(math.sqrt(embedding.table.embedding_dim))
     return torch.from_numpy(table_VC[ids] * scale + waves_RC[places])  # few cells
+
+
+def with_padding(
+    both_NX: Float[Tensor, "N X"], counts: Sequence[int]
+) -> tuple[Float[Tensor, "B S X"], Bool[Tensor, "B 1 S"]]:
+    """The cells of all rows as a block, zeros behind each row's own; and which of them are seen."""
+    sees_B1S = sees_of(torch.tensor(counts), max(counts))
+    both_BSX = both_NX.new_zeros(*sees_B1S[:, 0].shape, both_NX.shape[1])
+    both_BSX[sees_B1S[:, 0]] = both_NX
+    return both_BSX, sees_B1S
 
 
 def trial(net: EncoderDecoder) -> list[list[int]]:

@@ -6,7 +6,7 @@
 Shapes: B rows, T new cells, S scored cells, V target vocabulary, C channels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import close, trial
 from anyorder.models.compiled.seq2seq import CompiledCache, CompiledSeq2Seq, CompiledSourceLM
 from anyorder.models.seq2seq import Seq2Seq
+from anyorder.nets.compiled.stack import Source
 from anyorder.nets.linear import Plain
 
 
@@ -46,6 +47,13 @@ class CompiledFeaturedLM(CompiledSourceLM):
     """Satisfies `FeaturedLM`."""
 
     by: CompiledFeatured
+    made: dict[int, tuple[Source, Tensor]] = field(default_factory=dict, repr=False)
+
+    def _encoded(self, batch: int) -> tuple[Source, Float[Tensor, "N X"]]:
+        """Of the first sources, once for the decoder and for who stands beside it."""
+        if batch not in self.made:
+            self.made[batch] = super()._encoded(batch)
+        return self.made[batch]
 
     @torch.inference_mode(False)
     @torch.no_grad()

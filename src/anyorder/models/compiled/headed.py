@@ -9,6 +9,7 @@ Shapes: B rows, H heads beside the first, V target vocabulary, C channels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeatured
 from anyorder.models.headed import HeadedSeq2Seq
 from anyorder.models.leaping import LeapSeq2Seq
 from anyorder.models.sources import padded
+from anyorder.nets.linear import packed
 
 
 class CompiledHeaded(CompiledFeatured):
@@ -23,7 +25,7 @@ class CompiledHeaded(CompiledFeatured):
 
     def __init__(self, net: HeadedSeq2Seq, precision: str) -> None:
         super().__init__(net, precision)
-        self.headed = net
+        self.headed, self.table = net, packed(net.target.table.weight)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledHeadedLM":
         padded(sources)
@@ -40,9 +42,12 @@ class CompiledHeadedLM(CompiledFeaturedLM):
     def heads(self) -> int:
         return self.by.headed.sizes.heads
 
-    def ahead(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
+    @torch.no_grad()
+    def ahead(
+        self, features_BC: Float[Tensor, "B C"], heads: int | None = None
+    ) -> Float[Tensor, "B H V"]:
         """See `HeadedLM.ahead`."""
-        return self.by.headed.ahead(features_BC)
+        return self.by.table(self.by.headed.heads(features_BC, heads))
 
 
 class CompiledLeap(CompiledFeatured):
@@ -50,7 +55,7 @@ class CompiledLeap(CompiledFeatured):
 
     def __init__(self, net: LeapSeq2Seq, precision: str) -> None:
         super().__init__(net, precision)
-        self.leaps = net
+        self.leaps, self.table = net, packed(net.target.table.weight)
 
     def read(self, sources: Sequence[Sequence[int]]) -> "CompiledLeapLM":
         padded(sources)
@@ -71,6 +76,7 @@ class CompiledLeapLM(CompiledFeaturedLM):
     def stride(self) -> int:
         return self.by.leaps.sizes.stride
 
+    @torch.no_grad()
     def leaping(self, features_BC: Float[Tensor, "B C"]) -> Float[Tensor, "B H V"]:
         """See `LeapLM.leaping`."""
-        return self.by.leaps.leaping(features_BC)
+        return self.by.table(self.by.leaps.heads(features_BC))

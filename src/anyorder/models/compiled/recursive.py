@@ -8,18 +8,17 @@ channels, X numbers beside.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyorder.models.compiled.encoder import close, trial
+from anyorder.models.compiled.encoder import close, trial, with_padding
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
 from anyorder.models.recursive import RecursiveSeq2Seq
 from anyorder.models.sources import padded
-from anyorder.nets.compiled.stack import Source as Compiled
-from anyorder.nets.layers import sees_of
+from anyorder.nets.linear import packed
 from anyorder.nets.source_cache import Source, SourceCache
 
 
@@ -31,6 +30,10 @@ class CompiledRecursive(CompiledFeatured):
         assert cross is not None, "the head looks at the source"
         super().__init__(net, precision, cross.key_value)
         self.recursive = net
+        self.all, self.frequent = (
+            packed(net.target.table.weight),
+            packed(net.target.table.weight[net.frequent_U]),
+        )
 
     def is_right(self) -> bool:
         """Whether the head sees of the source what that of the network sees, too."""
@@ -53,17 +56,10 @@ class CompiledRecursiveLM(CompiledFeaturedLM):
     """Satisfies `RecursiveLM`."""
 
     by: CompiledRecursive
-    encoded: dict[int, tuple[Compiled, Tensor]] = field(default_factory=dict, repr=False)
 
     @property
     def frequent_U(self) -> Int[Tensor, " U"]:
         return self.by.recursive.frequent_U
-
-    def _encoded(self, batch: int) -> tuple[Compiled, Float[Tensor, "N X"]]:
-        """Of the first sources, once for the decoder and for the head."""
-        if batch not in self.encoded:
-            self.encoded[batch] = super()._encoded(batch)
-        return self.encoded[batch]
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -74,10 +70,7 @@ class CompiledRecursiveLM(CompiledFeaturedLM):
     def _source(self, batch: int) -> Source:
         """The head's keys and values of the sources, with padding."""
         source, both_NX = self._encoded(batch)
-        count_B = torch.tensor(source.counts)
-        sees_B1S = sees_of(count_B, int(count_B.max()))
-        both_BSX = both_NX.new_zeros(*sees_B1S[:, 0].shape, both_NX.shape[1])
-        both_BSX[sees_B1S[:, 0]] = both_NX
+        both_BSX, sees_B1S = with_padding(both_NX, source.counts)
         heads = self.by.recursive.sizes.width.heads
         keys_BSHD, values_BSHD = both_BSX.unflatten(2, (2, heads, -1)).unbind(2)
         return (keys_BSHD.transpose(1, 2), values_BSHD.transpose(1, 2)), sees_B1S
@@ -98,4 +91,8 @@ class CompiledRecursiveLM(CompiledFeaturedLM):
         self, features_BC: Float[Tensor, "B C"], among_U: Int[Tensor, " U"] | None
     ) -> Float[Tensor, "B U"]:
         """See `RecursiveLM.said`."""
+        if among_U is None:
+            return self.by.all(features_BC)
+        if among_U is self.frequent_U:
+            return self.by.frequent(features_BC)
         return self.by.recursive.said(features_BC, among_U)

@@ -7,21 +7,18 @@ Shapes: B rows, S source cells, N source cells without padding, C channels, X nu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from anyorder.models.compiled.encoder import close, trial
+from anyorder.models.compiled.encoder import close, trial, with_padding
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
 from anyorder.models.small import SmallSourceLM
 from anyorder.models.sources import padded
 from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
-from anyorder.nets.compiled.stack import Source as Compiled
-from anyorder.nets.layers import sees_of
 from anyorder.nets.source_cache import Source
 from anyorder.nets.tandem import SmallDecoder
 
@@ -68,7 +65,6 @@ class CompiledTandemLM(CompiledFeaturedLM):
     """Satisfies `TandemLM`."""
 
     by: CompiledTandem
-    encoded: dict[int, tuple[Compiled, Tensor]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def small(self) -> SmallSourceLM:
@@ -77,20 +73,12 @@ class CompiledTandemLM(CompiledFeaturedLM):
             self.by.tandem.small, self._sources, len(self.sources), self.max_length
         )
 
-    def _encoded(self, batch: int) -> tuple[Compiled, Float[Tensor, "N X"]]:
-        """Of the first sources, once for both models."""
-        if batch not in self.encoded:
-            self.encoded[batch] = super()._encoded(batch)
-        return self.encoded[batch]
-
     @torch.inference_mode(False)
     @torch.no_grad()
     def _sources(self, batch: int) -> list[Source]:
         """Keys and values of the sources, with padding, for each layer of the small model."""
         source, both_NX = self._encoded(batch)
-        sees_B1S = sees_of(torch.tensor(source.counts), max(source.counts))
-        both_BSX = both_NX.new_zeros(*sees_B1S[:, 0].shape, both_NX.shape[1])
-        both_BSX[sees_B1S[:, 0]] = both_NX
+        both_BSX, sees_B1S = with_padding(both_NX, source.counts)
         layers = self.by.tandem.small.stack.each
         split = both_BSX.unflatten(2, (len(layers), 2, layers[0].own.heads, -1)).unbind(2)
         return [

@@ -62,7 +62,8 @@ def key() -> str:
         *sorted(FEATURES),
         *(version(name) for name in ("numba", "llvmlite")),
     ]
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for source in (*sorted(folder.glob("_*.py")), folder / "words.py", folder / "machine.py"):
         parts.append(source.read_text(encoding="utf-8"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

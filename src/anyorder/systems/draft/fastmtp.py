@@ -6,7 +6,8 @@ The paper tunes the head that a large language model brings along. Here it is tr
 weights, on a small translator, whose decoder layer costs as much as the head's: what a draft costs
 is seen in seconds, not in calls. `vanilla` is the same head, trained for its first guess alone.
 Of the independent heads each batch trains one, drawn anew; the recursive head learns all its steps
-from each batch. Trainings have as many batches.
+from each batch. Trainings have as many batches. There is one list of frequent tokens, that of the
+training's targets, which are of one language; the paper's changes with the language of the prompt.
 """
 
 from anyorder.data.translate import Translate

@@ -6,6 +6,8 @@ The targets, of 6-6 and of 3-3 layers, and the draft model, of 6-1, are translat
 units. All of them run in the same engine, and the draft model reads the source with an encoder of
 its own. It learns from real targets, not from what one of the models writes: it is to serve both.
 It begins with the draft model that writes left to right, and learns 1200 steps more.
+As in the authors' code, places of far guesses are dropped and those that are left weigh no more
+for it; `pard-even` divides by the share that is left, which keeps the gradient's expectation.
 
 What was found: the first guess, which the old cells make, is as often right as before; of the
 second, which a mask makes, a quarter is right where the first was, and of the same model's second
