@@ -229,6 +229,21 @@ def test_kernels_are_tried_beside_the_operators() -> None:
             assert not agree(wrong, PLAIN, cpu, shape), part
 
 
+def test_kernels_are_tried_on_chains_and_with_norms_of_heads_too() -> None:
+    def no_chain(queries_NHD: Tensor, cells: Any, *rest: Any) -> Tensor:
+        seen = PLAIN.attend(queries_NHD, cells, *rest)
+        return seen if cells.under_NA is not None else seen * 1.01
+
+    def no_norms(qkv_NX: Tensor, norms_YD: Tensor | None, *rest: Any) -> Tensor:
+        return PLAIN.write(qkv_NX, None, *rest)
+
+    cpu = torch.device("cpu")
+    for shape in SHAPES.values():
+        assert not agree(replace(PLAIN, attend=no_chain), PLAIN, cpu, shape)
+        unnormed = replace(PLAIN, write=no_norms)
+        assert agree(unnormed, PLAIN, cpu, shape) is shape.centred  # GPT-2 has no such norms
+
+
 def test_what_does_not_fit_is_refused() -> None:
     net, other = graphed(Parts.of(LLAMA)), graphed(Parts.of(SHAPES["wide"]))
     tokens_BT, block = torch.zeros(1, 5, dtype=torch.long), Tree(torch.tensor([[-1, 0]]), mutual=2)
