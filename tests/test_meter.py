@@ -5,7 +5,7 @@ import inspect
 import torch
 
 from anyorder.masks import Tree
-from anyorder.meter import Call, Cost, Meter, Metered, beside
+from anyorder.meter import Call, Cost, Meter, Metered, beside, reading
 from anyorder.models.capability import CausalLM, CTCModel, missing
 from anyorder.models.further import SetBlockLM
 from anyorder.models.table import TableLM
@@ -53,6 +53,25 @@ def test_a_model_beside_a_watched_one_is_counted_as_a_draft() -> None:
 
 def test_cells_are_counted_with_their_padding() -> None:
     assert Call("target", 0.0, [[1, 2, 0], [1, 2, 3]], None).cells == 6
+
+
+def called(*rows: list[int], probes: int = 0) -> Call:
+    return Call("target", 1.0, list(rows), None, probes)
+
+
+def test_a_prompt_is_read_slice_by_slice_and_by_nothing_else() -> None:
+    """Shorter rows are padded; what is said behind the prompt may be probed."""
+    slices = [called([5, 6], [8, 0]), called([7, 1], [0, 0], probes=1)]
+    assert reading([*slices, called([5]), called([6])], [5, 6, 7]) == slices
+    assert reading([*slices[::-1]], [5, 6, 7]) == [], "this is no prompt"
+
+
+def test_a_call_that_guesses_or_fills_is_none_that_reads_the_prompt() -> None:
+    guessing, whole = called([5, 1]), called([5, 6, 0, 0])
+    assert reading([guessing], [5]) == []
+    assert reading([whole], [5, 6]) == []
+    assert reading([called([0])], []) == []
+    assert reading([called([])], [5]) == []
 
 
 def test_rates_of_nothing_are_nothing() -> None:

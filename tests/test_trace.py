@@ -75,6 +75,7 @@ def test_what_a_run_cost() -> None:
     cost = trace.cost
     assert (cost.calls, cost.draft_calls, cost.cells) == (2, 1, 8)
     assert (cost.seconds, cost.model_seconds, cost.draft_seconds) == (2.0, 0.75, 0.1)
+    assert (cost.prompt_seconds, cost.verify_seconds) == (0.5, 0.25)
     assert cost.tokens == 3 + 2
     assert cost.tokens_per_call == 2.5
 

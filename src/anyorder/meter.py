@@ -9,7 +9,7 @@ The meter knows nothing of decoders. Shapes: B rows, T cells.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -47,8 +47,18 @@ class Cost:
     draft_calls: int = 0
     seconds: float = 0.0  # whole run, wall clock, prefill included
     model_seconds: float = 0.0  # of these, inside the target
-    draft_seconds: float = 0.0  # of these, inside draft models
+    prompt_seconds: float = 0.0  # of the target's, those in which it read the prompt
+    draft_seconds: float = 0.0  # of the whole run's, guesses: making them, and learning from calls
     tokens: int = 0  # written
+
+    @property
+    def verify_seconds(self) -> float:
+        """Inside the target, behind the prompt: drafts are verified; without any, tokens written.
+
+        >>> Cost(model_seconds=0.75, prompt_seconds=0.5).verify_seconds
+        0.25
+        """
+        return self.model_seconds - self.prompt_seconds
 
     @property
     def tokens_per_call(self) -> float:
@@ -57,6 +67,32 @@ class Cost:
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
+
+
+def reading(calls: Iterable[Call], prompt: list[int]) -> list[Call]:
+    """The target's `calls` that read the prompt, slice by slice, and no guess; `prompt` is the
+    longest of the rows'.
+
+    >>> called = [[5, 6], [7], [1, 2]]
+    >>> calls = [Call("target", 0.1, [tokens_T], None) for tokens_T in called]
+    >>> [call.tokens_BT for call in reading(calls, [5, 6, 7])]
+    [[[5, 6]], [[7]]]
+    """
+    found: list[Call] = []
+    at = 0
+    for call in calls:
+        left = prompt[at:]
+        if not left or not any(_reads(call, cells, left) for cells in call.tokens_BT):
+            break
+        found.append(call)
+        at += min(len(left), len(call.tokens_BT[0]))
+    return found
+
+
+def _reads(call: Call, cells: list[int], left: list[int]) -> bool:
+    """Whether a row of a call is what is left of a prompt, as far as it goes, and probes."""
+    both = min(len(cells), len(left))
+    return both > 0 and cells[:both] == left[:both] and len(cells) - both <= call.probes
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from anyorder.canvas import DONE, Canvas
-from anyorder.meter import Call, Cost
+from anyorder.meter import Call, Cost, reading
 
 FORMAT = 1
 
@@ -49,7 +49,8 @@ class Step:
     """One step of a decoder: its calls, the cells that changed, where the cells came from.
 
     `note`: what went wrong in it, in a sentence. `likeliest`: what else might stand in the cells,
-    if that was asked for (see `decode.alternatives`).
+    if that was asked for (see `decode.alternatives`). `drafting`: of its seconds, those in which
+    guesses were made, and learnt from (0: nobody took the time).
     """
 
     calls: tuple[Call, ...]
@@ -58,6 +59,12 @@ class Step:
     seconds: float = 0.0
     note: str = ""
     likeliest: tuple[Likeliest, ...] = ()
+    drafting: float = 0.0
+
+    @property
+    def draft_seconds(self) -> float:
+        """Of its seconds, those of drafting: inside draft models, where nobody took the time."""
+        return max(self.drafting, sum(call.seconds for call in self.calls if call.role == "draft"))
 
     @property
     def written(self) -> dict[int, int]:
@@ -67,14 +74,14 @@ class Step:
     @property
     def line(self) -> str:
         """Its line in the file."""
+        changes = [[c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in self.changes]
         noted = {
             "calls": [_noted(call) for call in self.calls],
-            "changes": [
-                [c.row, c.cell, c.token, c.status, finite(c.logprob)] for c in self.changes
-            ],
+            "changes": changes,
             "origin": self.origin,
             "seconds": self.seconds,
             **({"note": self.note} if self.note else {}),
+            **({"drafting": self.drafting} if self.drafting else {}),
         }
         if self.likeliest:
             told = [[a.row, a.cell, [[t, finite(p)] for t, p in a.top]] for a in self.likeliest]
@@ -123,14 +130,16 @@ class Trace:
         """What the whole run cost; tokens are the cells that it wrote for good and that stayed."""
         calls = [call for step in self.steps for call in step.calls]
         target = [call for call in calls if call.role == "target"]
-        draft = [call for call in calls if call.role == "draft"]
+        rows = map(self.start.row, range(len(self.start.tokens_BN)))
+        prompt = reading(target, max(rows, key=len, default=[]))
         return Cost(
             calls=len(target),
             cells=sum(call.cells for call in target),
-            draft_calls=len(draft),
+            draft_calls=len(calls) - len(target),
             seconds=sum((step.seconds for step in self.steps), 0.0),
             model_seconds=sum((call.seconds for call in target), 0.0),
-            draft_seconds=sum((call.seconds for call in draft), 0.0),
+            prompt_seconds=sum((call.seconds for call in prompt), 0.0),
+            draft_seconds=sum((step.draft_seconds for step in self.steps), 0.0),
             tokens=_written(self.steps),
         )
 
@@ -227,7 +236,8 @@ def _read(trace: Trace | None, line: dict[str, Any], steps: list[Step]) -> Trace
         Likeliest(row, cell, tuple((token, logprob) for token, logprob in top))
         for row, cell, top in line.get("alternatives", ())
     )
-    steps.append(Step(calls, changes, origin, line["seconds"], line.get("note", ""), likeliest))
+    note, drafting = line.get("note", ""), line.get("drafting", 0.0)
+    steps.append(Step(calls, changes, origin, line["seconds"], note, likeliest, drafting))
     return trace
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
 from anyorder.decode.draft_verify import selection
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -137,6 +138,9 @@ def the_trace_is_the_result(decoder: Any, case: Case, file: Path) -> None:
     result = written(decoder, case)
     for told in (trace, Trace.load(file)):
         same(fold(told), result)
+        assert told.cost == trace.cost
+    if isinstance(decoder, DraftVerify) and calls:
+        assert 0 < trace.cost.draft_seconds < trace.cost.seconds
     wrote_BN = result.final_BN & ~case.canvas().final_BN
     assert trace.cost.tokens == int(wrote_BN.sum())
 

@@ -75,7 +75,7 @@ def steps(
     watch = watch or Stops().start(canvas)
     meter = Meter(alternatives)
     metered = meter.watch(model)
-    left, noted = decoder.most_calls(canvas), ""
+    left, earlier = decoder.most_calls(canvas), None
     begun = time.perf_counter()
     with torch.inference_mode():
         state = decoder.start(metered, canvas, sampler)
@@ -90,14 +90,21 @@ def steps(
             step = Step.between(canvas, after, calls, now - begun)
             if alternatives is not None:
                 step = alternatives.noted(step, after)
-            if getattr(state, "note", "") != noted:  # what went wrong is told once
-                noted = getattr(state, "note", "")
-                step = replace(step, note=noted)
+            step, earlier = _told(step, state, earlier), state
         left -= sum(call.role == "target" for call in calls)
         assert left >= 0, f"{type(decoder).__name__} made more calls than it declared"
         canvas = after
         yield step, canvas
         begun = time.perf_counter()  # what the caller does in between is not the decoder's
+
+
+def _told(step: Step, state: State, earlier: State | None) -> Step:
+    """The step with what the state tells beyond an `earlier` one, if it tells such things: what
+    went wrong, once, and seconds of drafting.
+    """
+    note, before = (getattr(each, "note", "") for each in (state, earlier))
+    now, then = (getattr(each, "drafting", 0.0) for each in (state, earlier))
+    return replace(step, note="" if note == before else note, drafting=now - then)
 
 
 def _check(decoder: Decoder, model: Any) -> None:

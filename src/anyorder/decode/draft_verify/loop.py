@@ -7,8 +7,9 @@ Shapes: B rows, T cells read in a call, K drafted cells, J chains of W tokens, S
 V vocabulary, P cells of a path, C channels.
 """
 
+import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, final
 
 import torch
@@ -19,6 +20,7 @@ from anyorder.decode.draft_verify.accept import Written, agreed, walk
 from anyorder.decode.draft_verify.below import below
 from anyorder.decode.draft_verify.decide import Judge, Told, decider
 from anyorder.decode.draft_verify.draft import Draft, Seen
+from anyorder.decode.draft_verify.drafting import Drafting
 from anyorder.decode.draft_verify.guard import (
     Fault,
     guarded,
@@ -38,24 +40,7 @@ from anyorder.decode.reading import (
     room,
 )
 from anyorder.decode.sampling import Sampler
-from anyorder.models.capability import Cache, CausalLM
-
-
-@dataclass(frozen=True)
-class Drafting:
-    """State of the loop: the canvas, the target's cache, the drafter's own memory.
-
-    `most`: cells of a draft that fit into memory (None: all did so far). `note`: what went wrong.
-    """
-
-    canvas: Canvas
-    cache: Cache
-    memory: Any
-    most: int | None = None
-    note: str = ""
-
-    def with_canvas(self, canvas: Canvas) -> "Drafting":
-        return replace(self, canvas=canvas)
+from anyorder.models.capability import CausalLM
 
 
 class DraftVerify(ABC):
@@ -120,7 +105,8 @@ class DraftVerify(ABC):
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
         B = len(canvas.tokens_BN)
         cache = model.new_cache(B, room(canvas) + self.most_drafted + 1)
-        return Drafting(canvas, cache, self.begin(model, canvas, sampler))
+        begun = time.perf_counter()
+        return Drafting(canvas, cache, self.begin(model, canvas, sampler)).since(begun)
 
     @final
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
@@ -146,16 +132,14 @@ class DraftVerify(ABC):
         """A draft that can be read, or None; `first`: of probes alone."""
         if isinstance(state.memory, Fault):
             return state, None
+        begun, memory, canvas = time.perf_counter(), state.memory, state.canvas
         draft, fault = guarded(
-            lambda: (
-                self.probe(state.memory, state.canvas)
-                if first
-                else self.draft(state.memory, state.canvas, sampler)
-            ),
-            len(state.canvas.tokens_BN),
+            lambda: self.probe(memory, canvas) if first else self.draft(memory, canvas, sampler),
+            len(canvas.tokens_BN),
             self.most_drafted,
             model.vocab_size,
         )
+        state = state.since(begun)
         if first and draft is not None and draft.probes < draft.tokens_BK.shape[1]:
             draft, fault = None, "it guessed where a prompt is read, and where probes alone may be"
         if draft is not None and state.most is not None:
@@ -181,8 +165,9 @@ class DraftVerify(ABC):
         state = replace(state, canvas=seen.canvas)
         if isinstance(state.memory, Fault):
             return state
+        begun = time.perf_counter()
         try:
-            return replace(state, memory=self.observe(state.memory, seen))
+            return replace(state, memory=self.observe(state.memory, seen)).since(begun)
         except Exception as error:  # as a draft may fail
             return self._given_up(state, told(error))
 
