@@ -80,6 +80,11 @@ def test_rates_of_nothing_are_nothing() -> None:
     assert (cost.tokens_per_call, cost.tokens_per_second) == (2.5, 5.0)
 
 
+def test_what_two_runs_cost_together_is_every_figure_of_both() -> None:
+    one, other = Cost(1, 2, 3, 0.5, 0.25, 0.125, 0.0625, 8), Cost(10, 20, 30, 5, 4, 3, 2, 80)
+    assert one + other == Cost(11, 22, 33, 5.5, 4.25, 3.125, 2.0625, 88)
+
+
 def test_a_protocol_sees_what_is_only_passed_on() -> None:
     """From Python 3.12 on, `isinstance` asks no `__getattr__`."""
     watched = Meter().watch(Meter().watch(MODEL))

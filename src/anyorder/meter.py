@@ -10,7 +10,7 @@ The meter knows nothing of decoders. Shapes: B rows, T cells.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -50,6 +50,15 @@ class Cost:
     prompt_seconds: float = 0.0  # of the target's, those in which it read the prompt
     draft_seconds: float = 0.0  # of the whole run's, guesses: making them, and learning from calls
     tokens: int = 0  # written
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Of two runs together.
+
+        >>> (Cost(calls=2, seconds=0.5) + Cost(calls=1, tokens=3)).calls
+        3
+        """
+        both = zip(astuple(self), astuple(other), strict=True)
+        return Cost(*(one + more for one, more in both))
 
     @property
     def verify_seconds(self) -> float:

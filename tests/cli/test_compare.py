@@ -39,6 +39,37 @@ def test_it_prints_a_table_and_writes_the_page_and_the_traces(
         assert run["notes"] == []
     assert [row["same_text"] for row in figures["rows"]] == [2] * 5
     assert figures["versions"]["python"]
+    assert max(len(line) for line in done.out.splitlines() if line[:1] in "┃│") <= 100
+
+
+def test_its_json_tells_drafts_and_seconds_apart_of_each_run_and_of_all(
+    invoke: Invoke, folder: Path, prompts: Path, tmp_path: Path
+) -> None:
+    asked = ["-d", "jacobi", "--json", "figures.json"]
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 9, *asked)
+    assert done.code == 0, done.err
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    apart = ("draft_seconds", "prompt_seconds", "verify_seconds")
+    for row in figures["rows"]:
+        runs = [run for run in figures["runs"] if run["decoder"] == row["decoder"]]
+        for name in ("calls", "cells", "seconds", *apart):
+            assert row[name] == pytest.approx(sum(run[name] for run in runs))
+        for name in ("drafts", "drafted", "accepted"):
+            assert row["acceptance"][name] == sum(run["acceptance"][name] for run in runs)
+        assert sum(row[name] for name in apart) < row["seconds"]
+        assert row["prompt_seconds"] > 0
+    plain, jacobi = figures["rows"]
+    assert plain["draft_seconds"] == plain["acceptance"]["drafts"] == 0
+    assert jacobi["draft_seconds"] > 0
+    assert jacobi["acceptance"]["offered_at_depth"][0] == jacobi["acceptance"]["drafts"] > 0
+    (line,) = (line for line in done.out.splitlines() if "jacobi " in line)
+    told = [cell.strip() for cell in line.split("│")[5:8]]
+    found = jacobi["acceptance"]
+    assert told == [
+        f"{found['accepted'] / found['drafted']:.0%}",
+        f"{found['acceptance_length']:.2f}",
+        f"{jacobi['draft_seconds'] / jacobi['seconds']:.0%}",
+    ]
 
 
 def test_decoders_are_those_that_were_asked_for(

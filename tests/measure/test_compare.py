@@ -60,6 +60,12 @@ def test_rows_and_runs_are_of_all_prompts() -> None:
     assert {(row.same_text, row.prompts) for row in done.rows} == {(2, 2)}
     assert len(done.runs) == 6
     assert done.near_ties is None, "nobody looks at near-ties in float32"
+    plain, jacobi, _ = done.rows
+    assert plain.draft_seconds == 0 < jacobi.draft_seconds < jacobi.seconds
+    head, first, second, *_ = str(done).splitlines()
+    at = head.index("draft time"), head.index("draft time") + len("draft time")
+    assert first[slice(*at)].strip() == ""
+    assert second[slice(*at)].strip() == f"{jacobi.draft_seconds / jacobi.seconds:.0%}"
 
 
 def test_near_ties_are_the_same_however_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,19 @@ def test_acceptance_counts_by_depth():
     }
 
 
+def test_acceptance_of_several_runs_is_that_of_all_their_drafts():
+    two = after_prompt([1, 2, 7], target([9, 1, 2, 3])), after_prompt([7], target([9, 1]))
+    assert acceptance(*two) == {
+        "drafts": 2,
+        "drafted": 4,
+        "accepted": 2,
+        "offered_at_depth": [2, 1, 1],
+        "accepted_at_depth": [1, 1, 0],
+        "acceptance_length": 2.0,
+    }
+    assert acceptance()["drafts"] == 0
+
+
 def edited(*steps: Step) -> list[list[str]]:
     """The marks after each step of a row that begins with three written cells and an open one."""
     start = Canvas.of_prompts([[5, 6, 7]], new_cells=[1])

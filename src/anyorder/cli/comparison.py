@@ -17,7 +17,7 @@ import torch
 from rich.table import Table
 
 from anyorder.cli.screen import out, remark
-from anyorder.measure.compare import Comparison, same_text
+from anyorder.measure.compare import Comparison, draft_time, same_text
 from anyorder.measure.machine import machine, versions
 from anyorder.show.page import Group, compare_page
 from anyorder.show.page import Run as Replay
@@ -27,6 +27,10 @@ from anyorder.trace import Trace
 if TYPE_CHECKING:
     from anyorder.cli.compare import Job
 
+NUMBERS: Final = (  # in two lines: a table of 100 columns has room for them
+    *("tokens\n/s", "calls", "tokens\n/call", "accepted"),
+    *("accept.\nlength", "draft\ntime", "speed-\nup"),
+)
 LISTED: Final = ".compare"  # in the folder of traces: which of them a comparison wrote
 
 
@@ -100,18 +104,21 @@ def attempt(path: Path, act: Callable[[], object]) -> list[str]:
 def table(done: Comparison, job: "Job") -> Table:
     """The table that `anyorder compare` prints."""
     shown = Table(caption=caption(done, job), caption_justify="left", header_style="bold")
-    shown.add_column("decoder", no_wrap=True)
-    for column in ("tokens/s", "calls", "tokens/call", "accepted", "speed-up"):
-        shown.add_column(column, justify="right")
-    for column in ("same text", "exact"):
-        shown.add_column(column)
+    shown.add_column("decoder", no_wrap=True, vertical="bottom")
+    for column in NUMBERS:
+        shown.add_column(column, justify="right", vertical="bottom")
+    for column in ("same\ntext", "exact"):
+        shown.add_column(column, vertical="bottom")
     for row in done.rows:
+        told = acceptance(*_traces(done, row.decoder))
         shown.add_row(
             row.decoder,
             f"{row.tokens_per_second:.1f}",
             str(row.calls),
             f"{row.tokens_per_call:.2f}",
-            accepted(run.output.trace for run in done.runs if run.decoder == row.decoder),
+            f"{told['accepted'] / told['drafted']:.0%}" if told["drafted"] else "",
+            f"{told['acceptance_length']:.2f}" if told["drafts"] else "",
+            draft_time(row),
             f"{row.speedup:.2f}",
             same_text(row),
             "yes" if row.exact else "no",
@@ -119,11 +126,8 @@ def table(done: Comparison, job: "Job") -> Table:
     return shown
 
 
-def accepted(traces: Iterable[Trace]) -> str:
-    """Which share of the guesses was right; "" if nothing was guessed."""
-    counts = [acceptance(trace) for trace in traces]
-    drafted = sum(each["drafted"] for each in counts)
-    return f"{sum(each['accepted'] for each in counts) / drafted:.0%}" if drafted else ""
+def _traces(done: Comparison, decoder: str) -> list[Trace]:
+    return [run.output.trace for run in done.runs if run.decoder == decoder]
 
 
 def caption(done: Comparison, job: "Job") -> str:
@@ -132,7 +136,8 @@ def caption(done: Comparison, job: "Job") -> str:
     words = (
         f"{job.lm.name} in {done.precision}, threads: {torch.get_num_threads()}, "
         f"prompts: {prompts}, up to {job.max_new_tokens} new tokens each, runs: {job.repeats}. "
-        "Accepted: of all guesses. Speed-up and same text: against left-to-right."
+        "Accepted: of all guesses. Acceptance length: tokens that a draft brought, the model's own "
+        "included. Draft time: of all seconds. Speed-up and same text: against left-to-right."
     )
     if done.near_ties is not None:
         words += (
@@ -189,7 +194,10 @@ def report(done: Comparison, job: "Job") -> dict[str, Any]:
         "settings": facts(done, job),
         "near_ties": done.near_ties,
         "left_out": dict(done.left_out),
-        "rows": [asdict(row) for row in done.rows],
+        "rows": [
+            asdict(row) | {"acceptance": acceptance(*_traces(done, row.decoder))}
+            for row in done.rows
+        ],
         "runs": [
             {
                 "prompt": run.prompt,
@@ -200,6 +208,7 @@ def report(done: Comparison, job: "Job") -> dict[str, Any]:
                 "tokens_per_second": run.cost.tokens_per_second,
                 "tokens_per_call": run.cost.tokens_per_call,
                 **asdict(run.cost),
+                "verify_seconds": run.cost.verify_seconds,
                 "acceptance": acceptance(run.output.trace),
                 "notes": run.output.trace.notes,
             }

@@ -45,7 +45,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """One decoder over all prompts. `same_text` counts the prompts whose text did not change."""
+    """One decoder over all prompts. `same_text` counts the prompts whose text did not change; cells
+    and seconds are those of `Cost`, summed up.
+    """
 
     decoder: str
     exact: bool
@@ -55,6 +57,11 @@ class Row:
     speedup: float
     same_text: int
     prompts: int
+    cells: int = 0
+    seconds: float = 0.0
+    draft_seconds: float = 0.0
+    prompt_seconds: float = 0.0
+    verify_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,32 +92,44 @@ class Comparison:
                 continue
             prompts = {run.prompt for run in runs}
             base = [r for r in self.runs if r.decoder == baseline and r.prompt in prompts]
-            costs = [run.cost for run in runs]
-            rate = _rate(costs)
-            calls = sum(cost.calls for cost in costs)
+            cost, plain = (sum((run.cost for run in each), Cost()) for each in (runs, base))
             rows.append(
                 Row(
                     decoder=name,
                     exact=decoder.exact,
-                    tokens_per_second=rate,
-                    calls=calls,
-                    tokens_per_call=sum(cost.tokens for cost in costs) / max(calls, 1),
-                    speedup=rate / _rate([run.cost for run in base]),
+                    tokens_per_second=cost.tokens_per_second,
+                    calls=cost.calls,
+                    tokens_per_call=cost.tokens_per_call,
+                    speedup=cost.tokens_per_second / max(plain.tokens_per_second, 1e-9),
                     same_text=sum(run.same_text for run in runs),
                     prompts=len(runs),
+                    cells=cost.cells,
+                    seconds=cost.seconds,
+                    draft_seconds=cost.draft_seconds,
+                    prompt_seconds=cost.prompt_seconds,
+                    verify_seconds=cost.verify_seconds,
                 )
             )
         return rows
 
     def __str__(self) -> str:
         """The rows as a table of plain text, and a line for each decoder that was left out."""
-        head = ("decoder", "tokens/s", "calls", "tokens/call", "speed-up", "same text")
+        head = (
+            "decoder",
+            "tokens/s",
+            "calls",
+            "tokens/call",
+            "draft time",
+            "speed-up",
+            "same text",
+        )
         cells = [
             (
                 row.decoder,
                 f"{row.tokens_per_second:.1f}",
                 str(row.calls),
                 f"{row.tokens_per_call:.2f}",
+                draft_time(row),
                 f"{row.speedup:.2f}",
                 same_text(row),
             )
@@ -122,6 +141,15 @@ class Comparison:
             for line in (head, *cells)
         ]
         return "\n".join([*lines, *(f"{name}: {why}" for name, why in self.left_out.items())])
+
+
+def draft_time(row: Row) -> str:
+    """Which share of the seconds was spent on drafts; "" if none was.
+
+    >>> draft_time(Row("jacobi", True, 9.0, 5, 2.0, 1.1, 2, 3, seconds=2.0, draft_seconds=0.3))
+    '15%'
+    """
+    return f"{row.draft_seconds / row.seconds:.0%}" if row.draft_seconds else ""
 
 
 def same_text(row: Row) -> str:
@@ -253,10 +281,6 @@ def _turns(names: Sequence[str], repeats: int) -> Iterator[str]:
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"prompt {number}", prompt) for number, prompt in enumerate(prompts, 1)]
-
-
-def _rate(costs: Sequence[Cost]) -> float:
-    return sum(cost.tokens for cost in costs) / max(sum(cost.seconds for cost in costs), 1e-9)
 
 
 def _median(outs: Sequence[Output]) -> Output:

@@ -1,7 +1,7 @@
 """Where each cell came from: the draft that a call checked, and what of it was accepted.
 
     story(trace, row=0)      the frames of one row: cells with their origin, and the draft checked
-    acceptance(trace)        drafts, drafted and accepted cells, acceptance length
+    acceptance(trace, ...)   drafts, drafted and accepted cells, acceptance length
 
 All is derived from the trace, so it holds for any decoder: in a call of the target, a row that
 begins with its last final token (the root) checks the cells below it, and what the step then
@@ -118,8 +118,8 @@ def story(trace: Trace, row: int = 0) -> list[Frame]:
     return frames
 
 
-def acceptance(trace: Trace) -> Acceptance:
-    """How well the drafts of a run were guessed, over all its rows.
+def acceptance(*traces: Trace) -> Acceptance:
+    """How well the drafts of some runs were guessed, over all their rows.
 
         acceptance length = (accepted + own tokens) / drafts
 
@@ -128,9 +128,9 @@ def acceptance(trace: Trace) -> Acceptance:
     """
     drafts: list[Draft] = []
     written = 0
-    for row in range(trace.start.tokens_BN.shape[0]):
-        frames = story(trace, row)
-        for before, after in pairwise(frames):
+    rows = [(trace, b) for trace in traces for b in range(len(trace.start.tokens_BN))]
+    for trace, row in rows:
+        for before, after in pairwise(story(trace, row)):
             if after.draft is not None:
                 drafts.append(after.draft)
                 written += after.frontier - before.frontier
