@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import DONE, DRAFT, OPEN, PAD, Canvas
+from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.generate import generate
 from anyorder.meter import Call
-from anyorder.show.provenance import Draft, acceptance, story
+from anyorder.show.provenance import Draft, acceptance, latest, story
+from anyorder.systems.tiny import tiny
 from anyorder.trace import Change, Step, Trace, frames
 from tests.show.made import Drafter, agreeing, alone, chain, chance_tree, target, write, written
 
@@ -234,6 +237,24 @@ def test_acceptance_of_several_runs_is_that_of_all_their_drafts():
     assert acceptance()["drafts"] == 0
 
 
+def test_a_stream_tells_of_each_token_where_it_comes_from_as_the_end_does():
+    told, lm = [], tiny()
+    out = generate(
+        lm,
+        "abcabcabc",
+        decoder=Speculative(lm.model, width=3),
+        max_new_tokens=12,
+        on_step=lambda trace: told.extend(latest(trace)),
+    )
+    begin = len(out.trace.start.row(0))
+    whole = [cell for cell in story(out.trace)[-1].cells[begin:] if cell.status == DONE]
+    assert [(cell.token, cell.origin, cell.mark) for cell in told] == [
+        (cell.token, cell.origin, cell.mark) for cell in whole
+    ]
+    assert [cell.token for cell in told] == out.tokens
+    assert {("drafted", ""), ("own", ""), ("own", "bonus")} == {(c.origin, c.mark) for c in told}
+
+
 def edited(*steps: Step) -> list[list[str]]:
     """The marks after each step of a row that begins with three written cells and an open one."""
     start = Canvas.of_prompts([[5, 6, 7]], new_cells=[1])
@@ -270,4 +291,18 @@ def test_where_a_guess_was_refused_the_models_own_word_is_a_correction():
     refused = after_prompt([1, 2, 7], target([9, 1, 2, 3]))
     taken = after_prompt([1, 2, 7], target([9, 1, 2]))  # a word more than was guessed
     assert [cell.mark for cell in story(refused)[-1].cells][5] == "corrected"
-    assert not any(cell.mark for cell in story(taken)[-1].cells)
+    assert [cell.mark for cell in story(taken)[-1].cells][5] == "bonus"
+    assert [cell.mark for cell in story(taken)[-1].cells].count("") == len(
+        story(taken)[-1].cells
+    ) - 1
+
+
+def test_only_a_draft_that_was_accepted_to_its_end_brings_a_bonus():
+    """Not where it was refused, or cut off; nor where nothing was drafted."""
+    tree = target([9, 1, 2, 3], [-1, 0, 0, 2])  # below 2 hangs 3, below 1 nothing
+    ends = {(1, 8): "bonus", (2, 3, 8): "bonus", (2, 8): "corrected", (8,): "corrected"}
+    for tokens, mark in ends.items():
+        cells = story(after_prompt([*tokens], tree))[-1].cells
+        assert [cell.mark for cell in cells if cell.mark] == [mark]
+    for trace in (after_prompt([2, 3], tree), after_prompt([8], target([9]))):
+        assert not any(cell.mark for cell in story(trace)[-1].cells)

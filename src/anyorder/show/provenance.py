@@ -1,6 +1,7 @@
 """Where each cell came from: the draft that a call checked, and what of it was accepted.
 
     story(trace, row=0)      the frames of one row: cells with their origin, and the draft checked
+    latest(trace, row=0)     the cells that the last step wrote, while a text is streamed
     acceptance(trace, ...)   drafts, drafted and accepted cells, acceptance length
 
 All is derived from the trace, so it holds for any decoder: in a call of the target, a row that
@@ -18,7 +19,7 @@ from anyorder.meter import Call
 from anyorder.trace import Step, Trace
 
 Origin = Literal["pad", "open", "tentative", "drafted", "own", "given"]
-Mark = Literal["", "corrected", "inserted", "reopened", "moved"]
+Mark = Literal["", "corrected", "bonus", "inserted", "reopened", "moved"]
 
 _ORIGIN: dict[int, Origin] = {
     PAD: "pad",
@@ -36,7 +37,8 @@ class Cell:
     `origin` is "given", "drafted" (accepted from a draft), "own" (the model's own next token),
     "tentative" (written, may still change), "open" or "pad". `mark` is what befell it: "inserted"
     between others, "reopened" after it was written, "corrected" (written anew, or where a guess was
-    refused), "moved" by this very step past others.
+    refused), "bonus" (the model's own, behind a draft that was accepted to its end), "moved" by
+    this very step past others.
     """
 
     token: int
@@ -118,6 +120,20 @@ def story(trace: Trace, row: int = 0) -> list[Frame]:
     return frames
 
 
+def latest(trace: Trace, row: int = 0) -> list[Cell]:
+    """What the last step wrote for good into `row`, from left to right: for a stream that tells
+    where its tokens come from. `on_step` of `generate` is told such a trace, step by step.
+
+    Errors: IndexError if the trace has no such row.
+
+    >>> from anyorder.canvas import Canvas
+    >>> latest(Trace(Canvas.of_prompts([[5]], new_cells=[1])))
+    []
+    """
+    last, end = len(trace.steps) - 1, story(trace, row)[-1]
+    return [cell for cell in end.cells if cell.step == last and cell.status == DONE]
+
+
 def acceptance(*traces: Trace) -> Acceptance:
     """How well the drafts of some runs were guessed, over all their rows.
 
@@ -162,9 +178,9 @@ def _after(before: Frame, step: Step, number: int, row: int, prompts: Sequence[l
         if cells[n].status != GIVEN:  # a forced cell stood there before
             cells[n] = replace(cells[n], origin="drafted")
     own = before.frontier + len(draft.accepted)
-    guessed = len(written) > len(draft.accepted) and _tip(draft) in draft.parents
-    if guessed and cells[own].status != GIVEN:
-        cells[own] = replace(cells[own], mark="corrected")  # a guess hung here, and was refused
+    if len(written) > len(draft.accepted) and cells[own].status != GIVEN:
+        guessed = _tip(draft) in draft.parents  # a guess hung here, and was refused
+        cells[own] = replace(cells[own], mark="corrected" if guessed else "bonus")
     return Frame(tuple(cells), draft)
 
 

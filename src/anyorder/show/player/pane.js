@@ -30,6 +30,7 @@ const SAID = {
 };
 const BEFELL = {
   corrected: "corrected: in place of another word",
+  bonus: "bonus: one more, behind a draft that was accepted to its end",
   inserted: "inserted between others",
   reopened: "reopened: it was written before",
   moved: "moved past others by this step",

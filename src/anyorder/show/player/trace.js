@@ -76,9 +76,9 @@ function frameAfter(before, step, number, row, prompts) {
     }
     const own = before.frontier + draft.accepted.length;
     const tip = draft.accepted.length ? draft.accepted.at(-1) : -1;
-    const guessed = written.length > draft.accepted.length && draft.parents.includes(tip);
-    if (guessed && cells[own].origin !== "given") {
-      cells[own] = { ...cells[own], mark: "corrected" }; // a guess hung here, and was refused
+    if (written.length > draft.accepted.length && cells[own].origin !== "given") {
+      const guessed = draft.parents.includes(tip); // a guess hung here, and was refused
+      cells[own] = { ...cells[own], mark: guessed ? "corrected" : "bonus" };
     }
   }
   return { cells, draft, frontier: end };
