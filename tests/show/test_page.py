@@ -12,6 +12,7 @@ import pytest
 from anyorder.canvas import DONE, Canvas
 from anyorder.meter import Cost
 from anyorder.show.page import Group, Run, compare_page, embedded
+from anyorder.show.provenance import acceptance
 from anyorder.trace import Change, Step, Trace
 from tests.show.made import alone, chain, spoken
 from tests.show.node import run
@@ -140,6 +141,20 @@ def test_figures_are_the_measured_ones_where_there_are_some():
     assert own["calls"] == trace.cost.calls
     assert (measured["calls"], measured["tokens_per_second"]) == (7, 7.0)
     assert (own["same_text"], measured["same_text"]) == (None, False)
+
+
+def test_figures_tell_drafts_cells_and_where_the_seconds_went():
+    trace = made()
+    figures = Run(decoder="a", trace=trace).figures
+    assert figures["acceptance"] == acceptance(trace)
+    assert figures["acceptance"]["accepted"] > 0
+    assert figures["cells"] == trace.cost.cells > 0
+    cost = Cost(seconds=4.0, model_seconds=3.0, prompt_seconds=1.0, draft_seconds=0.5)
+    measured = Run(decoder="a", trace=trace, cost=cost).figures
+    told = [measured[f"{name}_seconds"] for name in ("draft", "prompt", "verify")]
+    assert told == [0.5, 1.0, 2.0]
+    (run_,) = data_of(page_of(Run(decoder="a", trace=trace)))["groups"][0]["runs"]
+    assert run_["figures"]["acceptance"]["drafts"] == acceptance(trace)["drafts"]
 
 
 def test_a_speed_up_counts_tokens_unless_it_is_told_what_else():

@@ -10,7 +10,7 @@ import torch
 from anyorder.canvas import DRAFT, OPEN, PAD, Canvas
 from anyorder.meter import Call
 from anyorder.show.page import SCRIPTS
-from anyorder.show.provenance import Draft, story
+from anyorder.show.provenance import Draft, acceptance, story
 from anyorder.trace import Change, Step, Trace
 from tests.show.made import alone, chain, chance_tree, target, written
 from tests.show.node import run
@@ -147,6 +147,7 @@ def ran(
 ) -> dict:
     figures = {"tokens": tokens, "calls": tokens, "seconds": seconds, "same_text": same, "note": ""}
     figures["work"] = tokens if work is None else work
+    figures |= {"cells": 0, "draft_seconds": 0.0, "verify_seconds": 0.0, "acceptance": acceptance()}
     return {"decoder": decoder, "baseline": "plain", "figures": figures}
 
 
@@ -157,22 +158,94 @@ def test_the_table_sums_tokens_and_seconds_and_never_averages_rates():
         {"runs": [ran("plain", 10, 12.0), ran("fast", 10, 3.0, False)]},
         {"runs": [ran("plain", 10, 1.0)]},
     ]
-    row = run("results.js", ask="summary('fast', input)", input=groups)
+    row = run("drafts.js", "results.js", ask="summary('fast', input)", input=groups)
     assert row["perSecond"] == 5.0
     assert row["speedup"] == 3.5
     assert (row["same"], row["told"]) == (1, 2)
-    assert run("results.js", ask="summary('plain', input).speedup", input=groups) == 1.0
+    assert (
+        run("drafts.js", "results.js", ask="summary('plain', input).speedup", input=groups) == 1.0
+    )
+
+
+def test_the_table_tells_of_drafts_and_where_the_seconds_went():
+    """Of both prompts together: shares are of all drafts that reach a position."""
+    long = {"offered_at_depth": [4, 4, 2], "accepted_at_depth": [3, 1, 1], "acceptance_length": 2.0}
+    short = {"offered_at_depth": [6], "accepted_at_depth": [2], "acceptance_length": 1.5}
+    drafts = [
+        {"drafts": 4, "drafted": 10, "accepted": 5},
+        {"drafts": 6, "drafted": 6, "accepted": 2},
+    ]
+    groups = []
+    for acceptance_, counts in zip((long, short), drafts, strict=True):
+        fast = ran("fast", 10, 2.0)
+        fast["figures"] |= {"cells": 20, "draft_seconds": 0.25, "verify_seconds": 1.5}
+        fast["figures"]["acceptance"] = acceptance_ | counts
+        groups.append({"runs": [ran("plain", 10, 4.0), fast]})
+    scripts = ("pane.js", "drafts.js", "results.js")
+    row = run(*scripts, ask="summary('fast', input)", input=groups)
+    assert (row["length"], row["drafting"], row["verifying"]) == (1.7, 0.5, 3.0)
+    told = run(*scripts, ask="draftsOf(input.map((group) => group.runs[1]))", input=groups)
+    assert told["shares"] == [0.5, 0.25, 0.5]
+    assert (told["cells"], told["drafts"], told["drafted"], told["accepted"]) == (40, 10, 16, 7)
+    dash = "\N{EN DASH}"
+    figures = "input.map((name) => draftFigures(summary(name, groups)))"
+    with_groups = figures.replace("groups", json.dumps(groups))
+    assert run(*scripts, ask=with_groups, input=["plain", "fast"]) == [
+        [dash, dash, "0.000 s"],
+        ["1.70", "0.500 s", "3.00 s"],
+    ]
+
+
+def test_all_rows_of_the_tables_have_a_cell_for_each_heading():
+    """Where a decoder drafts less far than another, too; who drafts nothing has no row."""
+    ask = """(() => {
+      globalThis.make = (tag, kind, ...inside) =>
+        ({ tag, kind, inside, dataset: {}, style: { setProperty() {} }, append() {},
+           classList: { toggle() {} }, addEventListener() {} });
+      const table = make("table");
+      table.replaceChildren = (...parts) => { table.parts = parts; };
+      const details = { querySelector: () => table };
+      const told = (draw) => {
+        draw();
+        const [[head], lines] = table.parts.map((part) => part.inside);
+        return [head, ...lines].map((row) => row.inside.length);
+      };
+      return [
+        told(() => drawResults(table, input, () => {})),
+        told(() => drawDrafts(details, input)),
+        details.hidden,
+        table.parts[1].inside.map((row) => row.inside[0].inside[0]),
+      ];
+    })()"""
+    deep, flat = ran("deep", 3, 1.0), ran("flat", 3, 1.0)
+    many = {"drafts": 1, "drafted": 3, "accepted": 1, "acceptance_length": 2.0}
+    deep["figures"]["acceptance"] = many | {
+        "offered_at_depth": [1] * 3,
+        "accepted_at_depth": [1, 0, 0],
+    }
+    flat["figures"]["acceptance"] = many | {"offered_at_depth": [1], "accepted_at_depth": [1]}
+    runs = [ran("plain", 3, 1.0), deep, flat]
+    results, drafts, hidden, names = run(*SCRIPTS, ask=ask, input=[{"name": "a", "runs": runs}])
+    assert results == [9] * 4
+    assert drafts == [8] * 3
+    assert hidden is False
+    assert names == ["deep", "flat"]
 
 
 def test_work_is_what_a_speed_up_counts_where_there_is_some():
     """Two texts of one source: the longer one is not the faster for its length."""
     groups = [{"runs": [ran("plain", 10, 2.0, work=1), ran("fast", 20, 1.0, work=1)]}]
-    row = run("results.js", ask="summary('fast', input)", input=groups)
+    row = run("drafts.js", "results.js", ask="summary('fast', input)", input=groups)
     assert (row["speedup"], row["perSecond"]) == (2.0, 20.0)
 
 
 def test_where_the_baseline_is_missing_there_is_no_speed_up():
-    row = run("results.js", ask="summary('fast', input)", input=[{"runs": [ran("fast", 1, 1.0)]}])
+    row = run(
+        "drafts.js",
+        "results.js",
+        ask="summary('fast', input)",
+        input=[{"runs": [ran("fast", 1, 1.0)]}],
+    )
     assert row["speedup"] is None
 
 

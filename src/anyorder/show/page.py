@@ -19,11 +19,12 @@ from string import Template
 from typing import Any, Final
 
 from anyorder.meter import Cost
+from anyorder.show.provenance import acceptance
 from anyorder.trace import Trace
 
 SCRIPTS: Final = (
     *("trace.js", "spelling.js", "tree.js", "lattice.js", "graph.js", "pane.js"),
-    *("controls.js", "player.js", "results.js", "theme.js"),
+    *("controls.js", "player.js", "drafts.js", "results.js", "theme.js"),
 )
 _DIGITS = 5  # of seconds and log-probabilities on the page: finer than an eye, a third of the bytes
 
@@ -49,13 +50,18 @@ class Run:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The figures as the page's table reads them."""
+        """The figures as the page's tables read them."""
         cost = self.cost or self.trace.cost
         return {
             "calls": cost.calls,
+            "cells": cost.cells,
             "tokens": cost.tokens,
             "seconds": cost.seconds,
+            "draft_seconds": cost.draft_seconds,
+            "prompt_seconds": cost.prompt_seconds,
+            "verify_seconds": cost.verify_seconds,
             "tokens_per_second": cost.tokens_per_second,
+            "acceptance": acceptance(self.trace),
             "same_text": self.same_text,
             "note": self.note,
             "work": cost.tokens if self.work is None else self.work,

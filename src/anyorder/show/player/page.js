@@ -36,6 +36,7 @@ function openPage() {
   const player = new Player(document.getElementById("player"), groups);
   const table = document.getElementById("results");
   if (!table) player.unit = "calls"; // to look at, not to compare
+  if (table) drawDrafts(document.getElementById("drafts"), groups);
   if (table) drawResults(table, groups, (prompt, decoder) => {
     const first = groups[prompt].runs[0].decoder;
     player.open(prompt, first === decoder ? [first] : [first, decoder], 0);

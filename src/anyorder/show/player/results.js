@@ -5,7 +5,8 @@
    Rates are sums of tokens over sums of seconds, never means of rates; a speed-up is the ratio of
    two rates over the same prompts: of tokens, or of whatever the run's `work` counts. */
 
-const FIGURES = ["Tokens/s", "Calls", "Tokens per call"];
+const FIGURES = ["Tokens/s", "Calls", "Tokens per call", "Acceptance length", "Draft time", "Verify time"];
+const OF_DRAFTS = 3; // from this one on; they are shown where a decoder drafts
 
 /** Tokens (or work) per second of several runs together. */
 function rateOf(runs, counted = "tokens") {
@@ -32,6 +33,9 @@ function summary(decoder, groups) {
     perSecond: rateOf(ran),
     calls: sum("calls"),
     perCall: sum("calls") ? sum("tokens") / sum("calls") : 0,
+    length: draftsOf(ran).length,
+    drafting: sum("draft_seconds"),
+    verifying: sum("verify_seconds"),
     speedup: speedupOf(ran, groups.filter((_, n) => runs[n])),
     same: told.filter((run) => run.figures.same_text).length,
     told: told.length,
@@ -46,6 +50,7 @@ function drawResults(table, groups, choose) {
   const best = Math.max(...rows.map((row) => row.speedup || 0));
   const prompts = groups.length > 1 ? groups : [];
   table.classList.toggle("untold", rows.every((row) => !row.told)); // no column of dashes
+  table.classList.toggle("undrafted", rows.every((row) => !row.length));
   table.replaceChildren(
     make("thead", "", ...headings(prompts)),
     make("tbody", "", ...rows.map((row) => resultRow(row, most, best, prompts, choose)))
@@ -55,7 +60,7 @@ function drawResults(table, groups, choose) {
 function headings(prompts) {
   const first = [
     heading("Decoder", ""),
-    ...FIGURES.map((name) => heading(name, "number")),
+    ...FIGURES.map((name, n) => heading(name, figureClass(n))),
     heading("Speed-up", ""),
     heading("Same text", "same"),
   ];
@@ -78,8 +83,8 @@ function heading(name, className) {
 function resultRow(row, most, best, prompts, choose) {
   const name = make("th", "", row.decoder, ...row.notes.map((note) => make("small", "", note)));
   name.scope = "row";
-  const figures = [row.perSecond.toFixed(1), row.calls, row.perCall.toFixed(2)];
-  const cells = figures.map((value, n) => labelled(make("td", "number", `${value}`), FIGURES[n]));
+  const figures = [row.perSecond.toFixed(1), row.calls, row.perCall.toFixed(2), ...draftFigures(row)];
+  const cells = figures.map((value, n) => labelled(make("td", figureClass(n), `${value}`), FIGURES[n]));
   const each = prompts.map((group, n) => {
     const run = row.runs[n];
     const cell = make("td", n ? "number each" : "number each from");
@@ -89,6 +94,16 @@ function resultRow(row, most, best, prompts, choose) {
   const line = make("tr", "", name, ...cells, speedCell(row.speedup, most), sameCell(row), ...each);
   line.classList.toggle("best", row.speedup !== null && row.speedup === best && best > 1);
   return line;
+}
+
+function figureClass(n) {
+  return n < OF_DRAFTS ? "number" : "number of-drafts";
+}
+
+/** Acceptance length, and seconds of drafting and verifying; a dash where nothing was drafted. */
+function draftFigures({ length, drafting, verifying }) {
+  const told = (seconds) => `${seconds.toFixed(digitsOf(seconds))} s`;
+  return [length ? length.toFixed(2) : "–", drafting ? told(drafting) : "–", told(verifying)];
 }
 
 /** A prompt's speed-up, as a button that opens this run in the player. */
