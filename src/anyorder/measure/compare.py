@@ -114,15 +114,8 @@ class Comparison:
 
     def __str__(self) -> str:
         """The rows as a table of plain text, and a line for each decoder that was left out."""
-        head = (
-            "decoder",
-            "tokens/s",
-            "calls",
-            "tokens/call",
-            "draft time",
-            "speed-up",
-            "same text",
-        )
+        numbers = ("tokens/s", "calls", "tokens/call", "draft time", "speed-up", "same text")
+        head = ("decoder", *numbers)
         cells = [
             (
                 row.decoder,
