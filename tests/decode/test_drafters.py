@@ -127,9 +127,10 @@ def test_the_place_is_found_by_the_last_tokens(
     text = prompt + output
     if len(text) < ngram:
         return
-    memory = Place(torch.tensor([old]), torch.tensor([len(prompt)]))
-    found = AggressiveDecoding(ngram=ngram)._found(memory, canvas_of(text))
-    assert found.source_B.tolist() == [place_by_hand(len(prompt), text, ngram, old)]
+    canvas = canvas_of(text)
+    memory = Place.of(canvas.tokens_BN, torch.tensor([len(prompt)]), -1).at(torch.tensor([old]))
+    found_B = AggressiveDecoding(ngram=ngram)._found(memory, canvas)
+    assert found_B.tolist() == [place_by_hand(len(prompt), text, ngram, old)]
 
 
 def test_a_copy_ends_where_the_input_ends() -> None:
@@ -145,8 +146,15 @@ def test_a_copy_ends_where_the_input_ends() -> None:
 def test_a_beginning_beyond_the_input_is_its_last_cell() -> None:
     model = TableLM.random(seed=0, vocab_size=12)
     place = AggressiveDecoding(begin_at=99).begin(model, canvas_of([7, 8, 9], [7]), SAMPLER)
-    assert place.source_B.tolist() == [2, 0]
-    assert AggressiveDecoding().begin(model, canvas_of([7]), SAMPLER).source_B.tolist() == [-1]
+    assert place.next_B.tolist() == [2, 0]
+    assert AggressiveDecoding().begin(model, canvas_of([7]), SAMPLER).next_B.tolist() == [-1]
+
+
+def test_a_place_that_is_lost_is_looked_for_behind_the_last_one_that_was_known() -> None:
+    """8 stands in the input three times; what came before it was no part of the input."""
+    canvas = canvas_of([8, 1, 8, 2, 8, 3, 5, 8])
+    place = Place.of(canvas.tokens_BN, torch.tensor([6]), 2).at(torch.tensor([-1]))
+    assert AggressiveDecoding()._found(place, canvas).tolist() == [3]
 
 
 # Token recycling

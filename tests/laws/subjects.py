@@ -33,6 +33,7 @@ from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.left_to_right.tandem import Tandem
 from anyorder.decode.refine.set_block import SetBlock
 from anyorder.models.table import TableLM
+from tests.laws.sources import FromSource
 from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
 
 Factory = Callable[[Any, int], Any]
@@ -63,6 +64,10 @@ SUBJECTS: dict[str, Factory] = {
     "Jacobi, sliding": lambda draft, V: Jacobi(block=4, sliding=True),
     "aggressive": lambda draft, V: AggressiveDecoding(),
     "aggressive, placed": lambda draft, V: AggressiveDecoding(width=3, ngram=2, begin_at=1),
+    "aggressive, of a source": lambda draft, V: FromSource(AggressiveDecoding(source=True)),
+    "aggressive, of a source, placed": lambda draft, V: FromSource(
+        AggressiveDecoding(width=2, ngram=2, begin_at=1, source=True)
+    ),
     "speculative": lambda draft, V: Speculative(draft),
     "speculative, width one": lambda draft, V: Speculative(draft, width=1),
     "speculative, as wide as pays": lambda draft, V: Speculative(draft, width=None, cost=0.1),

@@ -1,13 +1,15 @@
-"""Do two models mean the same by a token? A draft in another vocabulary would be nonsense.
+"""Do two models, or the two sides of one, mean the same by a token? Else a draft is nonsense.
 
 decoder = understood(lm, Speculative(draft_model))     # ThroughText(draft_model) if they don't
 understood(translator, NoisyParallel(teacher=other))   # ValueError if they don't
+understood(translator, AggressiveDecoding())           # copies the source where it can
 """
 
 from dataclasses import fields, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.through_text import ThroughText
 from anyorder.decode.run import Decoder
@@ -23,8 +25,11 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
 
     Ids that both know must name the same token. One of them may know more (padding, additions),
     and special tokens may have other names: a template's, say. A language model that writes chains
-    of drafts may have another tokenizer: it drafts through text. Raises ValueError for others.
+    of drafts may have another tokenizer: it drafts through text. Aggressive decoding copies from
+    the source, where that has the vocabulary of the target. Raises ValueError for others.
     """
+    if isinstance(decoder, AggressiveDecoding):
+        return _copying(lm, decoder)
     if isinstance(decoder, ThroughText):
         return replace(decoder, units=decoder.units or lm.units)
     held = {field.name: getattr(decoder, field.name) for field in fields(decoder)}  # type: ignore[arg-type]
@@ -46,6 +51,26 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
             raise ValueError(f"{differs}it drafts through text, and one draft at a time")
         return ThroughText(other, decoder.width or ThroughText.width, lm.units)
     return replace(decoder, **inner) if inner else decoder  # type: ignore[type-var]
+
+
+def _copying(lm: Writer, decoder: AggressiveDecoding) -> AggressiveDecoding:
+    """From the source, where that is written as the target is. Raises ValueError where it is not,
+    and is asked for.
+    """
+    read = getattr(lm, "source_units", None)
+    if read is not None and _same(read, lm.units):
+        return replace(decoder, source=True) if decoder.source is None else decoder
+    if decoder.source:
+        why = "has no source" if read is None else "has another vocabulary for its source"
+        raise ValueError(f"aggressive decoding can't copy from the source: {lm.name} {why}")
+    return decoder
+
+
+def _same(one: TextUnits, other: TextUnits) -> bool:
+    """Whether both have the same tokens under the same ids."""
+    if one is other:
+        return True
+    return one.vocab_size == other.vocab_size and first_difference(one, other) is None
 
 
 def _first_odd(lm: Writer, other: Writer) -> int | None:
