@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def package(path: Path, files: Mapping[str, str], *, packed: str = "xz") -> Path:
+def package(path: Path, files: Mapping[str, str | bytes], *, packed: str = "xz") -> Path:
     """A package with these files; `packed` as in `data.tar.xz`."""
     data = io.BytesIO()
     how = "w:" if packed == "zst" else f"w:{packed}"
@@ -15,9 +15,10 @@ def package(path: Path, files: Mapping[str, str], *, packed: str = "xz") -> Path
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)
         for name, text in files.items():
+            content = text.encode() if isinstance(text, str) else text
             info = tarfile.TarInfo(f"./{name}")
-            info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
     members = {"debian-binary": b"2.0\n", "control.tar.xz": b"odd", f"data.tar.{packed}": b""}
     members[f"data.tar.{packed}"] = data.getvalue()
     parts = [b"!<arch>\n"]

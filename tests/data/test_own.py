@@ -121,7 +121,7 @@ def test_units_are_learned_from_both_sides(tmp_path):
 
 def test_scores_need_no_extra_but_have_more_with_it(tmp_path, monkeypatch):
     task, pairs = OwnPairs("p.tsv"), [Example("a", ("the cat sat on a mat",), "a")]
-    monkeypatch.setattr("anyorder.data.own.find_spec", lambda _: None)
+    monkeypatch.setattr("anyorder.measure.quality.find_spec", lambda _: None)
     scores = task.scores(["the cat sat on the mat"], pairs)
     assert scores == {"exact": 0, "edit_rate": 1 / 6, "repeated_rate": 0}
     pytest.importorskip("sacrebleu")

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from anyorder.data.pairs import Example, Splits, split
-from anyorder.measure.quality import bleu, chrf, edit_rate, exact, repeated_rate
+from anyorder.measure.quality import of_texts
 from anyorder.units.text import TextUnits
 from anyorder.units.training import subwords
 
@@ -125,16 +124,7 @@ class OwnPairs:
 
     def scores(self, hypotheses: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
         """`exact`, `edit_rate` (in words), `repeated_rate`; and with sacrebleu `bleu`, `chrf`."""
-        targets = [example.targets for example in examples]
-        found = {
-            "exact": exact(hypotheses, targets),
-            "edit_rate": edit_rate(hypotheses, targets),
-            "repeated_rate": repeated_rate(hypotheses),
-        }
-        if find_spec("sacrebleu") is not None:
-            found["bleu"] = bleu(hypotheses, targets).value
-            found["chrf"] = chrf(hypotheses, targets).value
-        return found
+        return of_texts(hypotheses, [example.targets for example in examples])
 
     @cached_property
     def _parts(self) -> dict[str, list[Pair]]:

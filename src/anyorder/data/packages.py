@@ -106,6 +106,26 @@ def files_of(package: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str
         raise ValueError(f"{package} is damaged, or no Debian package") from error
 
 
+def origin(package: Path) -> str:
+    """A line that says which file this is."""
+    return f"{package.name} SHA-256 {hashlib.sha256(package.read_bytes()).hexdigest()}"
+
+
+def licence(package: Path) -> str:
+    """What a Debian package says of its copyright. Raises ValueError for a file that is none."""
+    texts = files_of(package, lambda name: name.endswith("/copyright"))
+    return "\n\n".join(content.decode() for _, content in texts)
+
+
+def keep(texts: Mapping[str, str], part: Path, folder: Path) -> None:
+    """Write files by way of the folder `part`: each is there as a whole, or not; the last one says
+    that all are.
+    """
+    for name, text in texts.items():
+        (part / name).write_text(text + "\n", encoding="utf-8")
+        os.replace(part / name, folder / name)
+
+
 def _tar(package: Path) -> tarfile.TarFile:
     """The archive of files inside a package: `ar` holds a version, control data, and this."""
     with package.open("rb") as file:

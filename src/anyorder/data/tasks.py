@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
+from anyorder.data.modernise import Modernise
 from anyorder.data.own import SUFFIXES, Fields, OwnPairs
 from anyorder.data.pairs import Example, Splits
 from anyorder.data.pronounce import Pronounce
@@ -53,6 +54,7 @@ TASKS: Final[Mapping[str, Callable[[], Task]]] = {
     "translate": Translate,  # English to German
     "translate-en-de": lambda: Translate("de"),
     "translate-en-fr": lambda: Translate("fr"),
+    "modernise": Modernise,
     "copy-or-reverse": CopyOrReverse,
     "sprites": Sprites,
 }

@@ -9,11 +9,9 @@ cache folder, with its licence and its origin. The default keeps short sentences
 can learn.
 """
 
-import hashlib
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from importlib.util import find_spec
@@ -21,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from anyorder.data.packages import files_of, of_debian
+from anyorder.data.packages import files_of, keep, licence, of_debian, origin
 from anyorder.data.pairs import Example, Splits, split
 from anyorder.folders import cache_dir
 from anyorder.measure.quality import bleu, chrf, exact, repeated_rate
@@ -175,27 +173,16 @@ class _Reader(HTMLParser):
 
 def _build(language: str, folder: Path) -> None:
     """Download the packages and write the pairs, their licence and their origin."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = [f"libreoffice-help-{side}" for side in ("en-us", language)]
+    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".part-", dir=folder) as part:
         packages = of_debian(names, Path(part))
         pairs = aligned(*map(pages_of, packages))
         files = {
-            f"en-{language}.origin.txt": "\n".join(map(_origin, packages)),
-            "LICENSE": "\n\n".join(_licences(packages[0])),
+            f"en-{language}.origin.txt": "\n".join(map(origin, packages)),
+            "LICENSE": licence(packages[0]),
             f"en-{language}.tsv": "\n".join(
                 f"{pair.group}\t{pair.source}\t{pair.targets[0]}" for pair in pairs
             ),
         }
-        for name, text in files.items():  # the pairs come last: they say that all is there
-            (Path(part) / name).write_text(text + "\n", encoding="utf-8")
-            os.replace(Path(part) / name, folder / name)
-
-
-def _origin(package: Path) -> str:
-    return f"{package.name} SHA-256 {hashlib.sha256(package.read_bytes()).hexdigest()}"
-
-
-def _licences(package: Path) -> Iterator[str]:
-    for _, content in files_of(package, lambda name: name.endswith("/copyright")):
-        yield content.decode()
+        keep(files, Path(part), folder)

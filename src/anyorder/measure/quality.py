@@ -10,6 +10,7 @@ stands between white space. Knows nothing of models or tasks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +41,24 @@ def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
             corner = row[j]
             row[j] = min(changed, corner + 1, row[j - 1] + 1)
     return row[-1]
+
+
+def of_texts(hypotheses: Sequence[str], targets: Targets) -> dict[str, float]:
+    """`exact`, `edit_rate`, `repeated_rate`; and, with sacrebleu, `bleu` and `chrf`. Raises
+    ValueError as these do.
+
+    >>> of_texts(["the cat"], [["the cat"]])["exact"]
+    1.0
+    """
+    found = {
+        "exact": exact(hypotheses, targets),
+        "edit_rate": edit_rate(hypotheses, targets),
+        "repeated_rate": repeated_rate(hypotheses),
+    }
+    if find_spec("sacrebleu") is not None:
+        found["bleu"] = bleu(hypotheses, targets).value
+        found["chrf"] = chrf(hypotheses, targets).value
+    return found
 
 
 def edit_rate(hypotheses: Sequence[str], targets: Targets) -> float:
