@@ -1,16 +1,19 @@
-"""Claims of systems that failed, tried in other ways, each over the seeds of the system itself.
+"""Claims of systems that failed, or were asked elsewhere, tried in other ways, over their seeds.
 
     python -m benchmarks.other_ways set-block-decoding       # two hours on two cores, most of it
     python -m benchmarks.other_ways tandem-transformers      # training
     python -m benchmarks.other_ways pard
+    python -m benchmarks.other_ways aggressive-decoding      # an hour
 
 `set-block-decoding`: blocks were written badly. Is it the order, the surest cell first, or the
 training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
 model knows helps the next cell alone. So: a training with blocks of two, as the paper has it, and
 three times the tuning. `pard`: what masks guess is seldom right. So: nothing is dropped while it
-learns, and three times the tuning. Rows that the system's own result has, too, are measured again
-beside them. The result is `results/other-ways-<slug>.json`; a run that was stopped goes on. For
-claims about parallel translators see `benchmarks.second_ways`.
+learns, and three times the tuning. `aggressive-decoding`: a language model that is told to correct
+spelling leaves its input early. So: the paper's own setting, a translator that edits, here verses
+of the King James Version into modern English, which copies from its source. Rows that the system's
+own result has, too, are measured again beside them. The result is `results/other-ways-<slug>.json`;
+a run that was stopped goes on. For claims about parallel translators see `benchmarks.second_ways`.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from anyorder.cli import screen
+from anyorder.data.modernise import Modernise
 from anyorder.data.translate import Translate
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
@@ -89,6 +93,20 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
                 for block in (1, 2, 4, 8)
             }
             | {"small alone": Asked(tandem_transformers.ALONE)},
+        ),
+    ),
+    "aggressive-decoding": (
+        Trained(
+            Modernise(),
+            {
+                "edit, copied": read(DEEP, "aggressive-decoding"),
+                "edit, eight copied": read(DEEP, "aggressive-decoding:width=8"),
+                "edit, prompt copy": read(DEEP, "prompt-copy"),
+                "left to right": read(DEEP, "left-to-right"),
+            },
+            test=600,
+            timed=128,
+            guesses=True,
         ),
     ),
     "pard": (

@@ -16,6 +16,7 @@ from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.decode.vocabulary import understood
+from anyorder.measure.translation import Reading
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.sources import padded
@@ -139,6 +140,8 @@ def test_the_source_is_copied_where_it_has_the_vocabulary_of_the_target() -> Non
         inside = understood(translator(one, units), Lenient(AggressiveDecoding()))
         assert isinstance(inside, Lenient)
         assert inside.by == AggressiveDecoding(source=True)
+    reading = Reading(translator(one, same), "aggressive-decoding")
+    assert reading.decoder == AggressiveDecoding(source=True)
     stays = AggressiveDecoding(source=False)
     assert understood(translator(one, same), stays) is stays
     assert understood(translator(one, other), AggressiveDecoding()).source is None

@@ -18,6 +18,7 @@ TASKS = {
     "pronounce": "Pronunciation of English words",
     "translate-en-de": "Translation, English to German",
     "translate-en-de-joint": "Translation, English to German, joint vocabulary",
+    "modernise": "Old English made new",
     PROMPTS: "Prompts to a language model",
 }
 
