@@ -20,6 +20,7 @@ from anyorder.canvas import GIVEN, OPEN, Canvas
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.table import TableLM
 from anyorder.nets.native import build
+from anyorder.nets.precision import Network
 from anyorder.nets.transformer import Transformer
 
 
@@ -63,6 +64,18 @@ class Case:
         return replace(self, rows=tuple(self.rows[row] for row in rows))
 
 
+# Nine texts of very different lengths; some have forced cells, and one has nothing to write.
+RAGGED = (
+    Row(prompt=(1, 2, 3) * 3, new=9, seed=1),
+    Row(prompt=(4,), new=14, seed=2),
+    Row(prompt=(0, 5) * 4, new=3, seed=3),
+    Row(prompt=(3, 3, 3), new=11, seed=4, forced=((2, 1), (3, 4), (7, 0))),
+    Row(prompt=(2, 4, 1, 0, 5, 2, 4), new=0, seed=5),
+    Row(prompt=(5,), new=20, seed=6),
+    Row(prompt=(1, 0) * 3, new=7, seed=7, forced=((0, 2),)),
+    Row(prompt=(2,), new=26, seed=8),  # beyond the window of mistral
+    Row(prompt=(0, 1, 2, 3, 4, 5, 0, 1, 2), new=12, seed=9),
+)
 VOCAB = 6
 MORE = int(os.environ.get("LAW_EXAMPLES", "1"))  # LAW_EXAMPLES=50: a long search
 seeds = st.integers(0, 2**31 - 1)
@@ -122,6 +135,10 @@ def network(seed: int, shape: str, vocab_size: int, precision: str, **where: Any
     return build(config, tensors, precision, **where)
 
 
+SHAPES = ("llama", "mistral", "gpt2")
+COMPILED = ("float32", "bfloat16", "int8")  # precisions
+
+
 @cache
 def compiled(precision: str, shape: str = "llama") -> Any:
     """One whose forward pass is compiled code: the same bits whatever else is computed."""
@@ -132,7 +149,7 @@ def compiled(precision: str, shape: str = "llama") -> Any:
 class Beside:
     """A small model beside a network: it goes on from the token that it reads, whatever was."""
 
-    net: Transformer
+    net: Network
 
     @property
     def vocab_size(self) -> int:
@@ -167,7 +184,7 @@ class Beside:
 class Headed:
     """A network with two more heads, which find what the first one finds second or third."""
 
-    net: Transformer
+    net: Network
     heads: int = 2
     leaps: int = 2
     stride: int = 2
@@ -273,7 +290,7 @@ tables = st.builds(
     order=st.sampled_from([None, None, 1, 2]),
 )
 networks = st.sampled_from(
-    [Headed(transformer(seed, shape)) for shape in ("llama", "mistral", "gpt2") for seed in (0, 1)]
+    [Headed(transformer(seed, shape)) for shape in SHAPES for seed in (0, 1)]
 )
 greedy = st.builds(
     Sampling,

@@ -6,6 +6,7 @@ The tests of the laws call them on every decoder, `test_mutants` on decoders tha
 """
 
 import operator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise, product
@@ -64,6 +65,19 @@ def same(one: Canvas, other: Canvas) -> None:
 def writes_the_text_of_left_to_right(decoder: Any, case: Case) -> None:
     """Law 1; above temperature 0 with the same seed, for drafts that are certain."""
     same(written(decoder, case), written(LeftToRight(), case))
+
+
+def not_a_bit_differs(decoder: Any, case: Case, alone: Sequence[Canvas]) -> None:
+    """Law 1, for a network of which drafts and company change no bit of any logit; `alone`: what
+    left to right writes of each row by itself.
+    """
+    together = written(decoder, case)
+    for b, plain in enumerate(alone):
+        N = plain.tokens_BN.shape[1]
+        assert texts(together)[b] == texts(plain)[0], f"row {b} differs"
+        assert torch.equal(together.status_BN[b, :N], plain.status_BN[0])
+        same_bits = torch.equal(together.logprobs_BN[b, :N], plain.logprobs_BN[0])
+        assert same_bits, f"log-probabilities of row {b} differ"
 
 
 def alone_or_in_company(decoder: Any, case: Case) -> None:

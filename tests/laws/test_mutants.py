@@ -38,7 +38,8 @@ from anyorder.models.table import TableCache, TableLM
 from anyorder.nets import transformer
 from anyorder.nets.compiled import together
 from tests.laws import checks
-from tests.laws.cases import Case, Row, cases, compiled, greedy, networks, warm
+from tests.laws.cases import Case, Headed, Row, cases, compiled, greedy, networks, warm
+from tests.laws.test_1_exact_at_zero import ragged
 from tests.laws.test_6_bounded import Letters
 from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
 
@@ -112,6 +113,30 @@ def test_law_1_notices_guesses_that_are_nearly_right() -> None:
     """What `Lenient` says of itself, that it is not exact, is true."""
     notices(same_text, Lenient(Blockwise(), top=3), drafted)
     notices(same_text, Lenient(AlignmentSampling(), share=0.5), drafted)
+
+
+@dataclass(frozen=True)
+class Rounding(Headed):
+    """A network that sums in another order where a call is larger: in its last bits alone."""
+
+    of_cells: bool = True  # or of rows
+
+    def extend(self, tokens_BT: torch.Tensor, cache: Any, **options: Any) -> torch.Tensor:
+        logits_BSV = super().extend(tokens_BT, cache, **options)
+        large = tokens_BT.shape[1 if self.of_cells else 0] > 1
+        return logits_BSV.nextafter(torch.zeros(())) if large else logits_BSV
+
+
+@pytest.mark.parametrize("of_cells", [True, False])
+def test_law_1_notices_last_bits(of_cells: bool) -> None:
+    """The text stays the same, and so do log-probabilities as other laws compare them."""
+    sound = ragged("float32", "llama")
+    alone = [checks.written(LeftToRight(), sound.only(b)) for b in range(len(sound.rows))]
+    checks.not_a_bit_differs(TokenRecycling(), sound, alone)
+    case = replace(sound, model=Rounding(sound.model.net, of_cells=of_cells))
+    same_text(TokenRecycling(), case)
+    with pytest.raises(AssertionError, match="log-probabilities of row 0 differ"):
+        checks.not_a_bit_differs(TokenRecycling(), case, alone)
 
 
 def test_law_3_notices_guesses_that_wait_for_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
