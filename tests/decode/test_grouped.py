@@ -210,11 +210,12 @@ def test_what_it_needs() -> None:
     near = Grouped(Speculative(NOBODY), distance=1.0)
     with pytest.raises(ValueError, match="EmbeddedLM"):
         greedy(near, Bare(certain(1, 1, 1, 1, 1)))
-    for wrong in (PromptCopy(), Speculative(NOBODY, drafts=2), Grouped(Speculative(NOBODY))):
+    for wrong in (PromptCopy(), Speculative(NOBODY, drafts=2)):
         with pytest.raises(ValueError, match="draws no chain"):
             Grouped(wrong)
-    with pytest.raises(ValueError, match="lenient already"):
-        Lenient(Grouped(Speculative(NOBODY)))
+    for judge in (Lenient, Grouped):
+        with pytest.raises(ValueError, match="lenient already"):
+            judge(Grouped(Speculative(NOBODY)))
     for field in ("reach", "gap", "distance"):
         with pytest.raises(ValueError, match="0 or more"):
             replace(Grouped(Speculative(NOBODY)), **{field: -1 if field == "reach" else -1.0})

@@ -18,17 +18,16 @@ Shapes: B rows, G tokens of a group, T cells, P written cells, V vocabulary, C c
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Decide, residual
 from anyorder.decode.draft_verify.decide import Judge, Told
-from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen
-from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.draft import Drawn
+from anyorder.decode.draft_verify.judging import Judged, Judging
 from anyorder.decode.reading import history
 from anyorder.decode.sampling import ACCEPT, PICK, Sampler, draw
 from anyorder.models.capability import EmbeddedLM
@@ -50,17 +49,9 @@ class Group:
         return ((self.tokens_BG == token_B[:, None]) & self.real_BG).any(-1)
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """The drafter's memory, and the target's embedding if groups look at it."""
-
-    memory: Any
-    embedding_VC: Tensor | None
-
-
 @final
 @dataclass(frozen=True)
-class Grouped(DraftVerify):
+class Grouped(Judging):
     """Drafts as `by` does, which draws one chain, and judges guesses as groups; not exact.
 
     `reach`: neighbours in rank on either side. `gap`: how much less or more probable they may be.
@@ -69,43 +60,30 @@ class Grouped(DraftVerify):
     never kept. Raises ValueError for a drafter that draws no chain.
     """
 
-    by: DraftVerify
     gap: float = 0.15
     reach: int = 7
     distance: float = math.inf
-    exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.reach < 0 or self.gap < 0 or self.distance < 0:
             raise ValueError(f"a group has a reach, a gap and a distance of 0 or more: {self}")
-        drawn = isinstance(self.by, DraftVerify) and self.by.draws and self.by.judge is None
-        if not drawn or getattr(self.by, "drafts", 1) > 1:
+        super().__post_init__()
+        if not self.by.draws or getattr(self.by, "drafts", 1) > 1:
             raise ValueError(
                 f"{type(self.by).__name__} draws no chain of guesses that could be judged as "
-                "groups: take speculative or parallel-draft, with one draft and the same "
-                "vocabulary; lenient judges others"
+                "groups: take speculative, parallel-draft or block-draft, with one draft and the "
+                "same vocabulary, or tandem-draft; lenient judges others"
             )
-        object.__setattr__(self, "draws", True)
         more = (EmbeddedLM,) if self.distance < math.inf else ()
-        object.__setattr__(self, "needs", (*self.by.needs, *more))
-
-    @property
-    def most_drafted(self) -> int:
-        return self.by.most_drafted
+        object.__setattr__(self, "needs", (*self.needs, *more))
 
     @property
     def judge(self) -> Judge:
         return self._judge
 
-    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Grouping:
-        near = model.embedding_VC if self.distance < math.inf else None
-        return Grouping(self.by.begin(model, canvas, sampler), near)
-
-    def draft(self, memory: Grouping, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        return self.by.draft(memory.memory, canvas, sampler)
-
-    def observe(self, memory: Grouping, seen: Seen) -> Grouping:
-        return Grouping(self.by.observe(memory.memory, seen), memory.embedding_VC)
+    def looked_at(self, model: Any) -> Float[Tensor, "V C"] | None:
+        """The target's embedding, if groups look at it."""
+        return model.embedding_VC if self.distance < math.inf else None
 
     def group(
         self,
@@ -131,7 +109,7 @@ class Grouped(DraftVerify):
         return Group(torch.cat([guess_B1, tokens_BG], 1), torch.cat([itself_B1, real_BG], 1))
 
     def _judge(
-        self, decide: Decide, sampler: Sampler, told: Told, drawn: Drawn | None, memory: Grouping
+        self, decide: Decide, sampler: Sampler, told: Told, drawn: Drawn | None, memory: Judged
     ) -> Decide:
         """What follows a cell: its guess, if the group is good enough, or another token."""
 
@@ -145,12 +123,12 @@ class Grouped(DraftVerify):
             if drawn is None or sampler.greedy:
                 p_BV = sampler.logits(told.after(cell_B), past)[:, 0].double().softmax(-1).cpu()
                 token_B = decide(cell_B, said_BP)
-                odds_B = self.group(p_BV, guess_B, memory.embedding_VC).has(token_B)
+                odds_B = self.group(p_BV, guess_B, memory.judge).has(token_B)
                 odds_B = odds_B & child_BT.any(-1) & (p_BV.gather(1, guess_B[:, None])[:, 0] > 0)
                 return guess_B.where(odds_B, token_B)
             p_BV = sampler.probs(told.after(cell_B), past)[:, 0].cpu()
             q_BV, at_B1 = drawn.probs_BJWV[:, 0, at], told.canvas.frontier_B[:, None] + at
-            odds_B = kept_share(p_BV, q_BV, guess_B, self.group(p_BV, guess_B, memory.embedding_VC))
+            odds_B = kept_share(p_BV, q_BV, guess_B, self.group(p_BV, guess_B, memory.judge))
             other_B1 = draw(residual(p_BV, q_BV)[:, None], sampler.coins.at(at_B1, PICK))
             return guess_B.where(sampler.coins.at(at_B1, ACCEPT)[:, 0] < odds_B, other_B1[:, 0])
 

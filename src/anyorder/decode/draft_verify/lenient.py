@@ -16,7 +16,7 @@ Shapes: B rows, C guesses for one place, V vocabulary.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,14 +25,14 @@ from torch import Tensor
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.draft_verify.accept import Decide
 from anyorder.decode.draft_verify.decide import Judge, Told, lenient
-from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen
-from anyorder.decode.draft_verify.loop import DraftVerify
+from anyorder.decode.draft_verify.draft import Draft, Drawn
+from anyorder.decode.draft_verify.judging import Judged, Judging
 from anyorder.decode.sampling import Sampler
 
 
 @final
 @dataclass(frozen=True)
-class Lenient(DraftVerify):
+class Lenient(Judging):
     """Drafts as `by` does, and accepts what is nearly right; not exact.
 
     `top`: a guess among so many of the target's likeliest tokens, if it is at most `gap` nats below
@@ -46,13 +46,11 @@ class Lenient(DraftVerify):
     cells that were forced nothing is guessed. Raises ValueError.
     """
 
-    by: DraftVerify
     top: int = 1
     gap: float = math.inf
     distance: int = 0
     least: int = 1
     share: float = math.inf
-    exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         fine = self.top >= 1 and self.gap >= 0 and self.distance >= 0 and self.least >= 1
@@ -61,35 +59,14 @@ class Lenient(DraftVerify):
                 "leniency has a top and a least of 1 or more, a gap and a distance of 0 or more, "
                 f"and a share above 0: {self}"
             )
-        if not isinstance(self.by, DraftVerify):
-            raise ValueError(f"{type(self.by).__name__} makes no guesses that could be accepted")
-        if self.by.judge is not None:
-            raise ValueError("the drafter is lenient already; give its options to this one")
-        if not self.by.of_the_row:
-            raise ValueError(
-                f"the guesses of {type(self.by).__name__} depend on the rows beside, or on time, "
-                "so that they may not change a text; take another drafter"
-            )
-        for fact in ("needs", "draws"):  # of the class, elsewhere; here of the drafter
-            object.__setattr__(self, fact, getattr(self.by, fact))
-
-    @property
-    def most_drafted(self) -> int:
-        return self.by.most_drafted
-
-    @property
-    def reads_prompt(self) -> bool:
-        return self.by.reads_prompt
-
-    def reads_features(self, memory: Any) -> bool:
-        return self.by.reads_features(memory)
+        super().__post_init__()
 
     @property
     def judge(self) -> Judge:
         return self._judge
 
     def _judge(
-        self, decide: Decide, sampler: Sampler, told: Told, drawn: Drawn | None, memory: Any
+        self, decide: Decide, sampler: Sampler, told: Told, drawn: Drawn | None, memory: Judged
     ) -> Decide:
         return lenient(decide, sampler, told, self.allows)
 
@@ -120,11 +97,8 @@ class Lenient(DraftVerify):
         entropy_B1 = torch.special.entr(logp_BV.exp()).sum(-1, keepdim=True)
         return logp_BV.gather(1, guess_BC) >= math.log(self.share) - entropy_B1
 
-    def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Any:
-        return self.by.begin(model, canvas, sampler)
-
-    def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        draft = self.by.draft(memory, canvas, sampler)
+    def draft(self, memory: Judged, canvas: Canvas, sampler: Sampler) -> Draft | None:
+        draft = super().draft(memory, canvas, sampler)
         if draft is None or draft.drawn is not None:
             return draft
         before_B1 = (canvas.frontier_B - 1).clamp_min(0)[:, None]
@@ -132,9 +106,6 @@ class Lenient(DraftVerify):
         # what was guessed behind the last token was meant for the cells that were forced
         guesses_K = torch.arange(draft.tokens_BK.shape[1]) < draft.tokens_BK.shape[1] - draft.probes
         return replace(draft, parents_BK=draft.parents_BK.masked_fill(forced_B1 & guesses_K, -2))
-
-    def observe(self, memory: Any, seen: Seen) -> Any:
-        return self.by.observe(memory, seen)
 
 
 def likeliest(logits_BV: Float[Tensor, "B V"], most: int) -> Bool[Tensor, "B V"]:
