@@ -88,6 +88,24 @@ def test_texts_of_speculative_decoding_follow_the_target(
     keeps_the_distribution(make_decoder, target, draft, tokens=tokens, sampling=sampling)
 
 
+@pytest.mark.parametrize(
+    ("make", "vocab_size", "width", "drafts"),
+    [(chain, 2, 1, 1), (chain, 2, 2, 1), (alike, 3, 2, 1), (alike, 2, 2, 2)],
+    ids=["a token", "a chain", "one of three", "two drafts"],
+)
+def test_a_draft_may_call_impossible_what_the_target_writes(
+    make, vocab_size: int, width: int, drafts: int
+) -> None:
+    """Its logits are minus infinity, after some tokens or all; the target's are not."""
+    target, draft = make(seed=1, vocab_size=vocab_size), make(seed=2, vocab_size=vocab_size)
+    never_VV = torch.eye(vocab_size).bool()
+    if make is alike:
+        never_VV = never_VV[:1].expand(vocab_size, -1)
+    blind = TableLM(draft.logits_HV.masked_fill(never_VV, -torch.inf))
+    make_decoder = partial(Speculative, width=width, drafts=drafts)
+    keeps_the_distribution(make_decoder, target, blind, tokens=2, sampling=plain, drafts=drafts)
+
+
 @pytest.mark.parametrize("mask", [0, 1])
 @pytest.mark.parametrize(("one", "other"), [(chain, alike), (alike, chain)])
 def test_texts_of_parallel_drafts_follow_the_target(one, other, mask: int) -> None:
