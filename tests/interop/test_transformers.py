@@ -11,9 +11,12 @@ from transformers import PreTrainedModel, StoppingCriteria
 from transformers.generation import BaseStreamer, LogitsProcessor, StopStringCriteria
 
 import anyorder.decode as ways
+from anyorder.decode.catalogue import decoders, kebab
 from anyorder.decode.one_shot.parallel import Parallel
 from anyorder.decode.run import Decoder
 from anyorder.interop.transformers import decoder, network
+from anyorder.models.capability import CausalLM
+from tests.laws.subjects import DRAWS, EXACT, SUBJECTS, sized
 from tests.models import made, made_seq2seq
 from tests.units import tokenizers_made_here as tokenizers
 
@@ -25,6 +28,27 @@ WAYS: dict[str, Decoder | str] = {
     "jacobi": "jacobi:block=3",
 }
 every_way = pytest.mark.parametrize("way", sorted(WAYS))
+
+
+def of_causal_models() -> dict[str, str]:
+    """For each exact decoder of the catalogue that writes with a causal model, a subject of the
+    laws.
+    """
+    found: dict[str, str] = {}
+    for name in EXACT:
+        one = SUBJECTS[name](sized(made.V), made.V)
+        if set(one.needs) <= {CausalLM}:
+            found.setdefault(kebab(type(one).__name__), name)
+    return found
+
+
+EACH = of_causal_models()
+each_decoder = pytest.mark.parametrize("name", sorted(EACH))
+
+
+def made_for_it(name: str) -> Decoder:
+    """The decoder; those with a draft model have one that knows nothing of the network."""
+    return SUBJECTS[EACH[name]](sized(made.V), made.V)
 
 
 @cache
@@ -39,16 +63,21 @@ def both(way: Decoder | str, ids: torch.Tensor = BATCH, **asked: Any) -> tuple[A
     return theirs, model().generate(ids, custom_generate=decoder(way), **asked)
 
 
-@every_way
-def test_the_same_text_for_padded_prompts(way):
-    theirs, ours = both(WAYS[way])
+def test_each_exact_decoder_of_the_catalogue_is_here():
+    exact = {name for name, kind in decoders().items() if kind.exact and CausalLM in kind.needs}
+    assert set(EACH) == exact
+
+
+@each_decoder
+def test_the_same_text_for_padded_prompts(name):
+    theirs, ours = both(made_for_it(name))
     assert ours.tolist() == theirs.tolist()
 
 
-@every_way
-def test_processors_see_the_padded_prompt(way):
+@each_decoder
+def test_processors_see_the_padded_prompt(name):
     asked = {"repetition_penalty": 1.4, "no_repeat_ngram_size": 2, "min_new_tokens": 6}
-    theirs, ours = both(WAYS[way], **asked, forced_eos_token_id=3)
+    theirs, ours = both(made_for_it(name), **asked, forced_eos_token_id=3)
     assert ours.tolist() == theirs.tolist()
 
 
@@ -170,8 +199,8 @@ def test_a_streamer_hears_each_token_once():
     assert ours.ended == 1
 
 
-@every_way
-def test_torchs_seed_decides_a_sampled_text(way):
+@pytest.mark.parametrize("name", [name for name in sorted(EACH) if EACH[name] not in DRAWS])
+def test_torchs_seed_decides_a_sampled_text(name):
     def text(chosen):
         torch.manual_seed(3)
         asked = {"do_sample": True, "temperature": 0.8, "top_k": 20, "num_return_sequences": 2}
@@ -182,7 +211,7 @@ def test_torchs_seed_decides_a_sampled_text(way):
         )
         return out.tolist()
 
-    texts = text(WAYS[way])
+    texts = text(made_for_it(name))
     assert texts == text(ways.LeftToRight())
     assert len(texts) == 6
     assert texts[0] != texts[1]
