@@ -24,7 +24,6 @@ from anyorder.nets.device import CPU
 from anyorder.objectives.batch import Batch, Objective
 from anyorder.train.batches import Rows, epoch
 from anyorder.train.device import generator, on
-from anyorder.train.memory import kept
 from anyorder.train.recipe import Recipe
 from anyorder.train.state import Progress, learnt, put, restore, save
 
@@ -64,7 +63,7 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.to(device)
-    with on(device, recipe.seed), kept():
+    with on(device, recipe.seed):
         run = _Run(model, objective, rows, held_out, recipe, folder, device)
         run.resume()
         while not run.over:
