@@ -278,6 +278,9 @@ class Headed:
         return features_BC if among_U is None else features_BC[:, among_U]
 
 
+BATCHES = (1, 2, 4, 9)
+
+
 def examples(count: int) -> settings:
     """How many random cases a law is tried on, for one decoder."""
     return settings(max_examples=MORE * count)
@@ -331,8 +334,8 @@ def cases(
     forced: bool = False,
     least_rows: int = 1,
 ) -> Case:
-    """One to four rows of any lengths."""
-    a_row = rows(forced=forced)
-    batch: Sequence[Row] = draw(st.lists(a_row, min_size=least_rows, max_size=4))
+    """One to nine rows of any lengths; nine of them often."""
+    size = draw(st.sampled_from([n for n in BATCHES if n >= least_rows]))
+    batch: Sequence[Row] = draw(st.lists(rows(forced=forced), min_size=size, max_size=size))
     model, draft = draw(models), draw(tables)
     return Case(model=model, draft=draft, rows=tuple(batch), sampling=draw(sampling))

@@ -1,9 +1,11 @@
 """Who must obey: every decoder, in one line each. A new decoder joins here.
 
 A factory gets a draft model that has nothing to do with the target, and the size of the vocabulary.
+Drafters come again under each judge of guesses that fits them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
@@ -17,6 +19,7 @@ from anyorder.decode.draft_verify.head_tree import HeadTree
 from anyorder.decode.draft_verify.jacobi import Jacobi
 from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.looking_backward import LookingBackward
+from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.recursive_head import RecursiveHead
@@ -100,24 +103,9 @@ SUBJECTS: dict[str, Factory] = {
     "recursive head, all tokens": lambda draft, V: RecursiveHead(width=6, frequent=False),
     "recursive head, while it is sure": lambda draft, V: RecursiveHead(width=5, sure=0.2),
     "recursive head, one guess": lambda draft, V: RecursiveHead(width=1),
-    "lenient, recursive head": lambda draft, V: Lenient(RecursiveHead(width=4), top=3),
-    "lenient, looking backward": lambda draft, V: Lenient(LookingBackward(width=4), top=3),
     "SPACE": lambda draft, V: Space(width=3),
     "SPACE, one mask": lambda draft, V: Space(width=1),
     "SPACE, in two calls": lambda draft, V: Space(width=4, fused=False),
-    "lenient": lambda draft, V: Lenient(Blockwise(), top=2, gap=1.0),
-    "lenient, alignment sampling": lambda draft, V: Lenient(AlignmentSampling(size=6), share=0.5),
-    "lenient, SPACE": lambda draft, V: Lenient(Space(width=2), top=2),
-    "lenient, SPACE in two calls": lambda draft, V: Lenient(Space(width=3, fused=False), top=3),
-    "lenient, with a tree": lambda draft, V: Lenient(FixedTree(draft, size=6), distance=1),
-    "lenient, drawn": lambda draft, V: Lenient(Speculative(draft, width=3), top=3),
-    "lenient, block draft": lambda draft, V: Lenient(BlockDraft(draft, width=3), top=2),
-    "lenient, through text": lambda draft, V: Lenient(
-        ThroughText(Speaking.of(sized(9), WITH_PAIRS), width=3, units=alphabet(V)), top=3
-    ),
-    "grouped": lambda draft, V: Grouped(Speculative(draft, width=3), reach=1),
-    "grouped, near": lambda draft, V: Grouped(Speculative(draft, width=2), distance=9.0),
-    "grouped, in one call": lambda draft, V: Grouped(ParallelDraft(draft, width=2), gap=1.0),
     "trigram search": lambda draft, V: TrigramSearch(size=6, searches=20),
     "trigram search, of a corpus": lambda draft, V: TrigramSearch(
         size=4, searches=9, depth=2, corpus=Trigrams.of([[0, 1, 2, 3, 1, 2]]), rate=0.0
@@ -133,13 +121,51 @@ SUBJECTS: dict[str, Factory] = {
     "unchecked, three a call": lambda draft, V: Unchecked(width=3),
     "tandem draft": lambda draft, V: TandemDraft(),
     "tandem draft, one guess": lambda draft, V: TandemDraft(width=1),
-    "lenient, tandem draft": lambda draft, V: Lenient(TandemDraft(width=3), top=2),
     "tandem alone": lambda draft, V: Tandem(block=3),
     "tandem alone, one by one": lambda draft, V: Tandem(block=1),
     "tandem alone, one free": lambda draft, V: Tandem(block=4, free=True),
     "beam": lambda draft, V: Beam(width=3),
     "beam, narrow": lambda draft, V: Beam(width=1),
 }
+LENIENCIES: tuple[dict[str, Any], ...] = (
+    {"top": 2, "gap": 1.0},
+    {"share": 0.5},
+    {"top": 3},
+    {"distance": 1},
+    {"least": 2},
+)
+GROUPINGS: tuple[dict[str, Any], ...] = ({"reach": 1}, {"distance": 9.0}, {"gap": 1.0})
+
+
+def drafter(name: str) -> DraftVerify | None:
+    """One that guesses; None for the others."""
+    made = SUBJECTS[name](sized(6), 6)
+    return made if isinstance(made, DraftVerify) else None
+
+
+def grouping(by: DraftVerify) -> bool:
+    """Whether it draws one chain, the guesses of which may be judged as groups."""
+    return by.draws and getattr(by, "drafts", 1) == 1
+
+
+def judged(
+    kind: Any, options: Sequence[dict[str, Any]], names: Sequence[str]
+) -> dict[str, Factory]:
+    """Drafters under a judge, with one set of options after the other."""
+
+    def under(make: Factory, chosen: dict[str, Any]) -> Factory:
+        return lambda draft, V: kind(make(draft, V), **chosen)
+
+    word = kind.__name__.lower()
+    turns = zip(names, cycle(options), strict=False)
+    return {f"{word}, {name}": under(SUBJECTS[name], chosen) for name, chosen in turns}
+
+
+DRAFTERS = {name: by for name in SUBJECTS if (by := drafter(name)) is not None}
+OF_THE_ROW = [name for name, by in DRAFTERS.items() if by.of_the_row]
+CHAINS = [name for name, by in DRAFTERS.items() if grouping(by)]
+SUBJECTS |= judged(Lenient, LENIENCIES, OF_THE_ROW) | judged(Grouped, GROUPINGS, CHAINS)
+
 GREEDY = {name for name in SUBJECTS if name.startswith("beam")}  # they weigh texts and draw none
 LENIENT = {name for name in SUBJECTS if name.startswith("lenient")}  # what is guessed counts
 IN_BLOCKS = ("set block", "tandem alone")  # the last ends with the row; a new run begins a new one

@@ -11,6 +11,7 @@ from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
 from anyorder.decode.draft_verify.auto import Auto
 from anyorder.decode.draft_verify.grouped import Grouped
 from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.lenient import Lenient
 from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.draft_verify.token_recycling import TokenRecycling
@@ -22,6 +23,7 @@ from anyorder.models.table import TableLM
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row, cases, examples, greedy, rows, seeds, tables, warm
 from tests.laws.checks import same, texts, written
+from tests.laws.subjects import CHAINS, OF_THE_ROW, SUBJECTS
 
 NEVER = 1e9  # seconds of a call: no draft is worth that
 
@@ -72,14 +74,25 @@ def test_plain_jacobi_is_the_algorithm_of_the_paper(model: TableLM, row: Row) ->
 
 
 @pytest.mark.parametrize("alone", [{"reach": 0}, {"gap": 0.0}], ids=str)
+@pytest.mark.parametrize("name", CHAINS)
 @given(case=cases(sampling=warm | greedy))
-@examples(20)
-def test_a_guess_that_is_alone_in_its_group_is_judged_exactly(alone: Any, case: Case) -> None:
-    by = Speculative(case.draft, width=3)
+@examples(4)
+def test_a_guess_that_is_alone_in_its_group_is_judged_exactly(
+    name: str, alone: Any, case: Case
+) -> None:
+    by = SUBJECTS[name](case.draft, case.model.vocab_size)
     one, other = (trace_of(decoder, case) for decoder in (Grouped(by, **alone), by))
     assert texts(fold(one)) == texts(fold(other))
     if not case.sampler().greedy:  # else the exact one drafts beside the prompt, too
         assert one.cost.calls == other.cost.calls
+
+
+@pytest.mark.parametrize("name", OF_THE_ROW)
+@given(case=cases(sampling=greedy))
+@examples(2)
+def test_leniency_that_allows_nothing_more_is_exact(name: str, case: Case) -> None:
+    by = SUBJECTS[name](case.draft, case.model.vocab_size)
+    assert texts(written(Lenient(by), case)) == texts(written(LeftToRight(), case))
 
 
 @given(case=cases(sampling=greedy))
