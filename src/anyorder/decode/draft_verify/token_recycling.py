@@ -21,7 +21,8 @@ from anyorder.decode.reading import roots
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
 
-RANK_ODDS = (0.45, 0.13, 0.07, 0.05, 0.035, 0.025, 0.02, 0.015)
+# As measured (`anyorder reproduce token-recycling`), for SmolLM2 and prompts of six kinds.
+RANK_ODDS = (0.33, 0.13, 0.056, 0.037, 0.025, 0.024, 0.011, 0.009)
 
 
 @final

@@ -7,6 +7,12 @@ as PyTorch's operators: calls and guesses of theirs are compared, seconds are no
 pseudo cells costs more than one that heads read, and `cells` counts real ones alone. A head has
 eight times the weights of a transfer. At which layers to transfer the abstract does not say: here
 all three tokens begin at one layer, and three such layers are tried.
+
+What was found: the first transferred token is right a little more often than that of a head, with
+an eighth of the weights; those behind it are right less often. So the calls are the same, 16 in a
+chain and 12 in a tree, of 21. Pseudo cells that pass three layers are better than those that pass
+one, and those that pass five no better. In time neither pays for a network so small, and a transfer
+pays least: its cells pass the layers that are left, three for each cell of a tree.
 """
 
 from dataclasses import replace

@@ -10,6 +10,8 @@ from anyorder.decode.draft_verify.token_recycling import TokenRecycling
 from anyorder.systems.claims import AtLeast, AtMost, Claim, Less, More
 from anyorder.systems.experiments.memory import Memory
 from anyorder.systems.experiments.prompted import Prompted
+from anyorder.systems.experiments.ranks import Ranks
+from anyorder.systems.prompts import kinds
 from anyorder.systems.system import System
 
 SYSTEM = System(
@@ -28,9 +30,15 @@ SYSTEM = System(
     experiments=(
         Prompted(
             kinds=("story", "question", "translation"),
-            decoders={"token-recycling": TokenRecycling(), "prompt-copy": PromptCopy()},
+            decoders={
+                "token-recycling": TokenRecycling(),
+                "eight cells": TokenRecycling(size=8),
+                "four cells": TokenRecycling(size=4),
+                "prompt-copy": PromptCopy(),
+            },
             by_kind=True,
         ),
+        Ranks(row="token-recycling", kinds=tuple(kinds())),
         Memory({"token-recycling": TokenRecycling()}),
     ),
     claims=(
