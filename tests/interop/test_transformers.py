@@ -37,7 +37,7 @@ def of_causal_models() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in EXACT:
         one = SUBJECTS[name](sized(made.V), made.V)
-        if set(one.needs) <= {CausalLM}:
+        if set(one.needs) <= {CausalLM} and type(one) in decoders().values():
             found.setdefault(kebab(type(one).__name__), name)
     return found
 

@@ -122,11 +122,11 @@ def iid_tokens_per_call(
     canvas = Canvas.of_prompts([[0]] * rows, new_cells=[length] * rows)
     coins = Coins.of_seeds([1000 * seed + row for row in range(rows)], cells=length + 1)
     trace = run(decoder, p, canvas, Sampler(Sampling(temperature=1.0), coins))
-    begin = dict.fromkeys(range(rows), 0)
+    begin, width = dict.fromkeys(range(rows), 0), decoder.most_drafted // decoder.drafts
     written: list[int] = []
     for step in trace.steps:
         for row, count in step.written.items():
-            if begin[row] <= length - decoder.most_drafted - 1:
+            if begin[row] <= length - width - 1:
                 written.append(count)
             begin[row] += count
     return fmean(written)
