@@ -122,15 +122,18 @@ def test_the_width_is_what_the_cost_formula_says(temperature: float) -> None:
 
 
 def test_rows_have_widths_of_their_own() -> None:
-    """One draft model, right behind one prompt alone: that row alone is drafted for at length."""
+    """Each row is drafted for as if it were alone, though others are guessed better or worse."""
     logits_HV = TARGET.logits_HV.clone()
-    rows = Row(prompt=(1, 2), new=200), Row(prompt=(4, 3), new=200)
-    decoder = Speculative(TableLM(logits_HV), width=None, cost=0.4)
-    alone = [traced(decoder, row) for row in rows]
+    logits_HV[::4] = logits_HV[::4].roll(1, -1)  # behind these the draft is wrong
+    rows = [Row(prompt=(n, 5 - n), new=60) for n in range(6)]
+    decoder = Speculative(TableLM(logits_HV), width=None, cost=0.2)
     together = traced(decoder, *rows)
-    for row, trace in enumerate(alone):
-        steps = [step.written[row] for step in together.steps if row in step.written]
-        assert steps == [step.written[0] for step in trace.steps if 0 in step.written]
+    found = []
+    for n, row in enumerate(rows):
+        found.append([step.written[n] for step in together.steps if n in step.written])
+        alone = traced(decoder, row)
+        assert found[-1] == [step.written[0] for step in alone.steps if 0 in step.written]
+    assert len(set(map(max, found))) > 1
 
 
 def own_calls(trace: Trace) -> list[Any]:

@@ -4,9 +4,9 @@
     Speculative(draft_model, width=None)              # as many tokens as pay, row by row
     Speculative(draft_model, width=4, drafts=3)       # several drafts at once: SpecTr
 
-Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1, and
-section 3.5 for the width (see `draft_length`); with several drafts Sun et al. 2023
-(arXiv:2310.15141), algorithms 2 and 3: see `selection`.
+Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1, and for the width section 3.5 (see
+`draft_length`); with several drafts Sun et al. 2023 (arXiv:2310.15141), algorithms 2 and 3: see
+`selection`.
 Shapes: B rows, J drafts of a row, W tokens of a draft, K cells of a tree, S newest cells, V
 vocabulary, H history.
 """
@@ -23,7 +23,7 @@ from anyorder.decode.draft_verify.draft import Draft, Drawn, Seen, chains
 from anyorder.decode.draft_verify.draft_length import MOST, Costs, Lengths
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.draft_verify.small import Small
-from anyorder.decode.reading import Pending, history, pending
+from anyorder.decode.reading import Pending, history, open_run, pending
 from anyorder.decode.sampling import DRAFTS, DRAW, Sampler, draw
 from anyorder.masks import Tree
 from anyorder.models.capability import CausalLM
@@ -91,9 +91,12 @@ class Speculative(DraftVerify):
             return one_by_one(small, canvas, sampler, width=self.width or MOST)
         if not sampler.greedy:
             return one_by_one(small, canvas, sampler, width=memory.lengths[0].best)
-        memory.drafted = [lengths.best for lengths in memory.lengths]
-        width_B = canvas.live_B * torch.tensor(memory.drafted)
-        said = one_by_one(small, canvas, sampler, width=max(1, int(width_B.max())))
+        best_B = torch.tensor([lengths.best for lengths in memory.lengths])
+        width_B = canvas.live_B * best_B.minimum(open_run(canvas) - 1)  # the last is the target's
+        memory.drafted = width_B.tolist()
+        if not any(memory.drafted):
+            return None
+        said = one_by_one(small, canvas, sampler, width=max(memory.drafted))
         return chains(said.tokens_BK, width_B)
 
     def _several(
