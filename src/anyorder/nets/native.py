@@ -28,7 +28,7 @@ Tensors = Mapping[str, Tensor]
 def build(
     config: Config,
     tensors: Tensors,
-    precision: str = "float32",
+    precision: str | Form = "float32",
     *,
     features: bool = False,
     device: torch.device | None = None,
@@ -40,9 +40,9 @@ def build(
     Raises ValueError for an unknown precision, an unsupported shape, and weights that are missing
     or of other sizes than the config says.
 
-    `precision`: "float32", "bfloat16", "int8" (see `anyorder.nets.precision`), or "reference",
-    the float32 twin whose weights are left as they are. `device`: a graphics processor;
-    `same_bits`: there, no drafting may change a bit of any logit.
+    `precision`: "float32", "bfloat16", "int8" (see `anyorder.nets.precision`), "reference", the
+    float32 twin whose weights are left as they are, or the very form of the weights. `device`: a
+    graphics processor; `same_bits`: there, no drafting may change a bit of any logit.
     """
     if not supports(config):
         raise ValueError(f"a {config.get('model_type')!r} network of this shape is not native")
@@ -54,7 +54,11 @@ def build(
         return make(config, tensors, sizes, form, features)
 
 
-def _form(precision: str, channels: int, device: torch.device | None, same_bits: bool) -> Form:
+def _form(
+    precision: str | Form, channels: int, device: torch.device | None, same_bits: bool
+) -> Form:
+    if isinstance(precision, Form):
+        return precision
     if device is None:
         return form_of(precision, rows=3 * channels, columns=channels)
     from anyorder.nets.graphed.form import graphed_form
