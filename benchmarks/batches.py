@@ -22,6 +22,7 @@ import torch
 
 from anyorder.cli import screen
 from anyorder.decode.generate import generate
+from anyorder.measure.turns import in_turn
 from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.subject import Ask
 from anyorder.models.hugging_network import opened
@@ -85,11 +86,10 @@ def measured(
     for write in writers.values():
         write(prompts[:2], 8)  # first calls set up kernels
     sizes = sorted({1, *sizes})
-    for turn in range(options.repeats):
-        names = list(writers)[:: 1 if turn % 2 == 0 else -1]
+    for number in range(options.repeats):
         for size in sizes:
-            for name in names:
-                screen.remark(f"turn {turn + 1}: {name}, batches of {size}")
+            for name in in_turn(list(writers), number):
+                screen.remark(f"turn {number + 1}: {name}, batches of {size}")
                 rate, texts = timed(writers[name], prompts, size, options.max_new_tokens)
                 rates.setdefault((name, size), []).append(rate)
                 alone.setdefault(name, texts)

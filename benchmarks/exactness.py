@@ -25,6 +25,7 @@ import torch
 from anyorder.cli import screen
 from anyorder.cli.prompts import read as read_prompts
 from anyorder.decode.generate import generate
+from anyorder.measure.turns import in_turn
 from anyorder.models.checkpoint import read
 from anyorder.models.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
@@ -75,10 +76,10 @@ def measured(source: str, precision: str, prompts: Sequence[str], options: Any) 
     texts: dict[tuple[str, str], list[str]] = {run: [] for run in runs}
     for name, decoder in runs:
         generate(lms[name], prompts[0], decoder=decoder, max_new_tokens=8)  # sets up kernels
-    for turn in range(options.repeats):
+    for number in range(options.repeats):
         tokens, seconds = dict.fromkeys(runs, 0), dict.fromkeys(runs, 0.0)
         for prompt in prompts:
-            for name, decoder in runs[:: 1 if turn % 2 == 0 else -1]:
+            for name, decoder in in_turn(runs, number):
                 begun = time.perf_counter()
                 out = generate(
                     lms[name], prompt, decoder=decoder, max_new_tokens=options.max_new_tokens
@@ -88,7 +89,7 @@ def measured(source: str, precision: str, prompts: Sequence[str], options: Any) 
                 texts[name, decoder].append(str(out.text))
         for run in runs:
             rates[run].append(tokens[run] / seconds[run])
-        screen.remark(f"{precision}: turn {turn + 1} of {options.repeats}")
+        screen.remark(f"{precision}: turn {number + 1} of {options.repeats}")
     bits = {name: [same_bits(lm, prompt) for prompt in prompts] for name, lm in lms.items()}
     return [
         {

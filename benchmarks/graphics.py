@@ -21,6 +21,7 @@ from torch import Tensor
 
 from anyorder.cli import screen
 from anyorder.decode.generate import generate
+from anyorder.measure.turns import in_turn
 from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.subject import Ask
 from anyorder.models.hugging_network import opened
@@ -91,14 +92,14 @@ def texts(source: str, precision: str, options: Any) -> list[dict[str, Any]]:
     batches[f"{TOGETHER} together"] = [mixed[:TOGETHER]]
     rates: dict[tuple[str, str], list[float]] = {}
     said: dict[tuple[str, str], Any] = {}
-    for turn in range(options.repeats + 1):
-        for name in list(writers)[:: 1 if turn % 2 == 0 else -1]:
-            screen.remark(f"turn {turn}: {name}, {precision}")
+    for number in range(options.repeats + 1):
+        for name in in_turn(list(writers), number):
+            screen.remark(f"turn {number}: {name}, {precision}")
             for kind, several in batches.items():
                 if "lookup" in name and len(several[0]) > 1:
                     continue  # it writes one text at a time
                 rate, written = timed(writers[name], several)
-                if turn:
+                if number:
                     said[kind, name] = written
                     rates.setdefault((kind, name), []).append(rate)
     return [

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from anyorder.measure.turns import in_turn
 from benchmarks.engines.engine import Written
 
 OURS, HUGGING, LLAMA = "anyorder", "transformers", "llama.cpp"
@@ -98,11 +99,11 @@ def jobs(contestants: Sequence[Contestant], tasks: Sequence[str], *, repeats: in
     [(0, 'a'), (0, 'b'), (1, 'b'), (1, 'a')]
     """
     return [
-        Job(turn, task, contestant)
-        for turn in range(repeats)
+        Job(number, task, contestant)
+        for number in range(repeats)
         for task in tasks
-        for contestant in (contestants if turn % 2 == 0 else contestants[::-1])
-        if contestant.most_turns is None or turn < contestant.most_turns
+        for contestant in in_turn(contestants, number)
+        if contestant.most_turns is None or number < contestant.most_turns
     ]
 
 

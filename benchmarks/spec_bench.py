@@ -24,6 +24,7 @@ import torch
 
 from anyorder.cli import screen
 from anyorder.interop.spec_bench import Forwarded, forward
+from anyorder.measure.turns import in_turn
 from anyorder.models.hugging_network import opened
 from benchmarks.hire import ROOT
 from benchmarks.report import report
@@ -142,11 +143,10 @@ def measured(
         answered(asked[0], Stand(stand.model, stand.tokenizer, 16), func)  # not counted
     said: dict[str, list[Choice]] = {name: [] for name in funcs}
     with screen.progress() as bar:
-        turn = bar.add_task("", total=len(asked))
+        todo = bar.add_task("", total=len(asked))
         for number, question in enumerate(asked):
-            bar.update(turn, advance=1, description=f"{question.kind} {question.question_id}")
-            order = list(funcs) if number % 2 == 0 else list(funcs)[::-1]
-            for name in order:
+            bar.update(todo, advance=1, description=f"{question.kind} {question.question_id}")
+            for name in in_turn(list(funcs), number):
                 said[name].append(answered(question, stand, funcs[name]))
     return said
 

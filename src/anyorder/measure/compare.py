@@ -20,6 +20,7 @@ from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
 from anyorder.decode.writing import Output
 from anyorder.measure.contestants import fitting, why
+from anyorder.measure.turns import in_turn
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
@@ -207,7 +208,8 @@ def comparing(
         if getattr(getattr(lm, "model", None), "captures", False):
             _once(lm, prompt, tally.chosen.values(), max_new_tokens=max_new_tokens, chat=chat)
         outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
-        for kind in _turns(list(tally.chosen), repeats):
+        turns = [kind for n in range(repeats) for kind in in_turn(list(tally.chosen), n)]
+        for kind in turns:
             if kind in tally.left_out:
                 continue
             if on_run:
@@ -264,12 +266,6 @@ class _Tally:
         near = sum(gap < NEAR_TIE for gap in self.gaps) / len(self.gaps) if self.gaps else None
         runs, precision = tuple(self.runs.values()), self.lm.precision
         return Comparison(runs, self.chosen, near, precision, self.left_out, self.failed)
-
-
-def _turns(names: Sequence[str], repeats: int) -> Iterator[str]:
-    """All decoders, there and back: none has the cooler machine."""
-    for turn in range(repeats):
-        yield from names if turn % 2 == 0 else names[::-1]
 
 
 def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
