@@ -25,7 +25,7 @@ from anyorder.decode.generate import generate
 from anyorder.measure.turns import in_turn
 from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.subject import Ask
-from anyorder.models.hugging_network import opened
+from anyorder.models.hugging.network import opened
 from anyorder.models.load import load
 from anyorder.systems.prompts import groups, kinds
 from benchmarks.hire import ROOT

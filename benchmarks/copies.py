@@ -2,7 +2,7 @@
 
     python -m benchmarks.copies                       # two minutes on two cores
 
-It is what `auto` takes for granted before it has seen a text (`decode.draft_verify.experience`).
+It is what `auto` takes for granted before it has seen a text (see `experience`, beside `auto`).
 The texts are greedy answers to `examples/prompts.jsonl` and to the first turns of
 `texts/spec_bench.jsonl`; at each of their tokens the longest match is counted, of four tokens at
 the most. `first`: of a text's first two places with such a match alone.
@@ -19,8 +19,8 @@ from typing import Any
 import anyorder
 from anyorder.canvas import Canvas
 from anyorder.cli import screen
-from anyorder.decode.draft_verify.experience import LONGEST
-from anyorder.decode.draft_verify.ngrams import NGrams
+from anyorder.decode.draft_verify.by_cost.experience import LONGEST
+from anyorder.decode.draft_verify.from_text.ngrams import NGrams
 from anyorder.decode.generate import generate
 from anyorder.models.language_model import LanguageModel
 from anyorder.trace import fold

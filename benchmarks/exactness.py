@@ -26,8 +26,8 @@ from anyorder.cli import screen
 from anyorder.cli.prompts import read as read_prompts
 from anyorder.decode.generate import generate
 from anyorder.measure.turns import in_turn
-from anyorder.models.checkpoint import read
-from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.files.checkpoint import read
+from anyorder.models.files.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import load
 from anyorder.nets.native import build

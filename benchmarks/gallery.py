@@ -19,7 +19,7 @@ import anyorder
 from anyorder.decode.catalogue import parse
 from anyorder.decode.generate import generate
 from anyorder.measure.results import Fact
-from anyorder.models.shipped import shipped
+from anyorder.models.files.shipped import shipped
 from anyorder.models.translator import Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, assembled, data_of

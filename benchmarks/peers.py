@@ -21,7 +21,7 @@ from anyorder.cli.prompts import read
 from anyorder.decode.catalogue import parse
 from anyorder.measure.machine import commit, cores, machine, versions
 from anyorder.measure.results import Fact, Peers, read_peers, write_peers
-from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.files.fetch import MODELS, fetch
 from benchmarks.conductor import Stage, conduct
 from benchmarks.crew import Crew, hired
 from benchmarks.hire import ROOT, WorkerError

@@ -20,7 +20,7 @@ from typing import Any
 from anyorder.cli import screen
 from anyorder.measure.machine import commit, cores, machine, versions
 from anyorder.measure.results import Fact, write_json
-from anyorder.models.fetch import MODELS, fetch
+from anyorder.models.files.fetch import MODELS, fetch
 from benchmarks.crew import Crew, hired
 from benchmarks.hire import ROOT, Worker, WorkerError
 from benchmarks.schedule import OURS

@@ -33,7 +33,7 @@ from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
 from anyorder.measure.translation import translate
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.parallel.semantic_guided import SemanticGuided
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.nets.layers import Width
 from anyorder.objectives.infilling import Infilling

@@ -33,7 +33,7 @@ import torch
 
 from anyorder.cli import screen
 from anyorder.decode.generate import generate
-from anyorder.models.hugging_network import opened
+from anyorder.models.hugging.network import opened
 from anyorder.models.load import load
 from benchmarks.batches import DECODERS, chosen
 from benchmarks.clients import Heard, crowd

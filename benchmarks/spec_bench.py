@@ -25,7 +25,7 @@ import torch
 from anyorder.cli import screen
 from anyorder.interop.spec_bench import Forwarded, forward
 from anyorder.measure.turns import in_turn
-from anyorder.models.hugging_network import opened
+from anyorder.models.hugging.network import opened
 from benchmarks.hire import ROOT
 from benchmarks.report import report
 

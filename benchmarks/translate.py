@@ -37,7 +37,7 @@ from anyorder.measure.machine import commit, cores, machine, versions
 from anyorder.measure.results import write_json
 from anyorder.measure.translation import Reader, Reading, Speed, speeds, translate
 from anyorder.meter import Cost
-from anyorder.models.shipped import of_task
+from anyorder.models.files.shipped import of_task
 from anyorder.models.translator import Translator, opened
 from benchmarks.engines import ctranslate
 from benchmarks.engines.ctranslate import CTranslate2

@@ -8,7 +8,7 @@ from anyorder.masks import Tree
 from anyorder.meter import Call, Cost, Meter, Metered, beside, reading
 from anyorder.models.capability import CausalLM, CTCModel, missing
 from anyorder.models.further import SetBlockLM
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 MODEL = TableLM.random(seed=0, vocab_size=5)
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from anyorder.meter import Cost
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Attention, Embedding, Layer, Stack, waves
 from benchmarks.engines.ctranslate_process import Running, running

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anyorder.align import cascade as pruning
 from anyorder.align.cascade import Lengths, Spans, first_spans
 from anyorder.align.crf import Chain, max_marginals_of_moves, path_score, viterbi
-from anyorder.models.table_lattices import TableMarkov
+from anyorder.models.tables.lattices import TableMarkov
 from tests.laws.cases import examples
 
 Padded = tuple[int, ...]

@@ -10,7 +10,7 @@ import torch
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.joint import Joint
-from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.parallel.semantic_guided import SemanticGuided
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.train.paradigm import Paradigm

@@ -98,7 +98,7 @@ def test_a_system_is_reproduced_quickly(invoke: Invoke, tmp_path: Path) -> None:
 
 def test_fetch_says_where_the_model_is(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "there is no model 'gpt5'" in sentence(invoke("fetch", "gpt5"))
-    monkeypatch.setattr("anyorder.models.fetch.fetch", lambda name: Path("there") / name)
+    monkeypatch.setattr("anyorder.models.files.fetch.fetch", lambda name: Path("there") / name)
     assert invoke(fetch.__name__.split(".")[-1]).out == f"{Path('there/smollm2')}\n"
 
 

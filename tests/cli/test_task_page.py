@@ -9,7 +9,7 @@ from anyorder.cli.task_page import Decoders, contestants, decoders_of, middling,
 from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import parse
 from anyorder.models.kinds import Net
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
 from anyorder.models.translator import Translator
 from anyorder.units.special import EOS
 from anyorder.units.training import letters

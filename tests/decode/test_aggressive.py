@@ -8,8 +8,8 @@ import torch
 
 from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
@@ -18,9 +18,9 @@ from anyorder.decode.stops import Stops
 from anyorder.decode.vocabulary import understood
 from anyorder.measure.translation import Reading
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.sources import padded
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from anyorder.models.translator import Translator
 from anyorder.nets.layers import Width
 from anyorder.trace import Trace, fold

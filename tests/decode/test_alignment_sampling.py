@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling, tree
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.alignment_sampling import AlignmentSampling, tree
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.reading import SLICE
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row
 

@@ -16,7 +16,7 @@ from anyorder.decode.run import steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.writing import Begun, Writing
 from anyorder.masks import Tree
-from anyorder.models.table import TableLM, TableSmall
+from anyorder.models.tables.language_model import TableLM, TableSmall
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Change, Likeliest, Step, Trace
 from tests.laws.cases import Case, Row, cases, examples, tables

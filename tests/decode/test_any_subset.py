@@ -14,7 +14,7 @@ from anyorder.decode.in_order import any_subset
 from anyorder.decode.in_order.any_subset import AnySubset, Next, Unchecked
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import EMPTY, TableLM
+from anyorder.models.tables.language_model import EMPTY, TableLM
 from anyorder.trace import fold
 from tests.laws.cases import Case, cases, examples, greedy, warm
 from tests.laws.checks import (

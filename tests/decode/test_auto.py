@@ -6,10 +6,9 @@ import torch
 from anyorder.canvas import Canvas
 from anyorder.decode import Auto, LeftToRight
 from anyorder.decode.draft_verify.accept import Written
-from anyorder.decode.draft_verify.auto import best_plan, expected, falling, side_by_side
-from anyorder.decode.draft_verify.cost import CostCurve
-from anyorder.decode.draft_verify.draft import Draft
-from anyorder.decode.draft_verify.experience import (
+from anyorder.decode.draft_verify.by_cost.auto import best_plan, expected, falling, side_by_side
+from anyorder.decode.draft_verify.by_cost.cost import CostCurve
+from anyorder.decode.draft_verify.by_cost.experience import (
     Experience,
     Odds,
     Pace,
@@ -17,9 +16,10 @@ from anyorder.decode.draft_verify.experience import (
     count_copies,
     count_ranks,
 )
+from anyorder.decode.draft_verify.draft import Draft
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 FREE = CostCurve(((1, 1.0), (64, 1.0)))
 DEAR = CostCurve(((1, 1.0), (64, 64.0)))

@@ -11,7 +11,7 @@ from anyorder.decode import Beam, LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from anyorder.nets.native import build
 from anyorder.trace import fold
 

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.generate import generate
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Sampling
 from anyorder.measure.translation import translate
-from anyorder.models.set_block import SetBlockSeq2Seq
-from anyorder.models.table import TableLM
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
+from anyorder.models.tables.language_model import TableLM
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.layers import Width
 from anyorder.trace import Trace

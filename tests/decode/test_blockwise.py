@@ -12,14 +12,14 @@ from torch import Tensor
 
 from anyorder.decode.catalogue import label, parse
 from anyorder.decode.draft_verify import loop
-from anyorder.decode.draft_verify.blockwise import Blockwise
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from anyorder.trace import fold
 from tests.laws.cases import Case, Row
 from tests.laws.checks import Counted, texts

@@ -9,7 +9,7 @@ from anyorder.canvas import DONE, DRAFT, GIVEN, PAD, Canvas
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.search.cascade import Cascade
-from anyorder.models.table_lattices import TableMarkov
+from anyorder.models.tables.lattices import TableMarkov
 from anyorder.trace import fold
 
 SOURCES = ((3, 4, 2), (1,), (5, 5))

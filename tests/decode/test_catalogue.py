@@ -13,7 +13,7 @@ from anyorder.decode.catalogue import decoders, describe, parse
 DOCS = Path(__file__).parents[2] / "docs" / "decoders.md"
 TOY = """
 from dataclasses import dataclass
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
 
 @dataclass(frozen=True)
 class NotOne:

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from anyorder.decode import Auto
-from anyorder.decode.draft_verify import cost
-from anyorder.decode.draft_verify.cost import CostCurve, curve_of, measured, rising
+from anyorder.decode.draft_verify.by_cost import cost
+from anyorder.decode.draft_verify.by_cost.cost import CostCurve, curve_of, measured, rising
 from anyorder.meter import Meter
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 
 class Named(TableLM):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft
-from anyorder.decode.draft_verify.draft_tree import DraftTree, FixedTree, OptTree
+from anyorder.decode.draft_verify.from_models.draft_tree import DraftTree, FixedTree, OptTree
 from anyorder.decode.draft_verify.tree_shape import best_first
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.laws.cases import examples, seeds
 

@@ -9,12 +9,12 @@ import torch
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify import loop
 from anyorder.decode.draft_verify.draft import Draft, Seen
-from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampler
 from anyorder.models.capability import CausalLM
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.laws.cases import Case, Row
 from tests.laws.checks import Counted, texts

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.accept import Written
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding, Place
 from anyorder.decode.draft_verify.draft import Seen
-from anyorder.decode.draft_verify.followers import Followers, likeliest
-from anyorder.decode.draft_verify.jacobi import Guesses, Jacobi
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy, copied
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding, Place
+from anyorder.decode.draft_verify.from_text.followers import Followers, likeliest
+from anyorder.decode.draft_verify.from_text.jacobi import Guesses, Jacobi
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy, copied
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.decode.draft_verify.tree_shape import TreeShape, best_first
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 SAMPLER = Sampler(Sampling(), Coins.of_seeds([0, 0, 0], cells=9))
 texts = st.lists(st.integers(0, 2), min_size=1, max_size=12)

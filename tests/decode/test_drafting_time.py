@@ -16,7 +16,7 @@ from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.capability import CausalLM
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import Trace
 
 READS, BEGINS, DRAFTS, OBSERVES = 100.0, 1.0, 2.0, 4.0  # seconds

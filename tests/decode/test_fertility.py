@@ -19,9 +19,9 @@ from anyorder.decode.one_shot.fertility import (
 from anyorder.decode.one_shot.loop import Found
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.fertility import SourceFertilities
-from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.table_lattices import TableFertility
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.parallel.fertility import SourceFertilities
+from anyorder.models.tables.lattices import TableFertility
 from anyorder.trace import fold
 from tests.laws.cases import examples
 from tests.laws.parallel import SourceCase, source_cases

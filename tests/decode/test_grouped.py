@@ -13,14 +13,14 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify import grouped
-from anyorder.decode.draft_verify.grouped import Group, Grouped, kept_share
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.judges import grouped
+from anyorder.decode.draft_verify.judges.grouped import Group, Grouped, kept_share
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.laws.cases import examples, seeds
 from tests.laws.checks import intervals

@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft import Draft, Drawn
-from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_heads.head_tree import HeadTree
+from anyorder.decode.draft_verify.from_heads.looking_backward import LookingBackward
+from anyorder.decode.draft_verify.from_heads.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.from_models.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.draft_verify.guard import check_said, out_of_memory
-from anyorder.decode.draft_verify.head_tree import HeadTree
-from anyorder.decode.draft_verify.looking_backward import LookingBackward
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.recursive_head import RecursiveHead
-from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import Trace, fold
 
 V = 7

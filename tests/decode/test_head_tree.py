@@ -12,12 +12,12 @@ from torch import Tensor
 
 from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify.blockwise import Blockwise
 from anyorder.decode.draft_verify.draft import Draft
-from anyorder.decode.draft_verify.head_tree import HeadTree, Ranked
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_heads.head_tree import HeadTree, Ranked
 from anyorder.decode.draft_verify.tree_shape import TreeShape, best_first, best_of_heads
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from tests.decode.test_blockwise import chain, ran
 from tests.laws.cases import Row
 

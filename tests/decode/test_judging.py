@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.judging import Judged, Judging
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.from_heads.space import Space
+from anyorder.decode.draft_verify.from_models.tandem_draft import TandemDraft
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.decode.draft_verify.judges.judging import Judged, Judging
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.space import Space
-from anyorder.decode.draft_verify.tandem_draft import TandemDraft
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 
 def test_no_question_of_the_loop_is_forgotten() -> None:

@@ -15,7 +15,7 @@ from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.capability import EditModel
 from anyorder.models.sources import padded
-from anyorder.models.table_edits import TableEdits
+from anyorder.models.tables.edits import TableEdits
 from anyorder.trace import Trace, fold
 
 V = 6  # tokens; texts begin with 0

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.draft_verify.looking_backward import LookingBackward
+from anyorder.decode.draft_verify.from_heads.looking_backward import LookingBackward
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import EMPTY, TableLM
+from anyorder.models.tables.language_model import EMPTY, TableLM
 from anyorder.trace import fold
 from tests.decode.stepping import drafted
 from tests.laws.cases import Case, Row, cases, examples, greedy

@@ -7,7 +7,7 @@ from anyorder.canvas import DONE, DRAFT, GIVEN, OPEN, PAD, Canvas
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table_lattices import TableParallel
+from anyorder.models.tables.lattices import TableParallel
 from anyorder.trace import fold
 
 SOURCES = ((3, 4, 2), (1,), (5, 5))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.ngrams import NGrams
+from anyorder.decode.draft_verify.from_text.ngrams import NGrams
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=12)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anyorder.decode import Auto, LeftToRight
-from anyorder.decode.draft_verify.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.from_heads.recursive_head import RecursiveHead
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.models.onward import OnwardLM

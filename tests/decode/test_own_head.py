@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from anyorder.decode import Auto, LeftToRight
-from anyorder.decode.draft_verify.auto import count_promises
-from anyorder.decode.draft_verify.own_head import LONGEST, OwnHead
-from anyorder.models.table import TableLM
+from anyorder.decode.draft_verify.by_cost.auto import count_promises
+from anyorder.decode.draft_verify.by_cost.own_head import LONGEST, OwnHead
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.decode.test_auto import DEAR, FREE, V, experience, trace_of
 

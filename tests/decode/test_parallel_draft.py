@@ -10,14 +10,14 @@ from torch import Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.decode.vocabulary import understood
 from anyorder.measure.translation import translate
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.layers import Width
 from anyorder.trace import Trace, fold

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from anyorder.canvas import DONE, GIVEN, Canvas
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.reading import Pending, history, logprobs, open_run, parts, pending, room
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from tests.laws.cases import Case, Row, cases
 from tests.laws.checks import texts, written
 

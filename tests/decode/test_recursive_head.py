@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.draft_verify.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.from_heads.recursive_head import RecursiveHead
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.recursive import RecursiveSeq2Seq
-from anyorder.models.table import TableLM
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.decode.stepping import drafted
 from tests.laws.cases import Case, Row

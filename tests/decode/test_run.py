@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder, State, run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 
 MODEL = TableLM.random(seed=2, vocab_size=6)

@@ -14,8 +14,8 @@ from anyorder.decode.refine.set_block import ALIKE, SetBlock, surest
 from anyorder.decode.run import run, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.set_block import SetBlockSeq2Seq
-from anyorder.models.table import TableLM
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 from tests.laws import checks
 from tests.laws.cases import Case, Row, cases, examples, networks, tables

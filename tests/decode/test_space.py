@@ -12,13 +12,13 @@ from anyorder.decode.catalogue import label, parse
 from anyorder.decode.draft_verify import loop
 from anyorder.decode.draft_verify.below import Below, below
 from anyorder.decode.draft_verify.draft import Draft
+from anyorder.decode.draft_verify.from_heads.space import Space
 from anyorder.decode.draft_verify.guard import shortened, unsound
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.space import Space
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.reading import Pending
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.show.provenance import acceptance, story
 from anyorder.trace import Trace
 from tests.laws import checks

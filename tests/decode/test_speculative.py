@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft_length import FIRST, MOST, Costs, best_width
-from anyorder.decode.draft_verify.small import spoken
-from anyorder.decode.draft_verify.speculative import Speculative, merged
+from anyorder.decode.draft_verify.by_cost.draft_length import FIRST, MOST, Costs, best_width
+from anyorder.decode.draft_verify.from_models.small import spoken
+from anyorder.decode.draft_verify.from_models.speculative import Speculative, merged
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row
 from tests.laws.checks import Counted, texts

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.draft_verify.tandem_draft import TandemDraft
+from anyorder.decode.draft_verify.from_models.tandem_draft import TandemDraft
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.left_to_right.tandem import Tandem
 from anyorder.decode.run import run
 from anyorder.decode.sampling import DRAW, Sampler, Sampling, draw
 from anyorder.decode.stops import Stops
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.table import TableLM, TableSmall
-from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.models.left_to_right.tandem import TandemSeq2Seq
+from anyorder.models.tables.language_model import TableLM, TableSmall
 from anyorder.show.provenance import acceptance, story
 from anyorder.trace import fold
 from tests.decode.stepping import drafted

@@ -8,18 +8,18 @@ import torch
 
 from anyorder.decode import vocabulary
 from anyorder.decode.catalogue import label, parse
-from anyorder.decode.draft_verify import through_text
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.small import Small
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.through_text import Reader, ThroughText
+from anyorder.decode.draft_verify.from_models import through_text
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.small import Small
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.through_text import Reader, ThroughText
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.generate import generate
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
 from anyorder.decode.vocabulary import first_difference, understood
 from anyorder.models.language_model import LanguageModel
-from anyorder.models.table import EMPTY, TableLM
+from anyorder.models.tables.language_model import EMPTY, TableLM
 from anyorder.trace import Trace, fold
 from anyorder.units.between import Between
 from anyorder.units.text import TextUnits

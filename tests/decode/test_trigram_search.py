@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.trigram_search import Guess, Search, TrigramSearch
-from anyorder.decode.draft_verify.trigrams import KEPT, MOST, RATE, Trigrams
+from anyorder.decode.draft_verify.from_text.trigram_search import Guess, Search, TrigramSearch
+from anyorder.decode.draft_verify.from_text.trigrams import KEPT, MOST, RATE, Trigrams
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.show.provenance import acceptance
 
 rows = st.lists(st.integers(0, 3), max_size=14)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from anyorder.canvas import GIVEN, OPEN, Canvas
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.nets.native import build
 from anyorder.nets.precision import Network
 from anyorder.nets.transformer import Transformer

@@ -27,8 +27,8 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.fluency import Fluency
 from anyorder.models.ngram_lm import NGramModel, train_ngrams
-from anyorder.models.table_edits import TableEdits
-from anyorder.models.table_lattices import (
+from anyorder.models.tables.edits import TableEdits
+from anyorder.models.tables.lattices import (
     TableCTC,
     TableDAG,
     TableDenoiser,

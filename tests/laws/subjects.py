@@ -8,34 +8,34 @@ from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import Any
 
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
-from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
-from anyorder.decode.draft_verify.auto import Auto
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.blockwise import Blockwise
-from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.head_tree import HeadTree
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.looking_backward import LookingBackward
+from anyorder.decode.draft_verify.by_cost.auto import Auto
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_heads.head_tree import HeadTree
+from anyorder.decode.draft_verify.from_heads.looking_backward import LookingBackward
+from anyorder.decode.draft_verify.from_heads.recursive_head import RecursiveHead
+from anyorder.decode.draft_verify.from_heads.space import Space
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.from_models.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.tandem_draft import TandemDraft
+from anyorder.decode.draft_verify.from_models.through_text import ThroughText
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.from_text.alignment_sampling import AlignmentSampling
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.trigram_search import TrigramSearch
+from anyorder.decode.draft_verify.from_text.trigrams import Trigrams
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.recursive_head import RecursiveHead
-from anyorder.decode.draft_verify.space import Space
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.tandem_draft import TandemDraft
-from anyorder.decode.draft_verify.through_text import ThroughText
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
-from anyorder.decode.draft_verify.trigram_search import TrigramSearch
-from anyorder.decode.draft_verify.trigrams import Trigrams
 from anyorder.decode.in_order.any_subset import AnySubset, Unchecked
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.left_to_right.tandem import Tandem
 from anyorder.decode.refine.set_block import SetBlock
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from tests.laws.sources import FromSource
 from tests.laws.tongues import WITH_PAIRS, Speaking, alphabet
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.draft_verify.accept import accept_probability, residual
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from tests.laws.cases import examples, seeds
 from tests.laws.checks import follows_the_target, keeps_the_distribution
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from anyorder.decode.sampling import Sampling
 from anyorder.models.capability import CausalLM
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from tests.laws.cases import Case, Row, cases, compiled, examples, greedy, networks, warm
 from tests.laws.checks import alone_or_in_company, computed_together, texts, written
 from tests.laws.subjects import GREEDY, SUBJECTS, sized

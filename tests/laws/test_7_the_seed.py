@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from tests.laws.cases import Case, Row, cases, examples, greedy, warm
 from tests.laws.checks import (
     a_longer_limit_goes_on,

@@ -7,19 +7,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
-from anyorder.decode.draft_verify.auto import Auto
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.by_cost.auto import Auto
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row, cases, examples, greedy, rows, seeds, tables, warm
 from tests.laws.checks import same, texts, written

@@ -3,8 +3,8 @@
 import pytest
 
 from anyorder.decode.catalogue import decoders
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from tests.laws.parallel import PARALLEL
 from tests.laws.subjects import CHAINS, DRAFTERS, OF_THE_ROW, SUBJECTS, sized
 

@@ -20,21 +20,22 @@ from anyorder import trace
 from anyorder.canvas import DONE, Canvas
 from anyorder.decode import run as loop_of_all
 from anyorder.decode import sampling, stops
-from anyorder.decode.draft_verify import decide, loop, selection, speculative, through_text
+from anyorder.decode.draft_verify import decide, loop, selection
 from anyorder.decode.draft_verify.accept import Written, accept_probability, residual, walk
-from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling, Said
-from anyorder.decode.draft_verify.blockwise import Blockwise
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.through_text import ThroughText
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_models import speculative, through_text
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.through_text import ThroughText
+from anyorder.decode.draft_verify.from_text.alignment_sampling import AlignmentSampling, Said
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.left_to_right import plain
 from anyorder.decode.left_to_right.plain import LeftToRight, Reading
 from anyorder.decode.reading import Pending
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
-from anyorder.models.table import TableCache, TableLM
+from anyorder.models.tables.language_model import TableCache, TableLM
 from anyorder.nets import transformer
 from anyorder.nets.compiled import together
 from tests.laws import checks

@@ -21,7 +21,7 @@ from anyorder.decode.refine.align_denoise import AlignDenoise
 from anyorder.decode.refine.mask_predict import MaskPredict
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table_lattices import TableDenoiser, TableExits, TableParallel
+from anyorder.models.tables.lattices import TableDenoiser, TableExits, TableParallel
 from anyorder.trace import Trace, fold
 from tests.laws import checks
 from tests.laws.cases import examples

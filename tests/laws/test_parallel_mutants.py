@@ -23,8 +23,8 @@ from anyorder.decode.search import cascade
 from anyorder.decode.search.cascade import Cascade
 from anyorder.models.capability import CTCModel
 from anyorder.models.ngram_lm import NGramModel
-from anyorder.models.table_edits import TableEdits
-from anyorder.models.table_lattices import (
+from anyorder.models.tables.edits import TableEdits
+from anyorder.models.tables.lattices import (
     TableCTC,
     TableDAG,
     TableDenoiser,

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
-from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq, LeapSizes
 from anyorder.nets.layers import Width
 from anyorder.objectives.batch import Batch
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq, RecursiveSizes
 from tests.models.made_headed import SIZES
 
 SOURCES = [[4, 5, 6], [7], [8, 9, 4, 4], [5, 3]]

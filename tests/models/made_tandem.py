@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.sources import padded
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from tests.models.made_headed import SIZES
 
 SOURCES = [[4, 5, 6], [7], [8, 9, 4, 4], [5, 3]]

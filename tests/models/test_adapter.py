@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedModel
 
-from anyorder.decode.draft_verify import cost
+from anyorder.decode.draft_verify.by_cost import cost
 from anyorder.masks import Tree
-from anyorder.models.adapter import HuggingFaceLM, visible
 from anyorder.models.capability import CausalLM
-from anyorder.models.ragged_cache import RaggedCache
+from anyorder.models.hugging.adapter import HuggingFaceLM, visible
+from anyorder.models.hugging.ragged_cache import RaggedCache
 from tests.models import made
 
 kinds = pytest.mark.parametrize("kind", sorted(made.SIZES))

@@ -8,8 +8,8 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
-from anyorder.models.checkpoint import read
-from anyorder.models.tokenizer import units_of
+from anyorder.models.files.checkpoint import read
+from anyorder.models.files.tokenizer import units_of
 from tests.models import made
 
 

@@ -18,15 +18,18 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
 from anyorder.models.compiled.choice import KINDS, compiled
-from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
-from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq, LeapSizes
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq, RecursiveSizes
+from anyorder.models.left_to_right.semi_autoregressive import (
+    SemiAutoregressiveSeq2Seq,
+    SemiAutoregressiveSizes,
+)
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq, SetBlockSizes
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.load import load
-from anyorder.models.parallel import CTCTransformer, DAGTransformer, ParallelSizes
-from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer, ParallelSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.compiled.stack import CompiledStack, Source
 from anyorder.nets.layers import Width

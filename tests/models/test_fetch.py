@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from anyorder.folders import cache_dir
-from anyorder.models import fetch as fetching
-from anyorder.models.fetch import MODELS, Published, fetch
+from anyorder.models.files import fetch as fetching
+from anyorder.models.files.fetch import MODELS, Published, fetch
 
 WEIGHTS = b"GGUF" + bytes(5000)
 

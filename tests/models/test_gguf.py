@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from anyorder.models.fetch import fetch
-from anyorder.models.gguf_file import GGUFFile
-from anyorder.models.gguf_shapes import config_of, eos_ids_of, tensors_of
+from anyorder.models.files.fetch import fetch
+from anyorder.models.files.gguf_file import GGUFFile
+from anyorder.models.files.gguf_shapes import config_of, eos_ids_of, tensors_of
 from tests.models import made
 
 KINDS = ["llama", "qwen2", "qwen3", "gpt2"]

@@ -10,8 +10,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM,
 
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
 from anyorder.models.capability import Denoiser
-from anyorder.models.checkpoint import read
-from anyorder.models.hugging_masked import SHAPES, PretrainedLM, opened_masked_lm
+from anyorder.models.files.checkpoint import read
+from anyorder.models.hugging.masked import SHAPES, PretrainedLM, opened_masked_lm
 from tests.units import tokenizers_made_here as tokenizers
 
 V, MASK = 300, 2

@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel
 
 from anyorder.masks import Tree
 from anyorder.models.capability import Cache, CausalLM
-from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq
+from anyorder.models.hugging.seq2seq import HuggingFaceSeq2Seq
 from tests.models.made_seq2seq import KINDS, MAIN, SOURCES, V, close, network, plain
 
 main = pytest.mark.parametrize("kind", MAIN)

@@ -12,8 +12,8 @@ from transformers import T5Config, T5EncoderModel
 import anyorder as ao
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.beam import Beam
-from anyorder.models import tokenizer
-from anyorder.models.hugging_translator import HuggingFaceTranslator
+from anyorder.models.files import tokenizer
+from anyorder.models.hugging.translator import HuggingFaceTranslator
 from anyorder.models.writer import Writer
 from tests.models.made_seq2seq import (
     ENDS,

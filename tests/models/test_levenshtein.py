@@ -12,7 +12,7 @@ from anyorder.decode.catalogue import parse
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.capability import EditModel
-from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
+from anyorder.models.parallel.levenshtein import LevenshteinSizes, LevenshteinTransformer
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.layers import Width
 from anyorder.trace import fold

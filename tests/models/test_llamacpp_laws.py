@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 import anyorder as ao
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify.auto import Auto
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.by_cost.auto import Auto
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.stops import Stops
 from anyorder.measure.verify.laws import bounded, stopped
 from anyorder.measure.verify.ours import Ours
 from anyorder.measure.verify.subject import Ask, Said
-from anyorder.models.fetch import fetch
+from anyorder.models.files.fetch import fetch
 from anyorder.models.load import load
 from tests.laws import checks
 from tests.laws.cases import Case, Row, examples

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 import anyorder as ao
 from anyorder.models import load as loading
-from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
+from anyorder.models.hugging.adapter import HuggingFaceLM
 from anyorder.models.load import load, settled
 from anyorder.nets.compiled.network import Compiled
 from anyorder.nets.graphed.network import Graphed

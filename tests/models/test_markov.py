@@ -7,7 +7,7 @@ from anyorder.canvas import Canvas
 from anyorder.decode.catalogue import parse
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.markov import MarkovSizes, MarkovTransformer
+from anyorder.models.left_to_right.markov import MarkovSizes, MarkovTransformer
 from anyorder.models.sources import padded
 from anyorder.nets.layers import Width
 from anyorder.objectives.markov import barriers

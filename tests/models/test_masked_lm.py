@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 
 from anyorder.canvas import GIVEN, OPEN, PAD, Canvas
 from anyorder.models.capability import Denoiser
-from anyorder.models.length_based import LengthTransformer
 from anyorder.models.masked_lm import MaskedLMSizes
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.nets.layers import EncoderDecoder, Width
 from anyorder.objectives.masked_lm import MaskedTexts, chosen
 from anyorder.train.batches import Rows

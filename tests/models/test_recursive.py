@@ -12,7 +12,7 @@ from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure.translation import translate
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import RecursiveLM
-from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.objectives.recursive import Recursive
 from anyorder.train.fit import fit, rows_of

@@ -14,7 +14,12 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.bert import Bert
 from anyorder.models.capability import CTCDenoiser
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, Prompt, SemanticGuided
+from anyorder.models.parallel.semantic_guided import (
+    GuidedBertSizes,
+    GuidedSizes,
+    Prompt,
+    SemanticGuided,
+)
 from anyorder.models.sources import padded
 from anyorder.nets.layers import Attention, Layer, Width, waves
 from anyorder.nets.post_norm import PostNormLayer

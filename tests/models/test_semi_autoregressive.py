@@ -12,7 +12,7 @@ from anyorder.masks import Tree
 from anyorder.measure.translation import translate
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SemiAutoregressiveLM
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
+from anyorder.models.left_to_right.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.nets.layers import Width
 from anyorder.train.fit import fit

@@ -9,7 +9,7 @@ from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.models.sources import padded
 from anyorder.nets.layers import Width
 from anyorder.trace import fold

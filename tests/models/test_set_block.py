@@ -9,13 +9,13 @@ import torch
 from torch import Generator, Tensor
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
-from anyorder.decode.draft_verify.space import Space
+from anyorder.decode.draft_verify.from_heads.space import Space
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
 from anyorder.models.capability import missing
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SetBlockLM
-from anyorder.models.set_block import SetBlockSeq2Seq
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.nets.compiled import cells
 from anyorder.nets.layers import Width

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anyorder.models import shipped
+from anyorder.models.files import shipped
 
 
 def test_those_of_a_task_have_its_name_before_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,15 @@ from torch import Tensor
 from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.catalogue import parse
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.skipping import SkippingSeq2Seq, SkippingSizes
 from anyorder.models.sources import padded
 from anyorder.models.translator import Translator, opened
 from anyorder.nets.depths import Depths

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anyorder.masks import Tree
 from anyorder.models.capability import Cache, CausalLM, missing
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 
 texts = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 orders = st.sampled_from([None, 1, 2])

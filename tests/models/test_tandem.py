@@ -12,13 +12,13 @@ from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.masks import Tree, known_in_blocks
 from anyorder.measure.translation import translate
-from anyorder.models import small as of_small
 from anyorder.models.compiled.choice import compiled
 from anyorder.models.further import SmallLM, TandemLM
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.small import SmallCache
+from anyorder.models.left_to_right import small as of_small
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.small import SmallCache
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.sources import padded
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
 from anyorder.models.translator import opened
 from anyorder.nets.cache import KeyValues
 from anyorder.objectives.tandem import TandemTuning

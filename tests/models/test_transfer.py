@@ -17,9 +17,9 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.masks import Tree
 from anyorder.measure.translation import translate
 from anyorder.models.capability import HeadedLM
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.transfer import TransferSeq2Seq, TransferSizes, TransferSourceLM
 from anyorder.models.sources import padded
-from anyorder.models.transfer import TransferSeq2Seq, TransferSizes, TransferSourceLM
 from anyorder.models.translator import opened
 from anyorder.nets.layers import Width, waves
 from anyorder.nets.transfer import Transfers

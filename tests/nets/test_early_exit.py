@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from anyorder.canvas import Canvas
 from anyorder.models.capability import ExitModel
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.nets.early_exit import Climbed, Leave, climb, ramps
 from anyorder.nets.layers import Memory, Stack, Width, sees_of
 from tests.train.made import length_based

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from anyorder.canvas import Canvas
-from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.nets.layers import Attention, Width, sees_of
 from anyorder.nets.local_attention import AroundPeak
 from tests.train.made import length_based, parallel

@@ -2,7 +2,7 @@
 
 import torch
 
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
 from anyorder.nets.layers import Width
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from anyorder.align.ctc import log_likelihood
 from anyorder.corrupt.drafts import DraftNoise
-from anyorder.models.semantic_guided import Guide, SemanticGuided
+from anyorder.models.parallel.semantic_guided import Guide, SemanticGuided
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.train.batches import Rows

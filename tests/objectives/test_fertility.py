@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from anyorder.align.words import Aligner
-from anyorder.models.fertility import FertilityTransformer
+from anyorder.models.parallel.fertility import FertilityTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.fertility import Aligned, Fertility, chosen
 from anyorder.objectives.fertility_tuning import (

@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from anyorder.corrupt.glancing import Glancing, glanced
 from anyorder.corrupt.spans import Spans
-from anyorder.models.fragments import Fragments, bounds
-from anyorder.models.parallel import DAGTransformer, ParallelSizes
+from anyorder.models.parallel.fragments import Fragments, bounds
+from anyorder.models.parallel.one_shot import DAGTransformer, ParallelSizes
 from anyorder.models.sources import padded
 from anyorder.objectives import lattices
 from anyorder.objectives.batch import Batch, Loss, ReadsWhatItWrites

@@ -10,8 +10,8 @@ from torch import Generator
 from anyorder.align.lattice import held
 from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing, glanced
-from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from anyorder.align.edits import Edit, script
-from anyorder.models.levenshtein import LevenshteinTransformer, Texts
+from anyorder.models.parallel.levenshtein import LevenshteinTransformer, Texts
 from anyorder.models.sources import padded
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.length_based import shown_by_chance

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.objectives.batch import Loss
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.masked_ahead import MaskedAhead

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from anyorder.align.ctc import log_likelihood
 from anyorder.align.lattice import CTCLattice
 from anyorder.corrupt.glancing import Glancing
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.ctc import CTC
 from anyorder.objectives.nmla import NonMonotonic, matched, ngram_f1

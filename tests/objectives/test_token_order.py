@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.measure.translation import translate
 from anyorder.models.compiled.choice import compiled
-from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.token_order import TokenOrderSeq2Seq
 from anyorder.models.translator import opened
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import CrossEntropy

@@ -9,7 +9,7 @@ import torch
 
 from anyorder.decode.generate import generate
 from anyorder.models.language_model import LanguageModel
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.tiny import tiny
 from anyorder.units.text import TextUnits
 from tests.serve.clients import CHAT, COMPLETIONS, HI, Served, chatty, served

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from anyorder.decode import Auto, Jacobi, LeftToRight, PromptCopy, TokenRecycling
-from anyorder.decode.draft_verify import cost
+from anyorder.decode.draft_verify.by_cost import cost
 from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Sampling

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.show.dependencies import Settled, dependencies
 from anyorder.trace import Trace, fold
 from tests.laws.cases import Case, Row

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from anyorder.canvas import DONE, DRAFT, OPEN, Canvas
-from anyorder.decode.draft_verify.jacobi import Jacobi
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.decode.run import run as decode
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.show.dependencies import dependencies
 from anyorder.trace import Change, Step, Trace
 from tests.show.node import run

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.decode.generate import generate
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
 from anyorder.models.translator import Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, compare_page

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import DONE, DRAFT, OPEN, PAD, Canvas
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.meter import Call
 from anyorder.show.provenance import Draft, acceptance, latest, story

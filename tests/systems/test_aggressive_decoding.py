@@ -3,11 +3,11 @@
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import fold
 
 V = 12

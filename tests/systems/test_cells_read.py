@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.nets.layers import Width
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.objectives.ctc import CTC

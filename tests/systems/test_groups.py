@@ -8,9 +8,9 @@ import torch
 
 from anyorder.canvas import Canvas
 from anyorder.data.sprites import Sprites
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.models.table import TableLM
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.groups import ByGroups, OnTables, Sampled, outcome
 from anyorder.systems.experiments.pairs import DraftPair, nats_per_token

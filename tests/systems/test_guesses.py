@@ -3,11 +3,11 @@
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.experiments.guesses import Guesses
 from anyorder.trace import Trace
 

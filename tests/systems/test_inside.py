@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from anyorder.canvas import Canvas
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.decode.one_shot.early_exit import EarlyExit
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.nets.layers import EncoderDecoder, Width
 from anyorder.nets.local_attention import AroundPeak
 from anyorder.systems.bench import Bench

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.catalogue import system
 from anyorder.systems.experiments.prompted import Prompted
 from anyorder.systems.experiments.trained import Trained

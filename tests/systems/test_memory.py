@@ -1,4 +1,4 @@
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.memory import Memory
 

@@ -3,8 +3,8 @@
 from functools import partial
 
 from anyorder.data.copy_or_reverse import CopyOrReverse
-from anyorder.decode.draft_verify.draft_tree import OptTree
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.draft_tree import OptTree
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.school import Way

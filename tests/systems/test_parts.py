@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
 from anyorder.measure.results import Measured
 from anyorder.systems import reproduce as module
 from anyorder.systems.bench import Bench

@@ -2,9 +2,9 @@
 
 import pytest
 
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.prompted import Prompted
 from anyorder.systems.system import Numbers

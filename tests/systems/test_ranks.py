@@ -5,7 +5,7 @@ from statistics import fmean
 
 import pytest
 
-from anyorder.decode.draft_verify.token_recycling import RANK_ODDS
+from anyorder.decode.draft_verify.from_text.token_recycling import RANK_ODDS
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.ranks import Ranks
 from tests.house.house import ROOT

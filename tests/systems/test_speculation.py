@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.draft_length import best_width, speed_up, tokens_per_call
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.by_cost.draft_length import best_width, speed_up, tokens_per_call
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.writing import Output
 from anyorder.measure.compare import Run

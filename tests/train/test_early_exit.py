@@ -8,7 +8,7 @@ import torch
 from anyorder.decode.one_shot.early_exit import EarlyExit
 from anyorder.measure.translation import translate
 from anyorder.models.kinds import Net
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.models.translator import Translator
 from anyorder.train.early_exit import layers_per_cell, learn_exit
 from anyorder.units.training import letters

@@ -13,8 +13,8 @@ from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.measure.translation import translate
 from anyorder.models.fluency import Fluency, opened_fluency
 from anyorder.models.ngram_lm import train_ngrams
-from anyorder.models.parallel import CTCTransformer
-from anyorder.models.table_lattices import TableCTC
+from anyorder.models.parallel.one_shot import CTCTransformer
+from anyorder.models.tables.lattices import TableCTC
 from anyorder.models.translator import Translator
 from anyorder.train.fluency import learn_fluency, tune
 from anyorder.units.training import letters

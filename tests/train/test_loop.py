@@ -14,7 +14,7 @@ from torch import nn
 from anyorder.align.translations import Translations
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
 from anyorder.objectives.ahead import Ahead, Leaps
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.objectives.any_subset import GivenSubset

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from anyorder.models.tandem import AloneSeq2Seq
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq
 from anyorder.models.translator import Translator
 from anyorder.train.likelihood import nats_per_token
 from anyorder.train.next_token import next_tokens

@@ -11,8 +11,8 @@ from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import label, parse
 from anyorder.decode.one_shot.dag import DAGBeam
 from anyorder.measure.translation import translate
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.models.table_lattices import TableDAG
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
+from anyorder.models.tables.lattices import TableDAG
 from anyorder.models.translator import Translator
 from anyorder.train.ngrams import learn_ngrams
 from anyorder.units.special import EOS

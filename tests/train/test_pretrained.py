@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM,
 from anyorder.data.own import OwnPairs
 from anyorder.measure.translation import translate
 from anyorder.models.load import load
-from anyorder.models.semantic_guided import GuidedBertSizes
+from anyorder.models.parallel.semantic_guided import GuidedBertSizes
 from anyorder.models.translator import Translator, opened
 from anyorder.train.fit import fit, rows_of
 from anyorder.train.paradigms import paradigms

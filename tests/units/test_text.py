@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyorder.models.checkpoint import read
-from anyorder.models.fetch import fetch
-from anyorder.models.tokenizer import units_of
+from anyorder.models.files.checkpoint import read
+from anyorder.models.files.fetch import fetch
+from anyorder.models.files.tokenizer import units_of
 from anyorder.units.text import BROKEN, TextUnits
 from tests.units import tokenizers_made_here as made
 

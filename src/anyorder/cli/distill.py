@@ -41,7 +41,7 @@ def distill(
     with waiting("Starting ..."):
         from anyorder.data.mixtures import Reversed
         from anyorder.data.tasks import task as task_of
-        from anyorder.models.shipped import shipped
+        from anyorder.models.files.shipped import shipped
         from anyorder.models.translator import Translator, is_ours, opened
         from anyorder.train.distill import distill as run
         from anyorder.train.distill import never_learnt

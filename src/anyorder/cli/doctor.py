@@ -95,7 +95,7 @@ def installed(name: str) -> str:
 
 def _cache() -> dict[str, str]:
     from anyorder.folders import cache_dir
-    from anyorder.models.fetch import MODELS
+    from anyorder.models.files.fetch import MODELS
 
     folder = cache_dir()
     size = sum(file.stat().st_size for file in files(folder))

@@ -9,6 +9,6 @@ def fetch(
     model: Annotated[str, typer.Argument(help="Its name: smollm2.")] = "smollm2",
 ) -> None:
     """Download a model into the cache folder, and say where it is."""
-    from anyorder.models.fetch import fetch as fetched
+    from anyorder.models.files.fetch import fetch as fetched
 
     typer.echo(fetched(model))

@@ -83,7 +83,7 @@ def loaded(
     """The model, fetched if need be, with a head to draft with; the terminal shows what is waited
     for.
     """
-    from anyorder.models.fetch import MODELS, fetch
+    from anyorder.models.files.fetch import MODELS, fetch
 
     def load() -> "Writer":
         from anyorder.models.load import load as of

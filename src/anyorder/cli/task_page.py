@@ -22,8 +22,8 @@ from anyorder.decode.search.cascade import Cascade
 from anyorder.decode.writing import Output
 from anyorder.models.capability import missing
 from anyorder.models.kinds import KINDS
+from anyorder.models.left_to_right.markov import MarkovTransformer
 from anyorder.models.load import settled
-from anyorder.models.markov import MarkovTransformer
 from anyorder.models.translator import Translator
 from anyorder.show.lattices import with_lattice
 from anyorder.show.page import Group, Run, compare_page

@@ -27,8 +27,8 @@ from anyorder.data.tasks import Task
 from anyorder.data.tasks import task as task_of
 from anyorder.measure.machine import machine, versions
 from anyorder.measure.translation import Reading, speeds, translate
+from anyorder.models.files.shipped import of_task, shipped
 from anyorder.models.load import settled
-from anyorder.models.shipped import of_task, shipped
 from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.show.page import Group
 

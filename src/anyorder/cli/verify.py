@@ -185,7 +185,7 @@ def _hugging(
     model: str, assistant: str | None, asked: dict[str, Any], precision: Any, chat: bool | None
 ) -> Pair:
     from anyorder.measure.verify.hugging import Generation
-    from anyorder.models.hugging_network import opened
+    from anyorder.models.hugging.network import opened
 
     with waiting(f"Loading {model} ..."):
         net, units = opened(model, precision)

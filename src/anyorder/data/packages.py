@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from anyorder.folders import cache_dir
-from anyorder.models.fetch import download
+from anyorder.models.files.fetch import download
 
 _AR: Final = b"!<arch>\n"  # what a Debian package begins with
 _HEADER: Final = 60  # bytes before each file of it

@@ -9,9 +9,9 @@ from dataclasses import fields, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.decode.draft_verify.through_text import ThroughText
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.through_text import ThroughText
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
 from anyorder.decode.run import Decoder
 from anyorder.models.writer import Writer
 from anyorder.units.text import TextUnits

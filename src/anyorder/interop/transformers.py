@@ -43,12 +43,12 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.interop.criteria import Ends
 from anyorder.interop.processors import Processed, Scores
 from anyorder.interop.prompts import Prompts
-from anyorder.models.adapter import HuggingFaceLM
 from anyorder.models.capability import CausalLM
-from anyorder.models.checkpoint import Checkpoint
+from anyorder.models.files.checkpoint import Checkpoint
+from anyorder.models.files.head_file import open_head, written_at
 from anyorder.models.further import RecursiveLM
-from anyorder.models.head_file import open_head, written_at
-from anyorder.models.hugging_seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
+from anyorder.models.hugging.adapter import HuggingFaceLM
+from anyorder.models.hugging.seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
 from anyorder.models.onward import OnwardLM
 from anyorder.nets.native import build, supports
 from anyorder.trace import Step, Trace

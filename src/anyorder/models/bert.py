@@ -6,7 +6,7 @@
 It stands where a `MaskedLM` stands for those that fill holes or climb its layers; to an
 encoder-decoder it lends none. A hole is a token here, as the one that it was trained with.
 Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1; that RoBERTa, XLM-RoBERTa and DistilBERT
-have the same shape, see `models.hugging_masked`.
+have the same shape, see `models.hugging.masked`.
 Shapes: B rows, N cells, C channels, V vocabulary.
 """
 

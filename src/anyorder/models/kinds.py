@@ -11,29 +11,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyorder.models.any_subset import AnySubsetSizes, AnySubsetTransformer
-from anyorder.models.fertility import FertilityTransformer
-from anyorder.models.headed import HeadedSeq2Seq, HeadedSizes
-from anyorder.models.leaping import LeapSeq2Seq, LeapSizes
-from anyorder.models.length_based import LengthTransformer
-from anyorder.models.levenshtein import LevenshteinSizes, LevenshteinTransformer
-from anyorder.models.markov import MarkovSizes, MarkovTransformer
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq, HeadedSizes
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq, LeapSizes
+from anyorder.models.left_to_right.markov import MarkovSizes, MarkovTransformer
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq, RecursiveSizes
+from anyorder.models.left_to_right.semi_autoregressive import (
+    SemiAutoregressiveSeq2Seq,
+    SemiAutoregressiveSizes,
+)
+from anyorder.models.left_to_right.seq2seq import Seq2Seq, Seq2SeqSizes
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq, SetBlockSizes
+from anyorder.models.left_to_right.skipping import SkippingSeq2Seq, SkippingSizes
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
+from anyorder.models.left_to_right.token_order import TokenOrderSeq2Seq
+from anyorder.models.left_to_right.transfer import TransferSeq2Seq, TransferSizes
 from anyorder.models.masked_lm import MaskedLM, MaskedLMSizes
-from anyorder.models.parallel import (
+from anyorder.models.parallel.fertility import FertilityTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.levenshtein import LevenshteinSizes, LevenshteinTransformer
+from anyorder.models.parallel.one_shot import (
     CTCTransformer,
     DAGTransformer,
     FertilitySizes,
     LengthSizes,
     ParallelSizes,
 )
-from anyorder.models.recursive import RecursiveSeq2Seq, RecursiveSizes
-from anyorder.models.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq, SemiAutoregressiveSizes
-from anyorder.models.seq2seq import Seq2Seq, Seq2SeqSizes
-from anyorder.models.set_block import SetBlockSeq2Seq, SetBlockSizes
-from anyorder.models.skipping import SkippingSeq2Seq, SkippingSizes
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq, TandemSizes
-from anyorder.models.token_order import TokenOrderSeq2Seq
-from anyorder.models.transfer import TransferSeq2Seq, TransferSizes
+from anyorder.models.parallel.semantic_guided import GuidedBertSizes, GuidedSizes, SemanticGuided
 from anyorder.nets.layers import Width
 
 Net = (

@@ -19,12 +19,12 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from anyorder.models.capability import CausalLM
-from anyorder.models.checkpoint import Checkpoint, read
-from anyorder.models.fetch import MODELS, fetch
-from anyorder.models.head_file import open_head
+from anyorder.models.files.checkpoint import Checkpoint, read
+from anyorder.models.files.fetch import MODELS, fetch
+from anyorder.models.files.head_file import open_head
+from anyorder.models.files.shipped import shipped
+from anyorder.models.files.tokenizer import units_of
 from anyorder.models.language_model import LanguageModel
-from anyorder.models.shipped import shipped
-from anyorder.models.tokenizer import units_of
 from anyorder.models.translator import is_ours, opened
 from anyorder.models.writer import Writer
 from anyorder.nets.device import CPU
@@ -142,7 +142,7 @@ def _in_llamacpp(source: str | Path, name: str | None, native: bool | None) -> W
 
 
 def _translator(checkpoint: Checkpoint, precision: str, native: bool | None) -> Writer:
-    from anyorder.models.hugging_translator import opened_translator  # seconds
+    from anyorder.models.hugging.translator import opened_translator  # seconds
 
     if native:
         kind = checkpoint.config.get("model_type")
@@ -209,8 +209,8 @@ def _adapted(checkpoint: Checkpoint, how: _How) -> CausalLM:
     """The network as `transformers` has it; ValueError if it is no causal language model."""
     from transformers import AutoModelForCausalLM  # seconds
 
-    from anyorder.models.adapter import HuggingFaceLM
-    from anyorder.models.hugging_network import network_of
+    from anyorder.models.hugging.adapter import HuggingFaceLM
+    from anyorder.models.hugging.network import network_of
 
     what = "causal language model"
     model: Any = network_of(checkpoint, how.precision, AutoModelForCausalLM, what)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from anyorder.models.recursive import sees_of_steps
+from anyorder.models.left_to_right.recursive import sees_of_steps
 from anyorder.nets.native import turns_of
 from anyorder.nets.sizes import Config, sizes_of
 

@@ -24,10 +24,10 @@ from anyorder.folders import as_usual
 from anyorder.models.any_subset import AnySubsetTransformer
 from anyorder.models.bert import BertSizes
 from anyorder.models.compiled.choice import Reads, compiled
+from anyorder.models.files.shortest import shortest
 from anyorder.models.holes import parts_of, room, with_holes
 from anyorder.models.kinds import KINDS, Net, built, kind_of
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.shortest import shortest
 from anyorder.models.writer import checked
 from anyorder.units.special import BOS, EOS
 from anyorder.units.text import TextUnits

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from anyorder.models.headed import HeadedSeq2Seq
-from anyorder.models.leaping import LeapSeq2Seq
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.models.undropped import undropped
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted

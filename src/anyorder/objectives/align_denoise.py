@@ -19,7 +19,7 @@ from torch import Generator
 
 from anyorder.align.ctc import log_likelihood
 from anyorder.corrupt.drafts import DraftNoise
-from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.parallel.semantic_guided import SemanticGuided
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.lattices import told
 

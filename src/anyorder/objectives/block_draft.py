@@ -25,7 +25,7 @@ from torch import Generator, Tensor
 
 from anyorder.corrupt.glancing import Glancing, glanced
 from anyorder.masks import known_in_blocks
-from anyorder.models.set_block import SetBlockSeq2Seq
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

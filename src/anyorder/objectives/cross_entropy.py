@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.objectives.batch import Batch, Loss
 
 

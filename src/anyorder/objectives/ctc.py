@@ -18,7 +18,7 @@ from torch import Tensor
 
 from anyorder.align.ctc import best_paths, log_likelihood
 from anyorder.align.lattice import CTCLattice
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.lattices import LatticeLikelihood
 

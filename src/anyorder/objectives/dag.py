@@ -17,7 +17,7 @@ from torch import Tensor
 
 from anyorder.align.dag import best_paths, log_likelihood
 from anyorder.align.lattice import DAGLattice
-from anyorder.models.parallel import DAGTransformer
+from anyorder.models.parallel.one_shot import DAGTransformer
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.lattices import LatticeLikelihood
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.length_based import Asked, asked
 

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from anyorder.align.words import Aligner
-from anyorder.models.fertility import FertilityTransformer
+from anyorder.models.parallel.fertility import FertilityTransformer
 from anyorder.objectives.batch import Batch, Loss
 
 SURE: Final = Aligner(null=0.0)  # no target token comes from nowhere: fertilities sum to its length

@@ -22,8 +22,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from anyorder.align.words import Aligner
-from anyorder.models.fertility import FertilityTransformer
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.parallel.fertility import FertilityTransformer
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.fertility import Aligned, Fertility, chosen
 

@@ -29,8 +29,8 @@ from anyorder.align.dag import log_likelihood
 from anyorder.align.lattice import DAGLattice
 from anyorder.corrupt.glancing import Glancing
 from anyorder.corrupt.spans import Spans
-from anyorder.models.fragments import Fragments
-from anyorder.models.parallel import DAGTransformer, ParallelSizes
+from anyorder.models.parallel.fragments import Fragments
+from anyorder.models.parallel.one_shot import DAGTransformer, ParallelSizes
 from anyorder.models.sources import padded
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.dag import DAG

@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from anyorder.corrupt.glancing import Glancing, glanced
-from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import Begun
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.one_shot import Begun
 from anyorder.objectives.batch import Batch, Loss
 
 # (beginning with nothing shown, targets, cells that may be shown) -> those that are

@@ -28,7 +28,7 @@ from torch import Generator, Tensor
 
 from anyorder.align.edits import Edit, Script, script
 from anyorder.align.origins import without
-from anyorder.models.levenshtein import LevenshteinTransformer, Texts, rows_of
+from anyorder.models.parallel.levenshtein import LevenshteinTransformer, Texts, rows_of
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing
 from anyorder.objectives.length_based import shown_by_chance

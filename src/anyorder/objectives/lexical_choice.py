@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 
 from anyorder.align.translations import Translations
 from anyorder.align.words import Aligner, WordModel
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.length_based import LengthBased, Masked, Written, written
 

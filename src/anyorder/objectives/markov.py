@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.markov import MarkovTransformer
+from anyorder.models.left_to_right.markov import MarkovTransformer
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

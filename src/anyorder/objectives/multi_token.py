@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Generator
 
-from anyorder.models.headed import HeadedSeq2Seq
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
 from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy, check_smoothing

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from anyorder.models.headed import HeadedSeq2Seq
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
 from anyorder.objectives.ahead import features_of, loss_of_head
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted

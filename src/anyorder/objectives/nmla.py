@@ -24,7 +24,7 @@ from anyorder.align.ctc import (
 from anyorder.align.lattice import CTCLattice
 from anyorder.align.matching import bipartite
 from anyorder.corrupt.glancing import Glancing
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.ctc import aligned
 from anyorder.objectives.lattices import lattice_loss

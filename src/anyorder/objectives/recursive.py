@@ -6,7 +6,7 @@
     sum over k = 1 ... K of  a_k sum over cells of  -log p_k(y_(n + k)),   a_k ~ beta^(k - 1)
 
 The model is frozen; the head alone learns. Step k reads the true token n + k, and what the step
-before it made (see `models.recursive`). Losses are told a token of the first step.
+before it made (see `models.left_to_right.recursive`). Losses are told a token of the first step.
 Source: Cai et al. 2025 (arXiv:2509.18362), equation 2 for the weights, which sum to 1.
 Shapes: B rows, N target cells (one more than a target has tokens), V vocabulary, C channels.
 """
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator
 
-from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

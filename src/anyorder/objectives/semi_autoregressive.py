@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
+from anyorder.models.left_to_right.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

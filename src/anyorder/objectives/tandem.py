@@ -21,7 +21,7 @@ from jaxtyping import Int
 from torch import Generator, Tensor
 
 from anyorder.masks import known_in_blocks
-from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.models.left_to_right.tandem import TandemSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import check_smoothing, shifted
 

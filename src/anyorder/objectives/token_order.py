@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.left_to_right.token_order import TokenOrderSeq2Seq
 from anyorder.objectives.batch import Batch, Loss
 from anyorder.objectives.cross_entropy import CrossEntropy, check_smoothing, shifted
 

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from anyorder.decode.draft_verify.cost import curve_of
+from anyorder.decode.draft_verify.by_cost.cost import curve_of
 from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Output, Progress, Writing
 from anyorder.models.capability import CTCModel, DAGModel

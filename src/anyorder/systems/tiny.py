@@ -11,7 +11,7 @@ import torch
 
 from anyorder.models.capability import CausalLM
 from anyorder.models.language_model import LanguageModel
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.units.text import TextUnits
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from anyorder.models.any_subset import AnySubsetTransformer
 from anyorder.models.kinds import Net, Sizes, kind_of
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.tandem import TandemSeq2Seq
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
-from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.models.parallel.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.models.translator import Translator, is_ours, opened, whole
 from anyorder.train.paradigm import Paradigm
 from anyorder.train.paradigms import paradigms

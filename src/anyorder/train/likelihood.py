@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from anyorder.data.pairs import Example
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.models.translator import Translator
 from anyorder.objectives.cross_entropy import CrossEntropy
 from anyorder.train.batches import epoch

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from anyorder.data.pairs import Example
 from anyorder.masks import known_in_blocks
-from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.tandem import TandemSeq2Seq
 from anyorder.models.translator import Translator
 from anyorder.objectives.batch import Batch
 from anyorder.objectives.cross_entropy import shifted

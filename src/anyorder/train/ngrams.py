@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from anyorder.data.pairs import Example
 from anyorder.models.ngram_lm import NGramModel, train_ngrams
-from anyorder.models.parallel import DAGTransformer
+from anyorder.models.parallel.one_shot import DAGTransformer
 from anyorder.models.translator import Translator
 
 

@@ -17,14 +17,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from anyorder.models.checkpoint import Checkpoint, read
-from anyorder.models.fetch import MODELS, fetch
-from anyorder.models.head_file import mark_of, save_head
+from anyorder.models.files.checkpoint import Checkpoint, read
+from anyorder.models.files.fetch import MODELS, fetch
+from anyorder.models.files.head_file import mark_of, save_head
+from anyorder.models.files.shipped import shipped
+from anyorder.models.files.tokenizer import units_of
+from anyorder.models.left_to_right.recursive import most_frequent
 from anyorder.models.load import settled
 from anyorder.models.onward_head import OnwardHead
-from anyorder.models.recursive import most_frequent
-from anyorder.models.shipped import shipped
-from anyorder.models.tokenizer import units_of
 from anyorder.models.translator import is_ours
 from anyorder.nets.native import build, supports
 from anyorder.objectives.batch import Batch

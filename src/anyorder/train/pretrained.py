@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from anyorder.models.checkpoint import read
-from anyorder.models.hugging_masked import PretrainedLM, opened_masked_lm
-from anyorder.models.semantic_guided import GuidedBertSizes, SemanticGuided
+from anyorder.models.files.checkpoint import read
+from anyorder.models.hugging.masked import PretrainedLM, opened_masked_lm
+from anyorder.models.parallel.semantic_guided import GuidedBertSizes, SemanticGuided
 from anyorder.train.earlier import own_sizes, shaped_elsewhere
 from anyorder.train.paradigm import Paradigm
 from anyorder.units.adopted import adopted

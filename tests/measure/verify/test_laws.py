@@ -14,7 +14,7 @@ from anyorder.measure.verify.hugging import Generation
 from anyorder.measure.verify.laws import Effort, examine
 from anyorder.measure.verify.ours import Ours
 from anyorder.measure.verify.subject import Finding, OneAtATimeError, Said
-from anyorder.models.hugging_network import opened
+from anyorder.models.hugging.network import opened
 from anyorder.models.load import load
 from anyorder.units.text import TextUnits
 from tests.laws.tongues import alphabet

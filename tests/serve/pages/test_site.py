@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from anyorder.decode.generate import generate
+from anyorder.models.files.shipped import shipped
 from anyorder.models.load import load
-from anyorder.models.shipped import shipped
 from anyorder.serve.pages.about import about
 from anyorder.serve.pages.evidence import evidence
 from anyorder.serve.pages.site import OWN, assets, router

@@ -22,15 +22,15 @@ from anyorder.models.compiled.semi_autoregressive import CompiledSemiAutoregress
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq
 from anyorder.models.compiled.set_block import CompiledSetBlock
 from anyorder.models.compiled.tandem import CompiledAlone, CompiledTandem
-from anyorder.models.headed import HeadedSeq2Seq
-from anyorder.models.leaping import LeapSeq2Seq
-from anyorder.models.parallel import CTCTransformer, DAGTransformer
-from anyorder.models.recursive import RecursiveSeq2Seq
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
-from anyorder.models.seq2seq import Seq2Seq
-from anyorder.models.set_block import SetBlockSeq2Seq
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
-from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
+from anyorder.models.left_to_right.semi_autoregressive import SemiAutoregressiveSeq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq
+from anyorder.models.left_to_right.token_order import TokenOrderSeq2Seq
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer
 
 KINDS: Final[Mapping[type, Any]] = {
     Seq2Seq: CompiledSeq2Seq,

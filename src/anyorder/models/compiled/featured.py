@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import close, trial
 from anyorder.models.compiled.seq2seq import CompiledCache, CompiledSeq2Seq, CompiledSourceLM
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.nets.compiled.stack import Source
 from anyorder.nets.linear import Plain
 

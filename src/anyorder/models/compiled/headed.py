@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
-from anyorder.models.headed import HeadedSeq2Seq
-from anyorder.models.leaping import LeapSeq2Seq
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq
 from anyorder.models.sources import padded
 from anyorder.nets.linear import packed
 

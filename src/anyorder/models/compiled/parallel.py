@@ -15,7 +15,7 @@ from torch import Tensor
 
 from anyorder.align.lattice import CTCLattice, DAGLattice
 from anyorder.models.compiled.encoder import CompiledEncoder, close, trial
-from anyorder.models.parallel import CTCTransformer, DAGTransformer, SplitTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer, DAGTransformer, SplitTransformer
 from anyorder.models.sources import padded
 from anyorder.nets.compiled.stack import stacked
 from anyorder.nets.linear import Plain

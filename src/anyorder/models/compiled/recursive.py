@@ -16,7 +16,7 @@ from torch import Tensor
 
 from anyorder.models.compiled.encoder import close, trial, with_padding
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
-from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
 from anyorder.models.sources import padded
 from anyorder.nets.linear import packed
 from anyorder.nets.source_cache import Source, SourceCache

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq, CompiledSourceLM
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
+from anyorder.models.left_to_right.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.models.sources import padded
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import CompiledEncoder, close, placed, trial
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.models.sources import padded
 from anyorder.nets.asked import check, scored
 from anyorder.nets.cache import KeyValues

@@ -12,7 +12,7 @@ import torch
 from anyorder.masks import Tree
 from anyorder.models.compiled.encoder import close, trial
 from anyorder.models.compiled.seq2seq import CompiledSeq2Seq, CompiledSourceLM
-from anyorder.models.set_block import SetBlockSeq2Seq
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
 from anyorder.models.sources import padded
 
 

@@ -16,9 +16,9 @@ from torch import nn
 
 from anyorder.models.compiled.encoder import close, trial, with_padding
 from anyorder.models.compiled.featured import CompiledFeatured, CompiledFeaturedLM
-from anyorder.models.small import SmallSourceLM
+from anyorder.models.left_to_right.small import SmallSourceLM
+from anyorder.models.left_to_right.tandem import AloneSeq2Seq, TandemSeq2Seq
 from anyorder.models.sources import padded
-from anyorder.models.tandem import AloneSeq2Seq, TandemSeq2Seq
 from anyorder.nets.source_cache import Source
 from anyorder.nets.tandem import SmallDecoder
 

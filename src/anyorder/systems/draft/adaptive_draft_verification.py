@@ -4,8 +4,8 @@ anyorder reproduce adaptive-draft-verification
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.trigram_search import TrigramSearch
-from anyorder.decode.draft_verify.trigrams import Trigrams
+from anyorder.decode.draft_verify.from_text.trigram_search import TrigramSearch
+from anyorder.decode.draft_verify.from_text.trigrams import Trigrams
 from anyorder.systems.claims import AtLeast, Claim, More
 from anyorder.systems.experiments.conversation import Conversation
 from anyorder.systems.system import System

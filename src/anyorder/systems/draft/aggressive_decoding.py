@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Final
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.aggressive import AggressiveDecoding
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.objectives.block_draft import BlockDrafting
 from anyorder.systems.claims import AtLeast, Claim, Less, More
 from anyorder.systems.experiments.decoders import Drafted, DraftedInBlocks

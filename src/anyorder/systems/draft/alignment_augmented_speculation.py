@@ -9,9 +9,9 @@ is due to better guesses. To judge guesses by a threshold takes one call more fo
 with a threshold differ, so tokens a call are compared: a text that ends early has few calls, too.
 """
 
-from anyorder.decode.draft_verify.alignment_sampling import AlignmentSampling
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.alignment_sampling import AlignmentSampling
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.systems.claims import AtLeast, Claim, Less, More
 from anyorder.systems.experiments.prompted import Prompted
 from anyorder.systems.system import System

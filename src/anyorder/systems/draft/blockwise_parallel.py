@@ -13,9 +13,9 @@ write different texts, acceptance lengths are compared: a shorter text needs few
 from dataclasses import replace
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.blockwise import Blockwise
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.models.headed import HeadedSeq2Seq
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.judges.lenient import Lenient
+from anyorder.models.left_to_right.headed import HeadedSeq2Seq
 from anyorder.nets.heads import Heads
 from anyorder.objectives.ahead import Ahead
 from anyorder.objectives.next_and_ahead import NextAndAhead

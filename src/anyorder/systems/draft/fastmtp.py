@@ -11,8 +11,8 @@ training's targets, which are of one language; the paper's changes with the lang
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.recursive_head import RecursiveHead
-from anyorder.models.recursive import RecursiveSeq2Seq
+from anyorder.decode.draft_verify.from_heads.recursive_head import RecursiveHead
+from anyorder.models.left_to_right.recursive import RecursiveSeq2Seq
 from anyorder.nets.recursive import MultiToken
 from anyorder.objectives.recursive import Recursive
 from anyorder.systems.claims import Claim, Less, More

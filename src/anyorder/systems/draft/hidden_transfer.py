@@ -18,9 +18,9 @@ pays least: its cells pass the layers that are left, three for each cell of a tr
 from dataclasses import replace
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.blockwise import Blockwise
-from anyorder.decode.draft_verify.head_tree import HeadTree
-from anyorder.models.transfer import TransferSeq2Seq
+from anyorder.decode.draft_verify.from_heads.blockwise import Blockwise
+from anyorder.decode.draft_verify.from_heads.head_tree import HeadTree
+from anyorder.models.left_to_right.transfer import TransferSeq2Seq
 from anyorder.nets.heads import Heads
 from anyorder.nets.transfer import Transfers
 from anyorder.objectives.foretell import Foretell

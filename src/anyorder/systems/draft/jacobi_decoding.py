@@ -7,7 +7,7 @@ shallow decoder that we train; and a causal language model, on translation and o
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.jacobi import Jacobi
+from anyorder.decode.draft_verify.from_text.jacobi import Jacobi
 from anyorder.systems.claims import AtLeast, Claim, Less, More
 from anyorder.systems.experiments.lessons import BASELINE
 from anyorder.systems.experiments.prompted import Prompted

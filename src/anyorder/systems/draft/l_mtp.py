@@ -8,8 +8,8 @@ of two tokens. What longer leaps buy, and the second stage, is not measured.
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.looking_backward import LookingBackward
-from anyorder.models.leaping import LeapSeq2Seq
+from anyorder.decode.draft_verify.from_heads.looking_backward import LookingBackward
+from anyorder.models.left_to_right.leaping import LeapSeq2Seq
 from anyorder.nets.heads import Heads
 from anyorder.objectives.ahead import Leaps
 from anyorder.systems.claims import Claim, Less, More

@@ -6,8 +6,8 @@ anyorder reproduce opt-tree
 from functools import partial
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.draft_tree import FixedTree, OptTree
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import EARLY, MIDDLE
 from anyorder.systems.experiments.pairs import DraftPair

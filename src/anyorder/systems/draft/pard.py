@@ -18,8 +18,8 @@ take as long.
 from typing import Final
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.objectives.masked_ahead import MaskedAhead
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.cells_read import CellsRead

@@ -8,7 +8,7 @@ more or less doubt.
 
 from anyorder.data.translate import Translate
 from anyorder.decode.refine.set_block import SetBlock
-from anyorder.models.set_block import SetBlockSeq2Seq
+from anyorder.models.left_to_right.set_block import SetBlockSeq2Seq
 from anyorder.objectives.set_block import SetBlockTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP

@@ -15,7 +15,7 @@ budgets. The time does fall with the layers.
 from anyorder.data.translate import Translate
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
-from anyorder.models.skipping import SkippingSeq2Seq
+from anyorder.models.left_to_right.skipping import SkippingSeq2Seq
 from anyorder.nets.depths import Depths
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.inside import Inside, LayersRun

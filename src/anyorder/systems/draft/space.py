@@ -6,8 +6,8 @@ All rows are the same model, read in different ways, but for the one that it beg
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.space import Space
-from anyorder.models.semi_autoregressive import SemiAutoregressiveSeq2Seq
+from anyorder.decode.draft_verify.from_heads.space import Space
+from anyorder.models.left_to_right.semi_autoregressive import SemiAutoregressiveSeq2Seq
 from anyorder.objectives.semi_autoregressive import SemiAutoregressiveTuning
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import DEEP

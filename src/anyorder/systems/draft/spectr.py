@@ -6,7 +6,7 @@ anyorder reproduce spectr
 from functools import partial
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.systems.claims import Claim, More
 from anyorder.systems.experiments.lessons import EARLY, MIDDLE
 from anyorder.systems.experiments.pairs import DraftPair

@@ -5,7 +5,7 @@
 The draft here is one that every user has at hand: the same weights in int8.
 """
 
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.systems.claims import AtLeast, AtMost, Claim, More
 from anyorder.systems.experiments.speculation import Forecast, IidTables
 from anyorder.systems.system import System

@@ -18,10 +18,10 @@ see the source as the large encoder knows it, and that helps a draft more.
 """
 
 from anyorder.data.translate import Translate
-from anyorder.decode.draft_verify.tandem_draft import TandemDraft
+from anyorder.decode.draft_verify.from_models.tandem_draft import TandemDraft
 from anyorder.decode.left_to_right.tandem import Tandem
-from anyorder.models.small import SmallSourceLM
-from anyorder.models.tandem import TandemSeq2Seq
+from anyorder.models.left_to_right.small import SmallSourceLM
+from anyorder.models.left_to_right.tandem import TandemSeq2Seq
 from anyorder.nets.tandem import SmallDecoder
 from anyorder.objectives.tandem import TandemTuning
 from anyorder.systems.claims import Claim, Less, More

@@ -13,7 +13,7 @@ differ more. To learn several tokens ahead, at this size and so shortly, costs i
 from anyorder.data.translate import Translate
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
-from anyorder.models.token_order import TokenOrderSeq2Seq
+from anyorder.models.left_to_right.token_order import TokenOrderSeq2Seq
 from anyorder.objectives.multi_token import MultiToken
 from anyorder.objectives.token_order import TokenOrder
 from anyorder.systems.claims import Claim, Less, More

@@ -5,8 +5,8 @@
 Every prompt begins with an empty matrix here; the paper hands it on from query to query.
 """
 
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.systems.claims import AtLeast, AtMost, Claim, Less, More
 from anyorder.systems.experiments.memory import Memory
 from anyorder.systems.experiments.prompted import Prompted

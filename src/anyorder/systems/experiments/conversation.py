@@ -19,8 +19,8 @@ from functools import partial
 from anyorder.data.copy_or_reverse import CopyOrReverse
 from anyorder.data.tasks import Task
 from anyorder.decode.catalogue import label
-from anyorder.decode.draft_verify.trigram_search import TrigramSearch
-from anyorder.decode.draft_verify.trigrams import Trigrams
+from anyorder.decode.draft_verify.from_text.trigram_search import TrigramSearch
+from anyorder.decode.draft_verify.from_text.trigrams import Trigrams
 from anyorder.measure.compare import Run, compare
 from anyorder.models.language_model import LanguageModel
 from anyorder.systems.bench import Bench

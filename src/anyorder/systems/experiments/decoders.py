@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 
 from anyorder.data.tasks import Task
-from anyorder.decode.draft_verify.block_draft import BlockDraft
-from anyorder.decode.draft_verify.lenient import Lenient
-from anyorder.decode.draft_verify.parallel_draft import ParallelDraft
-from anyorder.decode.draft_verify.speculative import Speculative
+from anyorder.decode.draft_verify.from_models.block_draft import BlockDraft
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.one_shot.ctc_fluency import CTCFluency
 from anyorder.decode.one_shot.dag import DAGBeam
 from anyorder.decode.one_shot.fertility import NoisyParallel

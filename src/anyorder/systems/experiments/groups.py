@@ -18,9 +18,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from anyorder.decode.draft_verify.accept import residual
-from anyorder.decode.draft_verify.grouped import Grouped, kept_share
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.judges.grouped import Grouped, kept_share
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.models.load import Precision
 from anyorder.systems.bench import Bench

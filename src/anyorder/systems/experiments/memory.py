@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from anyorder.decode.draft_verify.followers import Followers
+from anyorder.decode.draft_verify.from_text.followers import Followers
 from anyorder.decode.draft_verify.loop import DraftVerify
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.systems.bench import Bench

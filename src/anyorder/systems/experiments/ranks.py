@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from anyorder.decode.draft_verify.token_recycling import TokenRecycling
+from anyorder.decode.draft_verify.from_text.token_recycling import TokenRecycling
 from anyorder.decode.generate import generate
 from anyorder.models.load import Precision
 from anyorder.show.provenance import story

@@ -18,9 +18,9 @@ import torch
 
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.catalogue import label
-from anyorder.decode.draft_verify.draft_length import best_width, speed_up, tokens_per_call
+from anyorder.decode.draft_verify.by_cost.draft_length import best_width, speed_up, tokens_per_call
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.draft_verify.selection import division, kept_mass
-from anyorder.decode.draft_verify.speculative import Speculative
 from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
@@ -28,7 +28,7 @@ from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.measure.compare import Run, compare
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import Precision
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.prompted import BASE, group_name, rows_of
 from anyorder.systems.system import Numbers, Part

@@ -7,7 +7,7 @@ from anyorder.data.joint import Joint
 from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.dag import DAGLookahead
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.parallel import DAGTransformer
+from anyorder.models.parallel.one_shot import DAGTransformer
 from anyorder.objectives.masked_lm import MaskedTexts
 from anyorder.systems.claims import AtMost, Claim, More
 from anyorder.systems.experiments.school import Way

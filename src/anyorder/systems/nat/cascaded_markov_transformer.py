@@ -6,7 +6,7 @@ anyorder reproduce cascaded-markov-transformer
 from anyorder.align.cascade import Spans
 from anyorder.data.pronounce import Pronounce
 from anyorder.decode.search.cascade import Cascade
-from anyorder.models.markov import MarkovTransformer
+from anyorder.models.left_to_right.markov import MarkovTransformer
 from anyorder.objectives.markov import Markov
 from anyorder.systems.claims import AtMost, Claim, Less
 from anyorder.systems.experiments.lessons import BASELINE

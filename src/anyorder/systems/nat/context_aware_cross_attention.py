@@ -6,8 +6,8 @@ anyorder reproduce context-aware-cross-attention
 from anyorder.data.pronounce import Pronounce
 from anyorder.decode.one_shot.ctc import CTCGreedy
 from anyorder.decode.one_shot.parallel import Parallel
-from anyorder.models.length_based import LengthTransformer
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.nets.local_attention import AroundPeak
 from anyorder.systems.claims import AtMost, Claim, Less
 from anyorder.systems.experiments.inside import Inside, Locality

@@ -7,7 +7,7 @@ from anyorder.data.pronounce import Pronounce
 from anyorder.data.translate import Translate
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.left_to_right.plain import LeftToRight
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import BASELINE, DEEP
 from anyorder.systems.experiments.school import SERIAL, Way

@@ -5,7 +5,7 @@ anyorder reproduce elmer
 
 from anyorder.data.pronounce import Pronounce
 from anyorder.decode.one_shot.early_exit import EarlyExit
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.early_exit import LayerPermutation, OffRamps
 from anyorder.systems.claims import AtMost, Claim, Less
 from anyorder.systems.experiments.early_exit import ExitsWithin, Layers

@@ -7,7 +7,7 @@ from anyorder.align.words import Aligner
 from anyorder.data.pronounce import Pronounce
 from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.fertility import FertilityArgmax, FertilityAverage, NoisyParallel
-from anyorder.models.fertility import FertilityTransformer
+from anyorder.models.parallel.fertility import FertilityTransformer
 from anyorder.objectives.fertility import Fertility
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.decoders import Rescored

@@ -8,7 +8,7 @@ from anyorder.data.pronounce import Pronounce
 from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.ctc import CTCGreedy
 from anyorder.decode.one_shot.parallel import Parallel
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import AtMost, Claim, Less, More
 from anyorder.systems.experiments.lessons import BASELINE, TAUGHT

@@ -7,7 +7,7 @@ from anyorder.align.translations import Translations
 from anyorder.align.words import Aligner
 from anyorder.data.translate import Translate
 from anyorder.decode.refine.mask_predict import MaskPredict
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.lexical_choice import LexicalChoice
 from anyorder.systems.claims import Claim, More
 from anyorder.systems.experiments.lessons import TAUGHT

@@ -8,7 +8,7 @@ from dataclasses import replace
 from anyorder.data.mixtures import Reversed
 from anyorder.data.translate import Translate
 from anyorder.decode.refine.mask_predict import MaskPredict
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.length_based import Masked
 from anyorder.systems.claims import Claim, More
 from anyorder.systems.experiments.lessons import TAUGHT, TaughtBack, Together

@@ -6,7 +6,7 @@ anyorder reproduce nmla
 from anyorder.data.pronounce import Pronounce
 from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.ctc import CTCGreedy
-from anyorder.models.parallel import CTCTransformer
+from anyorder.models.parallel.one_shot import CTCTransformer
 from anyorder.objectives.nmla import NonMonotonic
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import TAUGHT

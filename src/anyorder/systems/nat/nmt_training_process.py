@@ -6,9 +6,9 @@ anyorder reproduce nmt-training-process
 from anyorder.data.translate import Translate
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.one_shot.parallel import Parallel
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.left_to_right.seq2seq import Seq2Seq
 from anyorder.models.ngram_lm import NGramModel
-from anyorder.models.seq2seq import Seq2Seq
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.length_based import LengthBased
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.lessons import EARLY, MIDDLE, TAUGHT, TEACHER

@@ -8,9 +8,9 @@ from anyorder.data.joint import Joint
 from anyorder.data.pronounce import Pronounce
 from anyorder.data.translate import Translate
 from anyorder.decode.one_shot.dag import DAGBeam, DAGGreedy, DAGLookahead, DAGViterbi
-from anyorder.models.fragments import Fragments
 from anyorder.models.ngram_lm import NGramModel
-from anyorder.models.parallel import DAGTransformer
+from anyorder.models.parallel.fragments import Fragments
+from anyorder.models.parallel.one_shot import DAGTransformer
 from anyorder.objectives.dag import DAG
 from anyorder.objectives.infilling import Infilling
 from anyorder.systems.claims import AtMost, Claim, Less, More

@@ -10,7 +10,7 @@ from anyorder.align.words import Aligner
 from anyorder.data.granules import Granules
 from anyorder.data.translate import Translate
 from anyorder.decode.refine.mask_predict import MaskPredict
-from anyorder.models.length_based import LengthTransformer
+from anyorder.models.parallel.length_based import LengthTransformer
 from anyorder.objectives.length_based import Masked
 from anyorder.systems.claims import Claim, More
 from anyorder.systems.experiments.lessons import TAUGHT, Phrases, Words

@@ -9,7 +9,7 @@ from anyorder.data.translate import Translate
 from anyorder.decode.refine.align_denoise import AlignDenoise
 from anyorder.models.bert import Bert
 from anyorder.models.masked_lm import MaskedLM
-from anyorder.models.semantic_guided import SemanticGuided
+from anyorder.models.parallel.semantic_guided import SemanticGuided
 from anyorder.objectives.align_denoise import AlignThenDenoise
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.school import SERIAL, Way

@@ -11,9 +11,9 @@ look at probabilities; at the embedding, too, where the model shows one (that of
 from functools import partial
 
 from anyorder.data.sprites import Sprites
-from anyorder.decode.draft_verify.grouped import Grouped
-from anyorder.decode.draft_verify.speculative import Speculative
-from anyorder.models.table import TableLM
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
+from anyorder.decode.draft_verify.judges.grouped import Grouped
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.claims import Claim, Less, More
 from anyorder.systems.experiments.groups import ByGroups, OnTables, Sampled
 from anyorder.systems.experiments.pairs import DraftPair

@@ -1,0 +1,1 @@
+"""What a draft costs, what it may win, and who chooses by that."""

@@ -1,0 +1,1 @@
+"""Drafts of what the model itself foretells: more heads, and masks that it reads."""

@@ -1,0 +1,1 @@
+"""Drafts of another model, which is smaller or reads in another way."""

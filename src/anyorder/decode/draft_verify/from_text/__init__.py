@@ -1,0 +1,1 @@
+"""Drafts out of texts: what was written, read or nearly said before."""

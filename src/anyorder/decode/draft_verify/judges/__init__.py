@@ -1,0 +1,1 @@
+"""Judges of guesses that keep more than the model would write itself: not exact."""

@@ -1,0 +1,1 @@
+"""Networks of `transformers`, unmodified."""

@@ -1,0 +1,1 @@
+"""Networks that read a source and write its target left to right, or draft so."""

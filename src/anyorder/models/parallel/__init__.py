@@ -1,0 +1,1 @@
+"""Networks that write many cells of a target in one call."""

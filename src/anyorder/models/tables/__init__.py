@@ -1,0 +1,1 @@
+"""Models that are tables of numbers: laws run on them, with no weights, in seconds."""
