@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anyorder.cli.compare import Wishes
+from anyorder.cli.compared import Wishes
 from anyorder.cli.task_page import Decoders, contestants, decoders_of, middling, page, replayed
 from anyorder.data.pairs import Example
 from anyorder.decode.catalogue import parse

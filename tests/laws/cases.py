@@ -20,7 +20,7 @@ from anyorder.canvas import GIVEN, OPEN, Canvas
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.models.tables.language_model import TableLM
 from anyorder.nets.native import build
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 from anyorder.nets.transformer import Transformer
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anyorder.nets.native import build
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 from anyorder.nets.sizes import sizes_of, supports
 from tests.models import made
 

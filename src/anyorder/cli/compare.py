@@ -1,20 +1,19 @@
 """`anyorder compare`: the same prompts under several decoders, as a table, a page and traces."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anyorder.cli import prompts as prompt_file
+from anyorder.cli.compared import Job, Wishes
 from anyorder.cli.options import (
     Chat,
     Device,
     Exactness,
     Head,
     Precision,
-    PrecisionName,
     Threads,
     decoder_of,
     loaded,
@@ -24,7 +23,6 @@ from anyorder.cli.options import (
 from anyorder.cli.screen import complain, progress, waiting
 
 if TYPE_CHECKING:
-    from anyorder.decode.run import Decoder
     from anyorder.measure.compare import Comparison
     from anyorder.models.writer import Writer
 
@@ -93,29 +91,6 @@ Traces = Annotated[Path, typer.Option(help="The folder for the traces.")]
 Figures = Annotated[
     Path | None, typer.Option(help="Write the figures as JSON, too.", show_default=False)
 ]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """How much is asked of each model of a task."""
-
-    pairs: int
-    max_new_tokens: int
-    repeats: int
-    threads: int | None
-    precision: PrecisionName = "auto"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is compared, settled before the first run."""
-
-    lm: "Writer"
-    decoders: list["Decoder"]
-    prompts: dict[str, str]
-    max_new_tokens: int
-    repeats: int
-    chat: bool | None
 
 
 def compare(

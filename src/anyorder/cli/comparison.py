@@ -25,7 +25,7 @@ from anyorder.show.provenance import acceptance
 from anyorder.trace import Trace
 
 if TYPE_CHECKING:
-    from anyorder.cli.compare import Job
+    from anyorder.cli.compared import Job
 
 NUMBERS: Final = (  # in two lines: a table of 100 columns has room for them
     *("tokens\n/s", "calls", "tokens\n/call", "accepted"),

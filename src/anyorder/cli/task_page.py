@@ -30,7 +30,7 @@ from anyorder.show.page import Group, Run, compare_page
 from anyorder.units.special import EOS
 
 if TYPE_CHECKING:
-    from anyorder.cli.compare import Wishes
+    from anyorder.cli.compared import Wishes
 
 Decoders = Mapping[str, Decoder]  # by what the command line calls them
 SOURCES: Final = 6  # of a page

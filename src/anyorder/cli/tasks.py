@@ -33,7 +33,7 @@ from anyorder.models.translator import Translator, is_ours, opened
 from anyorder.show.page import Group
 
 if TYPE_CHECKING:
-    from anyorder.cli.compare import Wishes
+    from anyorder.cli.compared import Wishes
     from anyorder.data.pairs import Example
 
 Row = dict[str, float | int | str]

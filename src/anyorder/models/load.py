@@ -29,7 +29,7 @@ from anyorder.models.translator import is_ours, opened
 from anyorder.models.writer import Writer
 from anyorder.nets.device import CPU
 from anyorder.nets.device import device as device_of
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 
 Precision = Literal["auto", "float32", "bfloat16", "int8", "own"]
 Exactness = Literal["usual", "bitwise"]

@@ -24,7 +24,7 @@ from anyorder.masks import Tree
 from anyorder.models.onward_head import joined
 from anyorder.nets.cache import KeyValues
 from anyorder.nets.native import build
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 from anyorder.nets.sizes import Config, sizes_of
 
 

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyorder.nets.linear import Linear
-from anyorder.nets.precision import Form, Network, form_of
+from anyorder.nets.network import Network
+from anyorder.nets.precision import Form, form_of
 from anyorder.nets.sizes import Config, Sizes, rope_of, sizes_of, supports
 from anyorder.nets.transformer import Block, Shape
 

@@ -18,51 +18,14 @@ from functools import lru_cache, partial
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from anyorder.masks import Tree
-from anyorder.nets.cache import KeyValues
 from anyorder.nets.linear import Int8, Linear, Packed, Plain
+from anyorder.nets.network import Network
 from anyorder.nets.transformer import Block, Shape, Transformer
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-
-
-@runtime_checkable
-class Network(Protocol):
-    """What is built: `CausalLM` with the cache of native networks."""
-
-    @property
-    def shape(self) -> Shape: ...
-
-    @property
-    def vocab_size(self) -> int: ...
-
-    @property
-    def max_length(self) -> int: ...
-
-    def new_cache(self, batch: int, room: int) -> KeyValues: ...
-
-    def extend(
-        self,
-        tokens_BT: Int[Tensor, "B T"],
-        cache: KeyValues,
-        *,
-        tree: Tree | None = None,
-        score_BS: Int[Tensor, "B S"] | None = None,
-    ) -> Float[Tensor, "B S V"]: ...
-
-    def extend_vectors(
-        self,
-        x_BTC: Float[Tensor, "B T C"],
-        cache: KeyValues,
-        *,
-        tree: Tree | None = None,
-        score_BS: Int[Tensor, "B S"] | None = None,
-    ) -> Float[Tensor, "B S V"]:
-        """`extend` of vectors that stand where embeddings of tokens would."""
-        ...
 
 
 @runtime_checkable

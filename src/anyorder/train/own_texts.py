@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 
 TOGETHER = 32  # texts that are written at once, at the most, and
 CELLS = 16_384  # as many cells as they may have together, the new ones included

@@ -18,7 +18,7 @@ from torch import Tensor
 from anyorder.masks import Tree
 from anyorder.nets.compiled.network import Compiled
 from anyorder.nets.linear import Plain
-from anyorder.nets.precision import Network
+from anyorder.nets.network import Network
 from anyorder.nets.transformer import Block, Shape, Transformer
 
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "int8": 0.1}  # logits are about 1
