@@ -94,6 +94,21 @@ def test_rooms_do_not_need_each_other_in_a_circle() -> None:
     TopologicalSorter(needs).prepare()  # a circle is a CycleError that names it
 
 
+def test_files_do_not_need_each_other_in_a_circle() -> None:
+    """Nor where an import waits until it is called. Packages' own files only hand names on."""
+    files = {name_of(path): path for path in MODULES if path.name != "__init__.py"}
+    needs = {
+        name: {
+            found
+            for imported in imports(path.read_text(encoding="utf-8"), name)
+            for found in (imported, imported.rpartition(".")[0])
+            if found in files
+        }
+        for name, path in files.items()
+    }
+    TopologicalSorter(needs).prepare()  # a circle is a CycleError that names it
+
+
 def test_the_front_door_is_light() -> None:
     """`import anyorder` is quick: what is behind it is imported when it is used."""
     assert not eager(FRONT_DOOR.read_text(encoding="utf-8"))
