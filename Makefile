@@ -28,7 +28,8 @@ test: $(VENV)/installed-dev
 # Without the package these tests would be skipped: so it is imported first.
 test-llamacpp: $(VENV)/installed-llamacpp
 	$(BIN)/python -c "import llama_cpp"
-	$(BIN)/python -m pytest -m "" tests/models/test_llamacpp.py tests/models/test_llamacpp_laws.py
+	$(BIN)/python -m pytest -m "" tests/models/test_llamacpp.py tests/models/test_llamacpp_laws.py \
+	  tests/measure/verify/test_llamacpp.py
 
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

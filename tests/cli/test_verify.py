@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Invoke, sentence
+from tests.measure.verify.llamas import install
 from tests.measure.verify.served import serving
 
 STUTTER = '''
@@ -62,6 +63,22 @@ def test_an_assistant_drafts(invoke: Invoke, folder: Path) -> None:
     assert "5 of 5 greedy texts are the same" in done.out
 
 
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("trusts", 1)])
+def test_llama_cpp_is_examined(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, code: int
+) -> None:
+    install(monkeypatch, fault)
+    (tmp_path / "made.gguf").write_bytes(b"GGUF")
+    (tmp_path / "two.jsonl").write_text('{"prompt": "abcabc"}\n{"prompt": "hgfehgfe"}\n')
+    done = invoke(
+        *("verify", "llama.cpp", "-m", "made.gguf", "-n", 12, "--draws", 40, "--no-chat"),
+        *("--with", "num_pred_tokens=4", "--prompts", "two.jsonl", "--precision", "own"),
+    )
+    assert done.code == code, done
+    assert words(done) == (["FAILS"] if fault else ["holds"]) + words(done)[1:]
+    assert words(done)[1:4] == ["not", "holds", "holds"]
+
+
 @pytest.mark.parametrize(("fault", "code"), [("", 0), ("other", 1)])
 def test_a_server_is_examined(invoke: Invoke, fault: str, code: int) -> None:
     with serving(fault) as url:
@@ -85,6 +102,9 @@ def test_a_server_beside_one_without_drafts(invoke: Invoke) -> None:
         (("http://127.0.0.1:9/v1",), "does not answer"),
         (("no-such",), "no-such"),
         (("transformers", "--with", "num_beans=3"), "num_beans"),
+        (("llama.cpp", "--with", "num_beans=3"), "not with 'num_beans'"),
+        (("llama.cpp", "--precision", "int8"), "computes as the file is packed"),
+        (("llama.cpp",), "llama.cpp reads GGUF files"),
     ],
 )
 def test_bad_input_is_one_sentence(invoke: Invoke, folder: Path, given, told: str) -> None:

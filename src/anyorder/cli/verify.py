@@ -1,4 +1,4 @@
-"""`anyorder verify`: do the laws hold of your decoder, of transformers, of a server?"""
+"""`anyorder verify`: do the laws hold of your decoder, of transformers, llama.cpp, a server?"""
 
 import json
 import os
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 What = Annotated[
     str,
     typer.Argument(
-        help="A decoder (a name, or my_decoder.py:Mine), transformers, or the address of a server "
+        help="A decoder (a name, or my_decoder.py:Mine), transformers, llama.cpp "
+        "(llama-cpp-python's own generation), or the address of a server "
         "(http://localhost:8000/v1)."
     ),
 ]
@@ -37,7 +38,9 @@ Prompts = Annotated[
 With = Annotated[
     list[str] | None,
     typer.Option(
-        "--with", help="NAME=VALUE of generate (transformers), or of each request (a server)."
+        "--with",
+        help="NAME=VALUE of generate (transformers), of each request (a server), or of drafting by "
+        "prompt lookup (llama.cpp: num_pred_tokens, max_ngram_size).",
     ),
 ]
 Assistant = Annotated[
@@ -79,17 +82,16 @@ def verify(
     device: Device = "cpu",
     threads: Threads = None,
 ) -> None:
-    """Test whether laws hold: of a decoder, transformers, a server."""
+    """Test whether laws hold: of a decoder, a library, a server."""
     served = what.startswith(("http://", "https://"))
-    texts = _prompts(prompts)
-    asked = options(with_ or ())
-    hugging = what == "transformers"
-    _only(served or hugging, "transformers and servers", {"--with": asked})
+    texts, asked = _prompts(prompts), options(with_ or ())
+    hugging, llamacpp = what == "transformers", what == "llama.cpp"
+    ours = not (served or hugging or llamacpp)
+    _only(not ours, "transformers, llama.cpp and servers", {"--with": asked})
     _only(hugging, "transformers", {"--assistant": assistant})
     _only(served, "a server", {"--plain": plain})
     here = {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
     _only(not served, "what runs here", here)
-    ours = not (served or hugging)
     _only(ours, "a decoder of anyorder: leave it out", {"--device": device != "cpu"})
     _on_threads(threads)
     with waiting("Starting ..."):
@@ -98,11 +100,12 @@ def verify(
         pair = _served(what, model, plain, asked)
     elif hugging:
         pair = _hugging(model, assistant, asked, precision, chat)
+    elif llamacpp:
+        pair = _llamacpp(model, asked, precision, chat)
     else:
         pair = _ours(what, model, chat, {"precision": precision, "device": device})
     drawn = draws if draws is not None else 10 if served else 100
-    effort = Effort(max_new_tokens, drawn, temperature, seed)
-    if not _holds(pair, texts, effort):
+    if not _holds(pair, texts, Effort(max_new_tokens, drawn, temperature, seed)):
         raise typer.Exit(1)
 
 
@@ -193,6 +196,17 @@ def _hugging(
             asked["assistant_model"] = opened(assistant, precision)[0]
     chatty = units.has_chat if chat is None else chat
     return Generation(net, units, asked, chatty), Generation(net, units, chat=chatty)
+
+
+def _llamacpp(model: str, asked: dict[str, Any], precision: str, chat: bool | None) -> Pair:
+    from anyorder.measure.verify.llamacpp import pair
+    from anyorder.models.files.fetch import MODELS, fetch
+
+    packed = "others: llama.cpp computes as the file is packed"
+    _only(precision in ("auto", "own"), packed, {"--precision": precision})
+    path = fetch(model) if model in MODELS else Path(model).expanduser()
+    with waiting(f"Loading {model} ..."):
+        return pair(path, asked, chat)
 
 
 def _served(url: str, model: str, plain: str | None, asked: dict[str, Any]) -> Pair:

@@ -62,20 +62,21 @@ def complaint() -> str:
 class Weights:
     """A model that llama.cpp has opened; freed when nobody refers to it any more.
 
+    `vocab_only`: to know its tokens, without the memory of a network.
     Raises ValueError, with one sentence, for what is no GGUF file, and for models that can't be
     used to draft and verify.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vocab_only: bool = False) -> None:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
                 raise ValueError(f"{path} is no GGUF file (it does not begin with 'GGUF')")
         api = library()
         complaint()
         self.path = path
-        self.pointer = api.llama_model_load_from_file(
-            os.fsencode(path), api.llama_model_default_params()
-        )
+        asked = api.llama_model_default_params()
+        asked.vocab_only = vocab_only
+        self.pointer = api.llama_model_load_from_file(os.fsencode(path), asked)
         if not self.pointer:
             raise ValueError(f"llama.cpp can't load {path}: {complaint() or 'it does not say why'}")
         weakref.finalize(self, api.llama_model_free, self.pointer)
