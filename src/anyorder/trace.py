@@ -48,9 +48,9 @@ class Likeliest:
 class Step:
     """One step of a decoder: its calls, the cells that changed, where the cells came from.
 
-    `note`: what went wrong in it, in a sentence. `likeliest`: what else might stand in the cells,
-    if that was asked for (see `decode.alternatives`). `drafting`: of its seconds, those in which
-    guesses were made, and learnt from (0: nobody took the time).
+    `note`: what went wrong in it, or that nothing was drafted so far. `likeliest`: what else might
+    stand in the cells, if that was asked for (see `decode.alternatives`). `drafting`: of its
+    seconds, those in which guesses were made, and learnt from (0: nobody took the time).
     """
 
     calls: tuple[Call, ...]
@@ -145,7 +145,7 @@ class Trace:
 
     @property
     def notes(self) -> list[str]:
-        """What went wrong, without stopping the run."""
+        """What went wrong without stopping the run, and that nothing was drafted."""
         return [step.note for step in self.steps if step.note]
 
     def save(self, path: Path) -> None:

@@ -99,8 +99,8 @@ def steps(
 
 
 def _told(step: Step, state: State, earlier: State | None) -> Step:
-    """The step with what the state tells beyond an `earlier` one, if it tells such things: what
-    went wrong, once, and seconds of drafting.
+    """The step with what the state tells beyond an `earlier` one, if it tells such things: its
+    note, once, and seconds of drafting.
     """
     note, before = (getattr(each, "note", "") for each in (state, earlier))
     now, then = (getattr(each, "drafting", 0.0) for each in (state, earlier))

@@ -39,6 +39,12 @@ class Draft:
     drawn: Drawn | None = None
     probes: int = 0
 
+    @property
+    def guesses(self) -> bool:
+        """Whether there is a guess for any row."""
+        guessed_BG = self.parents_BK[:, : self.parents_BK.shape[1] - self.probes]
+        return bool((guessed_BG > -2).any())
+
 
 def chains(tokens_BK: Int[Tensor, "B K"], count_B: Int[Tensor, " B"]) -> Draft | None:
     """The first `count_B` tokens of each row, one behind the other; None where no row has any.

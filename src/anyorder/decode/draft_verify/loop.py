@@ -50,6 +50,7 @@ class DraftVerify(ABC):
     needs: ClassVar[tuple[type, ...]] = (CausalLM,)
     draws: ClassVar[bool] = False  # whether guesses are drawn at random above temperature 0
     of_the_row: ClassVar[bool] = True  # whether guesses follow from the row, not others or time
+    sparing: ClassVar[bool] = False  # whether nothing is drafted where that would not pay
 
     @property
     @abstractmethod
@@ -140,6 +141,8 @@ class DraftVerify(ABC):
             model.vocab_size,
         )
         state = state.since(begun)
+        if not (first or fault or self.sparing):
+            state = state.asked(draft, type(self).__name__)
         if first and draft is not None and draft.probes < draft.tokens_BK.shape[1]:
             draft, fault = None, "it guessed where a prompt is read, and where probes alone may be"
         if draft is not None and state.most is not None:

@@ -49,6 +49,7 @@ class Auto(DraftVerify):
 
     costs: tuple[tuple[int, float], ...] | None = None
     of_the_row: ClassVar[bool] = False  # it looks at the clock
+    sparing: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.costs is not None:

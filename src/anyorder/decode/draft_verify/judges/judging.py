@@ -50,7 +50,7 @@ class Judging(DraftVerify):
                 f"the guesses of {type(self.by).__name__} depend on the rows beside, or on time, "
                 "so that they may not change a text; take another drafter"
             )
-        for fact in ("needs", "draws"):  # of the class, elsewhere; here of the drafter
+        for fact in ("needs", "draws", "sparing"):  # of the class, elsewhere; here of the drafter
             object.__setattr__(self, fact, getattr(self.by, fact))
 
     @property
