@@ -4,6 +4,7 @@
     python -m benchmarks.other_ways tandem-transformers      # training
     python -m benchmarks.other_ways pard
     python -m benchmarks.other_ways aggressive-decoding      # an hour
+    python -m benchmarks.other_ways opt-tree                 # an hour, nearly all of it training
 
 `set-block-decoding`: blocks were written badly. Is it the order, the surest cell first, or the
 training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
@@ -11,8 +12,10 @@ model knows helps the next cell alone. So: a training with blocks of two, as the
 three times the tuning. `pard`: what masks guess is seldom right. So: nothing is dropped while it
 learns, and three times the tuning. `aggressive-decoding`: a language model that is told to correct
 spelling leaves its input early. So: the paper's own setting, a translator that edits, here verses
-of the King James Version into modern English, which copies from its source. Rows that the system's
-own result has, too, are measured again beside them. The result is `results/other-ways-<slug>.json`;
+of the King James Version into modern English, which copies from its source. `opt-tree`: the fixed
+tree that it is held against was made for odds that were counted elsewhere. So: the odds are
+counted, of these very models, and the tree is made for them. Rows that the system's own result has,
+too, are measured again beside them. The result is `results/other-ways-<slug>.json`;
 a run that was stopped goes on. For claims about parallel translators see `benchmarks.second_ways`.
 """
 
@@ -20,19 +23,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from anyorder.cli import screen
 from anyorder.data.modernise import Modernise
 from anyorder.data.translate import Translate
+from anyorder.decode.draft_verify.from_models.draft_tree import FixedTree, OptTree
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
-from anyorder.systems.draft import pard, set_block_decoding, tandem_transformers
+from anyorder.systems.draft import opt_tree, pard, set_block_decoding, tandem_transformers
 from anyorder.systems.experiments.decoders import DraftedAtOnce
-from anyorder.systems.experiments.lessons import DEEP
+from anyorder.systems.experiments.lessons import DEEP, EARLY, MIDDLE
 from anyorder.systems.experiments.next_token import Asked, NextToken
+from anyorder.systems.experiments.pairs import DraftPair
+from anyorder.systems.experiments.ranks import RanksOfPair
 from anyorder.systems.experiments.school import TUNING, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.reproduce import Kept, fingerprint, gathered, named, run
@@ -122,6 +129,27 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
             test=600,
             timed=128,
             guesses=True,
+        ),
+    ),
+    "opt-tree": (
+        RanksOfPair(
+            row="draft model",
+            pair=DraftPair(
+                task=TASK,
+                target=MIDDLE,
+                draft=EARLY,
+                temperature=0.0,
+                decoders={
+                    "opt-tree": partial(OptTree, size=16, threshold=0.0),
+                    "opt-tree, 8 cells": partial(OptTree, size=8, threshold=0.0),
+                    "fixed tree": partial(FixedTree, size=16, rank_odds=opt_tree.RANK_ODDS),
+                    "fixed tree, 8 cells": partial(FixedTree, size=8, rank_odds=opt_tree.RANK_ODDS),
+                },
+            ),
+            made={
+                "fixed tree, as counted": partial(FixedTree, size=16),
+                "fixed tree, 8 cells, as counted": partial(FixedTree, size=8),
+            },
         ),
     ),
 }

@@ -1,6 +1,7 @@
 """Other ways to claims: experiments run, and leave rows as a system's own result has them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ import pytest
 from anyorder.systems import reproduce
 from anyorder.systems.bench import Bench
 from anyorder.systems.catalogue import system
+from anyorder.systems.draft import opt_tree
+from anyorder.systems.experiments.pairs import DraftPair
+from anyorder.systems.experiments.ranks import RanksOfPair
 from anyorder.systems.experiments.trained import Trained
+from anyorder.systems.system import Experiment
 from anyorder.train.paradigms import paradigms
 from benchmarks import other_ways
 from benchmarks.other_ways import LONGER, WAYS, main
@@ -19,11 +24,30 @@ def test_a_row_for_each_way_and_seed(slug: str, tmp_path: Path) -> None:
     assert main([slug, "--quick", "--seeds", "1", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / f"other-ways-{slug}.json").read_text(encoding="utf-8"))
     rows = {row["system"]: row["metric"] for row in found["rows"]}
-    (trained, *_) = WAYS[slug]
-    assert isinstance(trained, Trained)
-    assert set(rows) >= set(trained.ways)
-    assert all(len(rows[name][of]) == 1 for name in trained.ways for of in ("bleu", "calls"))
+    names, metrics = expected(WAYS[slug][0])
+    assert set(rows) >= set(names)
+    assert all(len(rows[name][of]) == 1 for name in names for of in metrics)
     assert not list(tmp_path.glob("*.partial.json"))
+
+
+def expected(experiment: Experiment) -> tuple[list[str], tuple[str, ...]]:
+    """Rows of an experiment, and metrics that each of them has."""
+    if isinstance(experiment, Trained):
+        return list(experiment.ways), ("bleu", "calls")
+    assert isinstance(experiment, RanksOfPair)
+    return [*experiment.pair.decoders, *experiment.made], ("tokens_per_call", "draft_calls")
+
+
+def test_ranks_are_counted_of_the_models_that_the_system_has() -> None:
+    (counted,) = WAYS["opt-tree"]
+    (own,) = system("opt-tree").experiments
+    assert isinstance(counted, RanksOfPair)
+    assert isinstance(own, DraftPair)
+    assert replace(counted.pair, decoders={}) == replace(own, decoders={})
+    assert {name: repr(own.decoders[name]) for name in counted.pair.decoders} == {
+        name: repr(make) for name, make in counted.pair.decoders.items()
+    }
+    assert counted.ranks == len(opt_tree.RANK_ODDS)
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

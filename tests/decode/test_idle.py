@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from anyorder.canvas import Canvas
-from anyorder.decode.draft_verify.auto import Auto
+from anyorder.decode.draft_verify.by_cost.auto import Auto
 from anyorder.decode.draft_verify.draft import Draft
 from anyorder.decode.draft_verify.drafting import PATIENCE
-from anyorder.decode.draft_verify.lenient import Lenient
+from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy
+from anyorder.decode.draft_verify.judges.lenient import Lenient
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.draft_verify.prompt_copy import PromptCopy
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
-from anyorder.models.table import TableLM
+from anyorder.models.tables.language_model import TableLM
 from anyorder.trace import Trace, fold
 
 NEW = PATIENCE + 9

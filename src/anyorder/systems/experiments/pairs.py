@@ -6,7 +6,7 @@ The models are trained by the school, a pair for each seed. Both read the same s
 seed's decoders meet the same texts. Speed is not asked: a draft of the target's own size is slow.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -15,16 +15,29 @@ from typing import Any
 import torch
 
 from anyorder.canvas import DONE, Canvas
+from anyorder.data.pairs import Example
 from anyorder.data.tasks import Task
 from anyorder.decode.draft_verify.loop import DraftVerify
-from anyorder.decode.run import run
+from anyorder.decode.run import Decoder, run
 from anyorder.decode.sampling import Coins, Sampler, Sampling
 from anyorder.decode.stops import Stops
+from anyorder.models.capability import CausalLM
 from anyorder.models.translator import Translator
 from anyorder.systems.bench import Bench
 from anyorder.systems.experiments.school import LAPTOP, NARROW, Way, schooled, stands_for
 from anyorder.systems.system import Numbers, Part
-from anyorder.trace import fold
+from anyorder.trace import Trace, fold
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Two models of a task, what they are to read, and how many tokens they write at the most."""
+
+    target: Translator
+    draft: Translator
+    task: Task
+    examples: Sequence[Example]
+    most: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,25 +77,13 @@ class DraftPair:
         """Tokens that a call of the target writes into a text, cells that it reads for each, and
         all calls of the draft model.
         """
-        school = schooled(bench, self.task, NARROW, LAPTOP, seed)
-        target, draft = school.translator(self.target), school.translator(self.draft)
-        examples = school.task.splits().test[: bench.reduced(self.sources, 4)]
-        examples = [each for each in examples if target.reads(each.source)]
-        sources = [each.source for each in examples]
-        most = bench.reduced(100, 8)
+        pair = self.opened(bench, seed)
         found: dict[str, dict[str, float]] = {}
         for name, make in self.decoders.items():
             lengths: list[int] = []
             cells = drafted = 0
             ends: list[Canvas] = []
-            for at in range(0, len(sources), self.batch):
-                part = sources[at : at + self.batch]
-                model, canvas = target.begin(part, max_new_tokens=most)
-                decoder = make(draft.begin(part, max_new_tokens=most)[0])
-                seeds = range(1000 * seed + at, 1000 * seed + at + len(part))
-                coins = Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1])
-                sampler = Sampler(Sampling(temperature=self.temperature), coins, target.eos_ids)
-                trace = run(decoder, model, canvas, sampler, Stops(target.eos_ids))
+            for trace, _ in self.runs(pair, seed, make):
                 lengths += [count for step in trace.steps for count in step.written.values()]
                 ends.append(fold(trace))
                 cells, drafted = cells + trace.cost.cells, drafted + trace.cost.draft_calls
@@ -92,12 +93,35 @@ class DraftPair:
                 "draft_calls": drafted,
             }
             if self.judged:
-                texts = [
-                    written(target, end, row) for end in ends for row in range(len(end.live_B))
-                ]
-                scores = school.task.scores(texts, examples)
+                rows = [(end, row) for end in ends for row in range(len(end.live_B))]
+                texts = [written(pair.target, *row) for row in rows]
+                scores = pair.task.scores(texts, pair.examples)
                 found[name] |= {"nats_per_token": nats_per_token(ends), **scores}
         return found
+
+    def opened(self, bench: Bench, seed: int) -> Opened:
+        """The models of a seed, trained if they were not before, and what they are to read."""
+        school = schooled(bench, self.task, NARROW, LAPTOP, seed)
+        target, draft = school.translator(self.target), school.translator(self.draft)
+        examples = school.task.splits().test[: bench.reduced(self.sources, 4)]
+        examples = [each for each in examples if target.reads(each.source)]
+        return Opened(target, draft, school.task, examples, bench.reduced(100, 8))
+
+    def runs(
+        self, pair: Opened, seed: int, make: Callable[[Any], Decoder]
+    ) -> Iterator[tuple[Trace, CausalLM]]:
+        """What the target writes, batch by batch; and the draft model, as it has read the sources
+        of the batch, of which `make` made the decoder.
+        """
+        sources, target = [each.source for each in pair.examples], pair.target
+        for at in range(0, len(sources), self.batch):
+            part = sources[at : at + self.batch]
+            model, canvas = target.begin(part, max_new_tokens=pair.most)
+            draft, _ = pair.draft.begin(part, max_new_tokens=pair.most)
+            seeds = range(1000 * seed + at, 1000 * seed + at + len(part))
+            coins = Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1])
+            sampler = Sampler(Sampling(temperature=self.temperature), coins, target.eos_ids)
+            yield run(make(draft), model, canvas, sampler, Stops(target.eos_ids)), draft
 
 
 def written(translator: Translator, canvas: Canvas, row: int) -> str:
