@@ -5,6 +5,7 @@
     python -m benchmarks.other_ways pard
     python -m benchmarks.other_ways aggressive-decoding      # an hour
     python -m benchmarks.other_ways opt-tree                 # an hour, nearly all of it training
+    python -m benchmarks.other_ways grouped-speculative      # an hour and a half
 
 `set-block-decoding`: blocks were written badly. Is it the order, the surest cell first, or the
 training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
@@ -14,9 +15,12 @@ learns, and three times the tuning. `aggressive-decoding`: a language model that
 spelling leaves its input early. So: the paper's own setting, a translator that edits, here verses
 of the King James Version into modern English, which copies from its source. `opt-tree`: the fixed
 tree that it is held against was made for odds that were counted elsewhere. So: the odds are
-counted, of these very models, and the tree is made for them. Rows that the system's own result has,
-too, are measured again beside them. The result is `results/other-ways-<slug>.json`;
-a run that was stopped goes on. For claims about parallel translators see `benchmarks.second_ways`.
+counted, of these very models, and the tree is made for them. `grouped-speculative`: its one
+distance changes next to nothing, for hardly any neighbour of a guess is so near. So: a curve of
+distances, up to one within which all are, for groups that look at probabilities, too, and for those
+of the embedding alone. Rows that the system's own result has, too, are measured again beside them.
+The result is `results/other-ways-<slug>.json`; a run that was stopped goes on. For claims about
+parallel translators see `benchmarks.second_ways`.
 """
 
 import argparse
@@ -31,11 +35,13 @@ from anyorder.cli import screen
 from anyorder.data.modernise import Modernise
 from anyorder.data.translate import Translate
 from anyorder.decode.draft_verify.from_models.draft_tree import FixedTree, OptTree
+from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.measure.machine import commit, machine, versions
 from anyorder.measure.results import write_json
 from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.draft import opt_tree, pard, set_block_decoding, tandem_transformers
 from anyorder.systems.experiments.decoders import DraftedAtOnce
+from anyorder.systems.experiments.groups import ByGroups, Sampled
 from anyorder.systems.experiments.lessons import DEEP, EARLY, MIDDLE
 from anyorder.systems.experiments.next_token import Asked, NextToken
 from anyorder.systems.experiments.pairs import DraftPair
@@ -44,6 +50,7 @@ from anyorder.systems.experiments.school import TUNING, read
 from anyorder.systems.experiments.trained import Trained
 from anyorder.systems.reproduce import Kept, fingerprint, gathered, named, run
 from anyorder.systems.system import Experiment
+from anyorder.systems.vision.grouped_speculative import ALL
 from benchmarks.hire import ROOT
 
 TASK: Final = Translate("de")
@@ -54,6 +61,10 @@ SET_BLOCK_LONGER: Final = replace(SET_BLOCK, recipe=LONGER)
 TANDEM: Final = tandem_transformers.TANDEM
 TANDEM_TWOS: Final = replace(TANDEM, paradigm="tandem-twos")
 TANDEM_LONGER: Final = replace(TANDEM, recipe=LONGER)
+
+# Squared, between embeddings of SmolLM2: within the first hardly any token lies that is next to a
+# guess by probability, within the last all do.
+DISTANCES: Final = (4.0, 7.0, 8.5, 10.0, 13.0, 60.0)
 
 WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
     "set-block-decoding": (
@@ -149,6 +160,20 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
             made={
                 "fixed tree, as counted": partial(FixedTree, size=16),
                 "fixed tree, 8 cells, as counted": partial(FixedTree, size=8),
+            },
+        ),
+    ),
+    "grouped-speculative": (
+        Sampled(
+            kinds=("story", "question", "summary"),
+            decoders={
+                "text, exact": partial(Speculative, width=8),
+                "text, gap 0.15": ByGroups(width=8),
+            }
+            | {f"text, distance {x:g}": ByGroups(width=8, distance=x) for x in DISTANCES}
+            | {
+                f"text, distance {x:g} alone": ByGroups(width=8, gap=1.0, reach=ALL, distance=x)
+                for x in DISTANCES
             },
         ),
     ),

@@ -10,6 +10,7 @@ from anyorder.systems import reproduce
 from anyorder.systems.bench import Bench
 from anyorder.systems.catalogue import system
 from anyorder.systems.draft import opt_tree
+from anyorder.systems.experiments.groups import ByGroups, Sampled
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.ranks import RanksOfPair
 from anyorder.systems.experiments.trained import Trained
@@ -34,6 +35,8 @@ def expected(experiment: Experiment) -> tuple[list[str], tuple[str, ...]]:
     """Rows of an experiment, and metrics that each of them has."""
     if isinstance(experiment, Trained):
         return list(experiment.ways), ("bleu", "calls")
+    if isinstance(experiment, Sampled):
+        return list(experiment.decoders), ("tokens_per_call", "nats_per_token")
     assert isinstance(experiment, RanksOfPair)
     return [*experiment.pair.decoders, *experiment.made], ("tokens_per_call", "draft_calls")
 
@@ -48,6 +51,26 @@ def test_ranks_are_counted_of_the_models_that_the_system_has() -> None:
         name: repr(make) for name, make in counted.pair.decoders.items()
     }
     assert counted.ranks == len(opt_tree.RANK_ODDS)
+
+
+def test_the_curve_of_distances_stands_beside_what_the_system_has() -> None:
+    (curve,) = WAYS["grouped-speculative"]
+    (own,) = (
+        each for each in system("grouped-speculative").experiments if isinstance(each, Sampled)
+    )
+    assert isinstance(curve, Sampled)
+    assert replace(curve, decoders={}) == replace(own, decoders={})
+    beside = {name: make for name, make in curve.decoders.items() if "distance" not in name}
+    assert {name: repr(make) for name, make in beside.items()} == {
+        name: repr(own.decoders[name]) for name in ("text, exact", "text, gap 0.15")
+    }
+    for name in ("text, near", "text, static"):
+        one = own.decoders[name]
+        assert isinstance(one, ByGroups)
+        assert one.distance in other_ways.DISTANCES
+        assert all(
+            replace(one, distance=x) in curve.decoders.values() for x in other_ways.DISTANCES
+        )
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
