@@ -59,7 +59,7 @@ def test_a_measured_system_has_a_section(monkeypatch: pytest.MonkeyPatch, tmp_pa
     write(result, tmp_path)
     text = page()
     assert "1 of them work" in text.replace("anyorder gathers 182; ", "")
-    assert "{ #token-recycling }" in text
+    assert '<a id="token-recycling"></a>' in text
     for claim in result.claims:
         assert f"| {claim.text} | **{claim.verdict}** |" in text
     assert "prompt group 1 of 2 · prompt group 2 of 2" in text

@@ -63,7 +63,9 @@ def section(row: Row) -> str:
     parts = ", ".join(f"`{part.__name__}`" for part in chosen.parts)
     laws = ", ".join(map(str, chosen.laws))
     own = f", and {len(chosen.own_laws)} of its own" if chosen.own_laws else ""
-    return f"""## {row.title} {{ #{row.slug} }}
+    return f"""<a id="{row.slug}"></a>
+
+## {row.title}
 
 {chosen.paper}. Number {row.number}, `{row.slug}`.
 
