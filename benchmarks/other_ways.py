@@ -3,6 +3,7 @@
     python -m benchmarks.other_ways set-block-decoding       # two hours on two cores, most of it
     python -m benchmarks.other_ways tandem-transformers      # training
     python -m benchmarks.other_ways pard
+    python -m benchmarks.other_ways pard-training            # some minutes
     python -m benchmarks.other_ways aggressive-decoding      # an hour
     python -m benchmarks.other_ways opt-tree                 # an hour, nearly all of it training
     python -m benchmarks.other_ways grouped-speculative      # an hour and a half
@@ -11,8 +12,9 @@
 training? So: the leftmost first, and three times the tuning. `tandem-transformers`: what the large
 model knows helps the next cell alone. So: a training with blocks of two, as the paper has it, and
 three times the tuning. `pard`: what masks guess is seldom right. So: nothing is dropped while it
-learns, and three times the tuning. `aggressive-decoding`: a language model that is told to correct
-spelling leaves its input early. So: the paper's own setting, a translator that edits, here verses
+learns, and three times the tuning; and what a step of its training costs, with and without
+dropping (`pard-training`). `aggressive-decoding`: a language model that is told to correct spelling
+leaves its input early. So: the paper's own setting, a translator that edits, here verses
 of the King James Version into modern English, which copies from its source. `opt-tree`: the fixed
 tree that it is held against was made for odds that were counted elsewhere. So: the odds are
 counted, of these very models, and the tree is made for them. `grouped-speculative`: its one
@@ -42,12 +44,13 @@ from anyorder.systems.bench import QUICK_SEEDS, Bench
 from anyorder.systems.draft import opt_tree, pard, set_block_decoding, tandem_transformers
 from anyorder.systems.experiments.decoders import DraftedAtOnce
 from anyorder.systems.experiments.groups import ByGroups, Sampled
-from anyorder.systems.experiments.lessons import DEEP, EARLY, MIDDLE
+from anyorder.systems.experiments.lessons import BASELINE, DEEP, EARLY, MIDDLE
 from anyorder.systems.experiments.next_token import Asked, NextToken
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.ranks import RanksOfPair
 from anyorder.systems.experiments.school import TUNING, read
 from anyorder.systems.experiments.trained import Trained
+from anyorder.systems.experiments.training_time import TrainingTime
 from anyorder.systems.reproduce import Kept, fingerprint, gathered, named, run
 from anyorder.systems.system import Experiment
 from anyorder.systems.vision.grouped_speculative import ALL
@@ -140,6 +143,12 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
             test=600,
             timed=128,
             guesses=True,
+        ),
+    ),
+    "pard-training": (
+        TrainingTime(
+            TASK,
+            {"pard": pard.PARD, "nothing dropped": pard.WHOLE, "left to right": BASELINE},
         ),
     ),
     "opt-tree": (

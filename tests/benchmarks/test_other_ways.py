@@ -14,6 +14,7 @@ from anyorder.systems.experiments.groups import ByGroups, Sampled
 from anyorder.systems.experiments.pairs import DraftPair
 from anyorder.systems.experiments.ranks import RanksOfPair
 from anyorder.systems.experiments.trained import Trained
+from anyorder.systems.experiments.training_time import TrainingTime
 from anyorder.systems.system import Experiment
 from anyorder.train.paradigms import paradigms
 from benchmarks import other_ways
@@ -37,6 +38,8 @@ def expected(experiment: Experiment) -> tuple[list[str], tuple[str, ...]]:
         return list(experiment.ways), ("bleu", "calls")
     if isinstance(experiment, Sampled):
         return list(experiment.decoders), ("tokens_per_call", "nats_per_token")
+    if isinstance(experiment, TrainingTime):
+        return list(experiment.ways), ("step_ms",)
     assert isinstance(experiment, RanksOfPair)
     return [*experiment.pair.decoders, *experiment.made], ("tokens_per_call", "draft_calls")
 
@@ -96,4 +99,4 @@ def test_what_is_tried_is_another_training_of_the_same_kind() -> None:
     assert recipe.steps * 3 == LONGER.steps
     named = paradigms()
     assert named["tandem-twos"].kind == named[other_ways.TANDEM.paradigm].kind
-    assert all(system(slug).experiments != WAYS[slug] for slug in WAYS)
+    assert all(system(slug.removesuffix("-training")).experiments != WAYS[slug] for slug in WAYS)
