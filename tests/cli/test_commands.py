@@ -43,6 +43,8 @@ def test_decoders_are_listed_with_their_options(invoke: Invoke) -> None:
     assert set(decoders()) <= {line.split(" ")[0] for line in lines}
     assert "sliding=false" in done.out
     assert "draft_model=..." in done.out
+    assert "horizon=none" in done.out
+    assert "(rank_odds)" in done.out  # not in words
     (beam,) = (line for line in lines if line.startswith("beam "))
     assert re.match(r"beam +CausalLM +no ", beam)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from anyorder.decode import Jacobi, LeftToRight, TokenRecycling
-from anyorder.decode.catalogue import decoders, describe, parse
+from anyorder.decode import Jacobi, LeftToRight, Lenient, TokenRecycling
+from anyorder.decode.catalogue import decoders, describe, in_words, parse, split_options
 
 DOCS = Path(__file__).parents[2] / "docs" / "decoders.md"
 TOY = """
@@ -64,12 +64,45 @@ def test_words_name_a_decoder(text, decoder):
         ("speculative", "needs draft_model"),
         ("speculative:draft_model=x", "none can be loaded here"),
         ("token-recycling:rank_odds=1", "use Python for it"),
+        ("lenient:by=(jacobi:block=8", "opens a bracket that it does not close"),
+        ("lenient:by=jacobi:block=8)", "closes a bracket that it did not open"),
+        ("prompt-copy:width=3,width=5", "prompt-copy is given width twice; give it once"),
+        ("lenient:by=lenient", "within by=(lenient): lenient needs by: write lenient:by=..."),
+        ("lenient:by=(jacobi:width=1)", "within by=(jacobi:width=1): jacobi has no option 'width'"),
+        ("prompt-coppy", "no decoder 'prompt-coppy'; did you mean 'prompt-copy'?"),
+        ("Prompt-Copy:width=3", "did you mean 'prompt-copy'?"),
+        ("prompt_copy", "did you mean 'prompt-copy'?"),
+        ("PromptCopy", "did you mean 'prompt-copy'?"),
         ("nowhere.py:Toy", "nowhere.py does not exist"),
     ],
 )
 def test_a_wrong_word_gets_a_sentence(text, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         parse(text)
+
+
+def test_commas_within_brackets_stay_there():
+    inner = Jacobi(block=8, sliding=True)
+    for text in (
+        "by=(jacobi:block=8,sliding=true),top=3",
+        "top=3,by=(jacobi:block=8,sliding=true)",
+    ):
+        assert parse(f"lenient:{text}") == Lenient(inner, top=3)
+    assert split_options("a=(b:c=1,d=(e:f=2)),g=3") == ["a=(b:c=1,d=(e:f=2))", "g=3"]
+
+
+def test_what_can_be_said_in_words_is_what_is_parsed():
+    def said(name, option):
+        try:
+            parse(f"{name}:{option}=1", load_model=str.upper)
+        except ValueError as error:
+            return "use Python" not in str(error)
+        return True
+
+    told = {name: in_words(kind) for name, kind in decoders().items()}
+    assert told == {name: {each: said(name, each) for each in of} for name, of in told.items()}
+    assert told["trigram-search"]["corpus"] is False
+    assert told["trigram-search"]["size"] is True
 
 
 def test_a_users_own_file(tmp_path):

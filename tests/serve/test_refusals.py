@@ -58,6 +58,7 @@ def server() -> Iterator[Served]:
         ({"prompt": "a", "\ud800": 1}, "unicode"),
         ({"prompt": "a", "seed": -1}, "seed"),
         ({"prompt": "a", "decoder": "nope"}, "there is no decoder 'nope'"),
+        ({"prompt": "a", "decoder": "lenient:by=(jacobi"}, "opens a bracket that it does not"),
         ({"prompt": "a", "decoder": "ctc-greedy"}, "needs a CTCModel"),
     ],
 )

@@ -8,6 +8,7 @@ A decoder is found because its file lies in the folder; nobody registers one.
 """
 
 import dataclasses
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -80,12 +81,14 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
     fields = {field.name: field for field in dataclasses.fields(kind) if field.repr}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
-    for option in filter(None, re.split(r",(?![^(]*\))", options)):
+    for option in split_options(options):
         name, equals, value = option.partition("=")
         name = name.strip().replace("-", "_")
         if name not in fields:
             known = ", ".join(fields) or "none"
             raise ValueError(f"{kebab(kind.__name__)} has no option {name!r}; it has: {known}")
+        if name in values:
+            raise ValueError(f"{kebab(kind.__name__)} is given {name} twice; give it once")
         if not equals:
             raise ValueError(f"the option {name} needs a value: {kebab(kind.__name__)}:{name}=...")
         values[name] = _value(name, value.strip(), hints[name], load_model)
@@ -100,6 +103,64 @@ def parse(text: str, *, load_model: Callable[[str], Any] | None = None) -> Decod
                 f"{kebab(kind.__name__)} needs {name}: write {kebab(kind.__name__)}:{name}=..."
             )
     return kind(**values)
+
+
+def split_options(options: str) -> list[str]:
+    """`name=value` for each: cut at the commas, but for those within brackets.
+
+    Raises ValueError for a bracket alone.
+
+    >>> split_options("by=(jacobi:block=8,sliding=true),top=3")
+    ['by=(jacobi:block=8,sliding=true)', 'top=3']
+    """
+    parts, depth = [""], 0
+    for sign in options:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            raise ValueError(f"{options!r} closes a bracket that it did not open")
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    if depth:
+        raise ValueError(f"{options!r} opens a bracket that it does not close; add a )")
+    return [part for part in parts if part]
+
+
+def within_brackets(value: str) -> str:
+    """The spec of a decoder within another, with or without its brackets.
+
+    >>> within_brackets("(jacobi:block=8)"), within_brackets("jacobi")
+    ('jacobi:block=8', 'jacobi')
+    """
+    return value[1:-1] if value.startswith("(") and value.endswith(")") else value
+
+
+def no_such(name: str) -> str:
+    """What is said of a decoder that does not exist: the nearest name, or all of them.
+
+    >>> no_such("prompt_coppy")
+    "there is no decoder 'prompt_coppy'; did you mean 'prompt-copy'?"
+    """
+    near = difflib.get_close_matches(kebab(name).replace("_", "-"), decoders(), 1)
+    told = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(decoders())}"
+    return f"there is no decoder {name!r}; {told}"
+
+
+def in_words(kind: type) -> dict[str, bool]:
+    """A decoder's options, and whether they can be given in words; the others are for Python.
+
+    >>> in_words(decoders()["auto"])
+    {'costs': False}
+    """
+    hints = get_type_hints(kind)
+    return {
+        field.name: hints[field.name] is Any
+        or (inspect.isclass(hints[field.name]) and is_way(hints[field.name]))
+        or any(word in _kinds(hints[field.name]) for word in (bool, int, float, str))
+        for field in dataclasses.fields(kind)
+        if field.repr
+    }
 
 
 def label(decoder: Decoder) -> str:
@@ -126,7 +187,7 @@ def _named(text: str) -> tuple[type, str]:
     if name.endswith(".py"):
         raise ValueError(f"name the class, too: {name}:NameOfTheDecoder")
     if name not in decoders():
-        raise ValueError(f"there is no decoder {name!r}; there are: {', '.join(decoders())}")
+        raise ValueError(no_such(name))
     return decoders()[name], options
 
 
@@ -173,7 +234,11 @@ def _line(error: BaseException, file: str) -> str:
 def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | None) -> Any:
     """`value` as the option's type."""
     if inspect.isclass(hint) and is_way(hint):
-        inner = parse(value.removeprefix("(").removesuffix(")"), load_model=load_model)
+        spec = within_brackets(value)
+        try:
+            inner = parse(spec, load_model=load_model)
+        except ValueError as error:
+            raise ValueError(f"within {name}=({spec}): {error}") from error
         if not isinstance(inner, hint):
             raise ValueError(f"{name} is a {kebab(hint.__name__)} decoder; {value} is none")
         return inner
@@ -181,7 +246,7 @@ def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | 
         if load_model is None:
             raise ValueError(f"{name} names a model, and none can be loaded here")
         return load_model(value)
-    kinds = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = _kinds(hint)
     if type(None) in kinds and value.lower() == "none":
         return None
     if bool in kinds:
@@ -197,3 +262,7 @@ def _value(name: str, value: str, hint: Any, load_model: Callable[[str], Any] | 
     if str in kinds:
         return value
     raise ValueError(f"{name} can't be given in words; use Python for it")
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if isinstance(hint, types.UnionType) else (hint,)

@@ -10,7 +10,15 @@ import re
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, get_args, get_type_hints
 
-from anyorder.decode.catalogue import decoders, describe, is_way, parse
+from anyorder.decode.catalogue import (
+    decoders,
+    describe,
+    is_way,
+    no_such,
+    parse,
+    split_options,
+    within_brackets,
+)
 from anyorder.decode.run import Decoder
 from anyorder.models.capability import missing
 from anyorder.models.language_model import LanguageModel
@@ -90,14 +98,14 @@ def _check(spec: str) -> None:
         raise ValueError("a decoder is its name, with options behind a colon: jacobi:block=8")
     kind = decoders().get(found["name"])
     if kind is None:
-        raise ValueError(f"there is no decoder {found['name']!r}; there are: {_names()}")
+        raise ValueError(no_such(found["name"]))
     hints = get_type_hints(kind)
-    for option in filter(None, re.split(r",(?![^(]*\))", found["options"] or "")):
+    for option in split_options(found["options"] or ""):
         name, _, value = option.partition("=")
         name, value = name.strip().replace("-", "_"), value.strip()
         hint = hints.get(name)
         if isinstance(hint, type) and is_way(hint):
-            _check(value.removeprefix("(").removesuffix(")"))
+            _check(within_brackets(value))
         elif hint is not None:
             _plain(name, value, hint)
 
@@ -116,7 +124,3 @@ def _plain(name: str, value: str, hint: Any) -> None:
 
 def _is_number(hint: Any) -> bool:
     return not set(get_args(hint) or (hint,)) - {int, float, bool, type(None)}
-
-
-def _names() -> str:
-    return ", ".join(decoders())
