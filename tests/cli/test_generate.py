@@ -51,6 +51,11 @@ def test_a_stop_string_ends_the_text(invoke: Invoke, folder: Path) -> None:
     assert done.out == text[: text.index(stop)] + "\n"
 
 
+def test_a_full_context_is_said(invoke: Invoke, folder: Path) -> None:
+    done = invoke("generate", "the cat", "-m", folder, "-n", 1000)
+    assert done.err.rstrip().endswith("ended by the model's context (256 tokens)")
+
+
 def test_the_prompt_may_come_from_stdin(
     invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

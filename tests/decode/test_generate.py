@@ -12,6 +12,7 @@ from anyorder.decode import Jacobi, LeftToRight
 from anyorder.decode.generate import _chosen, _seeds, _texts, generate
 from anyorder.decode.writing import pieces_of
 from anyorder.models.language_model import LanguageModel
+from anyorder.models.tables.language_model import TableLM
 from anyorder.systems.tiny import tiny
 from anyorder.trace import Change, Likeliest, Step, Trace, fold
 from anyorder.units.text import TextUnits
@@ -45,6 +46,40 @@ def test_no_seed_is_another_one_each_time() -> None:
 def test_what_is_no_seed_is_one_sentence(seed: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         _seeds(seed, 2)
+
+
+@pytest.mark.parametrize("prompt", ["a\ud800", ["abc", "\udfff"]])
+def test_half_a_character_is_one_sentence(prompt: Any) -> None:
+    with pytest.raises(ValueError, match=r"^a prompt has half a character \(a lone surrogate\)"):
+        generate(LM, prompt)
+
+
+def narrow(cells: int) -> LanguageModel:
+    """The same model, with room for so many tokens."""
+    assert isinstance(LM.model, TableLM)
+    return replace(LM, model=replace(LM.model, max_length=cells))
+
+
+def test_a_full_context_is_told_from_the_length_that_was_asked() -> None:
+    lm = narrow(8)
+    out = generate(lm, ["abc", "abcdef"], max_new_tokens=5)
+    assert [len(row) for row in out.tokens] == [5, 2]  # type: ignore[arg-type]
+    assert out.finish == ["length", "context"]
+    assert generate(lm, "abcdef", max_new_tokens=2).finish == "length", "all that was asked"
+    ended = generate(lm, "abcdef", max_new_tokens=9, stop=generate(lm, "abcdef").text[0])
+    assert ended.finish == "stop"
+
+
+def test_an_output_shows_no_trace() -> None:
+    one = generate(LM, "abc", max_new_tokens=6, decoder=LeftToRight())
+    seconds = f"{one.cost.seconds:.2f}"
+    assert repr(one) == (
+        f"Output(text={one.text!r}, tokens=6, calls=6, seconds={seconds}, finish='length')"
+    )
+    many = repr(generate(LM, ["abc", "dad"] * 4, max_new_tokens=250))
+    assert "tokens=[250, 250, 250, 250, 250, 250, ...]" in many
+    assert len(many) < 2000
+    assert str(one) == repr(one)
 
 
 @pytest.mark.parametrize("chat", [None, True, False])

@@ -1,5 +1,6 @@
 """Filters against those of `transformers`, coins that never change, and draws without bias."""
 
+import re
 import warnings
 from typing import Any
 
@@ -187,6 +188,24 @@ def test_a_bias_for_a_token_that_does_not_exist_is_refused(token: int) -> None:
 )
 def test_an_option_out_of_range_is_named(option: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{option} is {value}; it must be"):
+        Sampling(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "kind"),
+    [
+        ("temperature", "x", "a number, 0 or more"),
+        ("temperature", None, "a number"),
+        ("top_k", "5", "a whole number, 0"),
+        ("top_k", 1.5, "a whole number"),
+        ("top_p", "x", "a number, above 0"),
+        ("min_p", [0.1], "a number"),
+        ("repetition_penalty", "x", "a number"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(option: str, value: Any, kind: str) -> None:
+    said = re.escape(f"{option} is {value!r}; it must be {kind}")
+    with pytest.raises(ValueError, match=f"^{said}"):
         Sampling(**{option: value})
 
 

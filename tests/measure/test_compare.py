@@ -54,6 +54,22 @@ def test_the_median_run_counts(seconds: Sequence[float], middle: float) -> None:
     assert chosen.cost.seconds == middle
 
 
+def test_one_prompt_and_one_decoder_may_stand_alone() -> None:
+    for decoder in ("jacobi", Jacobi()):
+        done = compare(tiny(), "hi there", decoder, max_new_tokens=2)
+        assert [row.decoder for row in done.rows] == ["left-to-right", "jacobi"]
+        assert [run.output.trace.facts["prompts"] for run in done.runs] == [["hi there"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("decoders", "sentence"),
+    [(Jacobi, "Jacobi is a class; make a decoder"), ([5], "a decoder is needed"), (5, "not 5")],
+)
+def test_what_is_no_decoder_is_one_sentence(decoders: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        compare(tiny(), "abc", decoders)
+
+
 def test_rows_and_runs_are_of_all_prompts() -> None:
     done = compare(tiny(), PROMPTS, [Jacobi(), PromptCopy()], max_new_tokens=6, repeats=2)
     assert [row.decoder for row in done.rows] == ["left-to-right", "jacobi", "prompt-copy"]

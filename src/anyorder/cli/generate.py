@@ -201,10 +201,16 @@ def figures(out: "Output", *, sampled: bool) -> str:
         f"{cost.calls} call{'s' * (cost.calls != 1)}",
         f"{cost.tokens_per_call:.2f} tokens per call",
         f"{cost.tokens} tokens in {cost.seconds:.1f} s",
-        f"ended by {out.finish}",
+        f"ended by {_reason(out)}",
     ]
     words += [f"seed {out.seeds[0]}"] if sampled else []
     return " · ".join(words)
+
+
+def _reason(out: "Output") -> str:
+    """Why it ended; a context that is full is no wish of the user's."""
+    cells = int(out.trace.start.length_B[0])
+    return f"the model's context ({cells} tokens)" if out.finish == "context" else str(out.finish)
 
 
 def save(trace: "Trace", path: Path) -> None:

@@ -10,13 +10,15 @@ import operator
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 from anyorder.decode.catalogue import label, parse
 from anyorder.decode.run import Decoder
 from anyorder.decode.sampling import Coins, Sampler, Sampling
+from anyorder.decode.stops import Reason
 from anyorder.decode.vocabulary import understood
 from anyorder.decode.writing import Begun, Output, Writing
+from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
 from anyorder.trace import Trace
 
@@ -69,6 +71,7 @@ def generate(
     writing = Writing(begun, chosen, sampler, strings, speaks=on_text is not None)
     _finished(writing, on_text, on_step)
     out = writing.output()
+    out = replace(out, finish=_reasons(out, lm, max_new_tokens))
     return replace(out, **_alone(out)) if isinstance(prompt, str) else out
 
 
@@ -78,6 +81,8 @@ def _texts(given: Any, what: str) -> list[str]:
     for text in many:
         if not isinstance(text, str):
             raise ValueError(f"{what} is text, not {text!r}")
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise ValueError(f"{what} has half a character (a lone surrogate), which is no text")
     return many
 
 
@@ -85,13 +90,27 @@ def _chosen(lm: Any, decoder: Any) -> Decoder:
     """The decoder that is meant; ValueError for what can't be one, or for no model."""
     if not isinstance(lm, Writer):
         raise ValueError(f"generate needs a loaded model: anyorder.load(...), not {lm!r}")
-    wanted = lm.decoder if decoder is None else decoder
-    chosen = parse(wanted) if isinstance(wanted, str) else wanted
+    return meant(lm.decoder if decoder is None else decoder)
+
+
+def meant(decoder: Any) -> Decoder:
+    """A decoder, or the one of that name. Raises ValueError for what is neither."""
+    chosen = parse(decoder) if isinstance(decoder, str) else decoder
     if isinstance(chosen, type):
         raise ValueError(f"{chosen.__name__} is a class; make a decoder of it: {chosen.__name__}()")
     if not isinstance(chosen, Decoder):
         raise ValueError(f"a decoder is needed, or the name of one, not {decoder!r}")
     return chosen
+
+
+def _reasons(out: Output, lm: Writer, max_new_tokens: int) -> list[Reason]:
+    """Why each text ended: "context" where a language model had no room for the tokens asked."""
+    room_B = out.trace.start.open_BN.sum(-1).tolist()
+    short = [isinstance(lm, LanguageModel) and room < max_new_tokens for room in room_B]
+    return [
+        "context" if reason == "length" and full else reason
+        for reason, full in zip(cast(list[Reason], out.finish), short, strict=True)
+    ]
 
 
 def _finished(

@@ -9,6 +9,7 @@ cell: a row's text depends on its own seed alone, not on its neighbours, nor on 
 were drafted. Shapes: B rows, S scored cells, V vocabulary, N canvas cells, H history.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
@@ -71,16 +72,23 @@ class Sampling:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        inf = float("inf")
         checks = (
-            (0 <= self.temperature < float("inf"), "temperature", "0 or more (0 is greedy)"),
-            (self.top_k >= 0, "top_k", "0 (off) or more"),
-            (0 < self.top_p <= 1, "top_p", "above 0 and at most 1 (1 is off)"),
-            (0 <= self.min_p < 1, "min_p", "from 0 (off) to below 1"),
-            (self.repetition_penalty > 0, "repetition_penalty", "above 0 (1 is off)"),
+            ("temperature", lambda x: 0 <= x < inf, "0 or more (0 is greedy)"),
+            ("top_k", lambda x: x >= 0 and operator.index(x) >= 0, "0 (off) or more"),
+            ("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1 (1 is off)"),
+            ("min_p", lambda x: 0 <= x < 1, "from 0 (off) to below 1"),
+            ("repetition_penalty", lambda x: x > 0, "above 0 (1 is off)"),
         )
-        for fine, name, range_ in checks:
-            if not fine:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be {range_}")
+        for name, fine, range_ in checks:
+            value = getattr(self, name)
+            try:
+                good = fine(value)
+            except TypeError:
+                kind = "whole number" if name == "top_k" else "number"
+                raise ValueError(f"{name} is {value!r}; it must be a {kind}, {range_}") from None
+            if not good:
+                raise ValueError(f"{name} is {value}; it must be {range_}")
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from anyorder.canvas import GIVEN, Canvas
 
-Reason = Literal["eos", "stop", "length"]
+Reason = Literal["eos", "stop", "length", "context"]
 
 
 @runtime_checkable

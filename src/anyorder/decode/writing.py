@@ -10,7 +10,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from reprlib import Repr
+from typing import Any, Final
 
 from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.alternatives import Alternatives
@@ -22,14 +23,18 @@ from anyorder.models.writer import FillsHoles, Writer
 from anyorder.trace import Step, Trace
 from anyorder.units.text import BROKEN
 
+LONG: Final = 200  # characters of a text in an output's repr
+ROWS: Final = 6  # texts in one
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Output:
     """What was written: a value if one prompt was given, a list if a list was.
 
     `tokens` ends with the token that ended the text (end of sequence, or end of a stop string);
     `text` does not hold it. `logprobs` are the model's own: temperature 1, no filters. `finish` is
-    "eos" (the model ended it), "stop" or "length".
+    "eos" (the model ended it), "stop", "length" (`max_new_tokens` are written), or "context" (a
+    language model has no room for them); a run that `generate` did not make says "length" for both.
     """
 
     text: str | list[str]
@@ -43,6 +48,17 @@ class Output:
     def cost(self) -> Cost:
         """Calls, cells and seconds of the whole run."""
         return self.trace.cost
+
+    def __repr__(self) -> str:
+        """What a person wants to know at once: long texts are cut, and no trace is shown."""
+        short, cost = Repr(), self.cost
+        short.maxstring, short.maxlist = LONG, ROWS
+        many = isinstance(self.text, list)
+        tokens = [len(row) for row in self.tokens] if many else len(self.tokens)  # type: ignore[arg-type]
+        return (
+            f"Output(text={short.repr(self.text)}, tokens={short.repr(tokens)}, "
+            f"calls={cost.calls}, seconds={cost.seconds:.2f}, finish={short.repr(self.finish)})"
+        )
 
 
 @dataclass(frozen=True)

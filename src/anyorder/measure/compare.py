@@ -15,11 +15,10 @@ from typing import Any
 
 import torch
 
-from anyorder.decode.catalogue import parse
 from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
 from anyorder.decode.writing import Output
-from anyorder.measure.contestants import fitting, why
+from anyorder.measure.contestants import fitting, made, named, why
 from anyorder.measure.turns import in_turn
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
@@ -159,8 +158,8 @@ def same_text(row: Row) -> str:
 
 def compare(
     lm: Writer,
-    prompts: Sequence[str] | Mapping[str, str],
-    decoders: Sequence[Decoder | str],
+    prompts: str | Sequence[str] | Mapping[str, str],
+    decoders: Decoder | str | Sequence[Decoder | str],
     *,
     max_new_tokens: int = 128,
     repeats: int = 1,
@@ -169,10 +168,11 @@ def compare(
 ) -> Comparison:
     """Run every decoder on every prompt, greedily, in turns; keep each one's median run.
 
-    `prompts` may have names, `decoders` are decoders or their names. `repeats` runs of each, in
-    alternating order, after one short run of each that is not counted. `on_run(decoder, prompt)` is
-    told before each run. A decoder that does not fit the model, or that goes wrong, is left out.
-    Raises ValueError as `generate` does, if none beside the baseline fits.
+    `prompts` may have names, `decoders` are decoders or their names; of both one may stand alone.
+    `repeats` runs of each, in alternating order, after one short run of each that is not counted.
+    `on_run(decoder, prompt)` is told before each run. A decoder that does not fit the model, or
+    that goes wrong, is left out. Raises ValueError as `generate` does, and if none beside the
+    baseline fits.
     """
     growing = comparing(
         lm,
@@ -189,8 +189,8 @@ def compare(
 
 def comparing(
     lm: Writer,
-    prompts: Sequence[str] | Mapping[str, str],
-    decoders: Sequence[Decoder | str],
+    prompts: str | Sequence[str] | Mapping[str, str],
+    decoders: Decoder | str | Sequence[Decoder | str],
     *,
     max_new_tokens: int = 128,
     repeats: int = 1,
@@ -198,13 +198,12 @@ def comparing(
     on_run: Callable[[str, str], None] | None = None,
 ) -> Iterator[Comparison]:
     """`compare`, step by step: what is known so far after each run, for whoever may stop early."""
-    named = prompts if isinstance(prompts, Mapping) else dict(_numbered(prompts))
-    if not named or repeats < 1:
+    texts = named(prompts)
+    if not texts or repeats < 1:
         raise ValueError("there is nothing to compare; give at least one prompt and one repeat")
-    made = [parse(each) if isinstance(each, str) else each for each in decoders]
-    first = next(iter(named.values()))
-    tally = _Tally(lm, *fitting(lm, first, made, min(8, max_new_tokens), chat))
-    for name, prompt in named.items():
+    first = next(iter(texts.values()))
+    tally = _Tally(lm, *fitting(lm, first, made(decoders), min(8, max_new_tokens), chat))
+    for name, prompt in texts.items():
         if getattr(getattr(lm, "model", None), "captures", False):
             _once(lm, prompt, tally.chosen.values(), max_new_tokens=max_new_tokens, chat=chat)
         outputs: dict[str, list[Output]] = {}  # of this prompt alone: each holds its trace
@@ -266,10 +265,6 @@ class _Tally:
         near = sum(gap < NEAR_TIE for gap in self.gaps) / len(self.gaps) if self.gaps else None
         runs, precision = tuple(self.runs.values()), self.lm.precision
         return Comparison(runs, self.chosen, near, precision, self.left_out, self.failed)
-
-
-def _numbered(prompts: Sequence[str]) -> list[tuple[str, str]]:
-    return [(f"prompt {number}", prompt) for number, prompt in enumerate(prompts, 1)]
 
 
 def _median(outs: Sequence[Output]) -> Output:

@@ -3,14 +3,37 @@
 chosen, left_out, failed = fitting(lm, prompt, [TokenRecycling(), PromptCopy()], 8, None)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from anyorder.decode.catalogue import label
-from anyorder.decode.generate import generate
+from anyorder.decode.generate import generate, meant
 from anyorder.decode.left_to_right.plain import LeftToRight
 from anyorder.decode.run import Decoder
 from anyorder.models.writer import Writer
+
+
+def named(prompts: str | Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
+    """The prompts by their names: a number, for those that have none. A text alone is one prompt.
+
+    >>> named("Once")
+    {'prompt 1': 'Once'}
+    """
+    if isinstance(prompts, Mapping):
+        return prompts
+    many = [prompts] if isinstance(prompts, str) else prompts
+    return {f"prompt {number}": prompt for number, prompt in enumerate(many, 1)}
+
+
+def made(decoders: Decoder | str | Sequence[Decoder | str]) -> list[Decoder]:
+    """Decoders of names; one alone is a list of it. Raises ValueError for what can't be one.
+
+    >>> made("left-to-right")
+    [LeftToRight()]
+    """
+    if isinstance(decoders, str | type) or not isinstance(decoders, Sequence):
+        return [meant(decoders)]
+    return [meant(each) for each in decoders]
 
 
 def fitting(

@@ -20,7 +20,12 @@ from anyorder.trace import Step, Trace, hexed
 from anyorder.units.holes import has_holes
 
 Finish = Literal["stop", "length"]
-FINISH: Final[dict[str, Finish]] = {"eos": "stop", "stop": "stop", "length": "length"}
+FINISH: Final[dict[str, Finish]] = {
+    "eos": "stop",
+    "stop": "stop",
+    "length": "length",
+    "context": "length",
+}
 
 
 @dataclass(frozen=True)
