@@ -96,10 +96,27 @@ def test_other_gguf_tokenizers_are_built_by_transformers(tmp_path):
     assert units.has_chat
 
 
-def test_a_tokenizer_that_is_not_there_is_missed_by_name(tmp_path):
-    checkpoint = read(made.folder(tmp_path / "bare", tokenizer=False))
-    with pytest.raises(ValueError, match="bare has no tokenizer"):
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gemma"])
+def test_a_tokenizer_that_is_not_there_is_missed_by_name(kind, tmp_path):
+    """Of most of these kinds `transformers` makes one up, which knows no word."""
+    checkpoint = read(made.folder(tmp_path / "bare", kind, tokenizer=False))
+    with pytest.raises(ValueError, match=r"bare has no tokenizer.*[:;] copy tokenizer\.json"):
         units_of(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        (3, r"`num_hidden_layers` \(3\) must be equal to .*`layer_types`"),
+        ("x", "expected int, got"),
+    ],
+)
+def test_a_config_that_was_changed_is_one_sentence(layers, says, tmp_path):
+    config = made.folder(tmp_path / "m", "qwen2") / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_hidden_layers": layers}))
+    with pytest.raises(ValueError, match=rf"config.json can't be used: .*{says}") as caught:
+        read(config.parent)
+    assert "\n" not in str(caught.value)
 
 
 def broken(folder: Path, what: str) -> None:

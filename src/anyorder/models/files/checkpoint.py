@@ -66,6 +66,7 @@ def _of_folder(folder: Path, name: str) -> Checkpoint:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig  # seconds
 
     if not (folder / "config.json").is_file():
@@ -86,6 +87,9 @@ def _config(folder: Path) -> dict[str, Any]:
         )
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
+    except StrictDataclassError as error:  # two lines; what is wrong stands in the second
+        wrong = str(error).splitlines()[-1].partition(": ")[2]
+        raise ValueError(f"{folder / 'config.json'} can't be used: {wrong}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
             f"{folder / 'config.json'} can't be used: transformers makes no config of "

@@ -17,24 +17,37 @@ if TYPE_CHECKING:
 _SINGLE_DIGITS: Final = frozenset(
     ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 )
+_ADVICE: Final = (
+    "copy tokenizer.json and what else begins with tokenizer there from the original model"
+)
 _CONTROL, _OWN = 3, 4  # types of a token: no text at all; text that is always found whole
 
 
 def units_of(checkpoint: Checkpoint) -> TextUnits:
-    """The text units of a checkpoint. Raises ValueError where there is no tokenizer to build."""
+    """The text units of a checkpoint. Raises ValueError where there is no tokenizer to build, or
+    none of its files are there: of some kinds `transformers` makes an empty one up.
+    """
     source = checkpoint.tokenizer_source
     try:
         made = _of_gguf(source) if isinstance(source, GGUFFile) else _of_folder(source)
     except (ValueError, OSError, KeyError, TypeError, ImportError) as error:
         where = source.path if isinstance(source, GGUFFile) else source
-        raise ValueError(f"{where} has no tokenizer that transformers can build") from error
+        advice = f"; {_ADVICE}" if isinstance(source, Path) and not _kept(source, made=None) else ""
+        raise ValueError(f"{where} has no tokenizer that transformers can build{advice}") from error
+    if isinstance(source, Path) and not _kept(source, made):
+        raise ValueError(f"{source} has no tokenizer: {_ADVICE}")
     return TextUnits(made, checkpoint.eos_ids)
 
 
+def _kept(folder: Path, made: "PreTrainedTokenizerBase | None") -> bool:
+    """Whether there is a file that a tokenizer (of this kind) is made of, or none is needed."""
+    names = set(made.vocab_files_names.values()) if made is not None else {"tokenizer.json"}
+    kinds = ("tokenizer.json", "*.model", "*.spm", "*.tiktoken", "tekken.json", *sorted(names))
+    return not names or any(any(folder.glob(kind)) for kind in kinds)
+
+
 def kept_units_of(checkpoint: Checkpoint) -> TextUnits:
-    """The same of a folder. Raises ValueError, too, for pieces that no library here reads, and
-    where none of the tokenizer's files are there: of some kinds `transformers` makes one up.
-    """
+    """The same of a folder. Raises ValueError, too, for pieces that no library here reads."""
     folder = checkpoint.tokenizer_source
     assert isinstance(folder, Path), "a GGUF file holds its tokenizer"
     pieces = [*folder.glob("*.spm"), *folder.glob("*.model")]
@@ -42,11 +55,7 @@ def kept_units_of(checkpoint: Checkpoint) -> TextUnits:
         raise ValueError(
             f"{checkpoint.name} has {pieces[0].name}: install sentencepiece to read it"
         )
-    units = units_of(checkpoint)
-    files = units.tokenizer.vocab_files_names.values()
-    if files and not any((folder / name).is_file() for name in (*files, "tokenizer.json")):
-        raise ValueError(f"{folder} has no tokenizer: {' or '.join(files)}")
-    return units
+    return units_of(checkpoint)
 
 
 def _of_folder(folder: Path) -> "PreTrainedTokenizerBase":
