@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from anyorder.cli import tasks
 from anyorder.cli.compared import Wishes
 from anyorder.cli.task_page import Decoders, contestants, decoders_of, middling, page, replayed
 from anyorder.data.pairs import Example
@@ -124,3 +125,22 @@ def test_a_group_has_a_run_for_each_and_its_speed_up_counts_the_source() -> None
 def test_without_a_source_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a page needs"):
         page("letters", list(replayed([], [], WISHES)), WISHES, pairs=0)
+
+
+@pytest.mark.parametrize(
+    ("installed", "scores", "told"),
+    [(False, ["repeated_rate"], True), (True, ["repeated_rate"], False), (False, ["exact"], False)],
+)
+def test_what_bleu_needs_is_said_where_it_is_missing(
+    installed: bool,
+    scores: list[str],
+    told: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(tasks, "find_spec", lambda _: object() if installed else None)
+    row: tasks.Row = {"model": "m", "decoder": "d"} | dict.fromkeys(scores, 0.5)
+    found = tasks.Found("translate", WISHES, None, rows=[row])
+    assert found.leave(tmp_path / "page.html", tmp_path / "traces") == []
+    assert ("pip install sacrebleu" in capsys.readouterr().err) is told

@@ -7,6 +7,7 @@ import json as jsons
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,6 +136,8 @@ class Found:
             out().print(table(self.rows))
             told = "ms: a source alone; /s: at the best batch, which is named; greedy choice"
             remark(f"{self.pairs} test pairs; {told}")
+            if find_spec("sacrebleu") is None and "repeated_rate" in self.rows[0]:  # of texts
+                remark("BLEU and chrF are left out: they need sacrebleu (pip install sacrebleu)")
         finally:  # a pipe that nobody reads does not cost the files
             problems = self.keep()
             if self.groups:
