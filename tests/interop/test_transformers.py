@@ -268,6 +268,8 @@ def test_our_own_network_follows_the_weights():
         assert net.generate(BATCH, custom_generate=plug, **asked).tolist() == theirs.tolist()
         with torch.no_grad():
             net.get_output_embeddings().weight.mul_(-1)
+    with pytest.raises(ValueError, match="'int4' is not one of float32, bfloat16, int8; left out"):
+        decoder("auto", precision="int4")
     with pytest.raises(ValueError, match="leave precision out"):
         network(made.network("opt"), "float32")
 

@@ -51,6 +51,7 @@ from anyorder.models.hugging.adapter import HuggingFaceLM
 from anyorder.models.hugging.seq2seq import HuggingFaceSeq2Seq, HuggingFaceSourceLM
 from anyorder.models.onward import OnwardLM
 from anyorder.nets.native import build, supports
+from anyorder.nets.precision import PRECISIONS
 from anyorder.trace import Step, Trace
 
 W = TypeVar("W")
@@ -87,13 +88,18 @@ def decoder(
     the first call. `head`: the folder of one that `anyorder train-head` made for the model, for
     `Auto` and `RecursiveHead` to draft with, in a precision. `on_trace(trace)` is told, after each
     call, which cells were written when, and what it cost. Raises ValueError for what is no decoder
-    of causal models.
+    of causal models, and for another precision.
     """
     chosen = parse(chosen) if isinstance(chosen, str) else chosen
     if isinstance(chosen, type) or not isinstance(chosen, Decoder):
         raise ValueError(f"decoder(...) takes a decoder, such as TokenRecycling(), not {chosen!r}")
     if isinstance(chosen, Beam):
         raise ValueError("beams are transformers' own: give generate num_beams and no decoder")
+    if precision not in (None, *PRECISIONS):
+        known = ", ".join(PRECISIONS)
+        raise ValueError(
+            f"precision {precision!r} is not one of {known}; left out, the model itself runs"
+        )
     if head is not None and precision is None:
         raise ValueError("a head drafts for anyorder's own network: give a precision as well")
     if not set(chosen.needs) <= ({CausalLM, RecursiveLM} if head else {CausalLM}):

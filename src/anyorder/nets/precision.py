@@ -107,7 +107,7 @@ def form_of(precision: str, *, rows: int, columns: int) -> Form:
     if precision == "reference":
         return REFERENCE
     if precision not in FORMS:
-        raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}, auto")
+        raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     return _compiled(precision) or _fastest(precision, rows, columns)
 
 
