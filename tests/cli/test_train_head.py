@@ -59,6 +59,19 @@ def test_a_training_that_was_stopped_goes_on(invoke: Invoke, folder: Path, promp
     assert all(bool((again[name] == x).all()) for name, x in whole.items())
 
 
+def test_ctrl_c_says_what_is_kept(
+    invoke: Invoke, folder: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        Path(f"{folder.stem}-head").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anyorder.train.onward.fit_head", stopped)
+    done = invoke("train-head", prompts, "--model", folder, *TINY)
+    assert done.code == 130
+    assert f"kept in {folder.stem}-head: the same command goes on" in done.err
+
+
 def test_a_prompt_without_room_for_an_answer_is_told(
     invoke: Invoke, folder: Path, prompts: Path
 ) -> None:

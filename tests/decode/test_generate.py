@@ -54,6 +54,12 @@ def test_half_a_character_is_one_sentence(prompt: Any) -> None:
         generate(LM, prompt)
 
 
+def test_a_chat_without_a_template_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="tiny-float32 has no chat template: leave chat out"):
+        generate(LM, "abc", chat=True)
+    assert generate(LM, "abc", max_new_tokens=1, chat=False).text
+
+
 def narrow(cells: int) -> LanguageModel:
     """The same model, with room for so many tokens."""
     assert isinstance(LM.model, TableLM)

@@ -19,7 +19,7 @@ SAMPLER = Sampler(Sampling(), Coins.of_seeds([0, 0], cells=9))
 def test_a_model_without_the_capability_is_one_sentence() -> None:
     canvas = Canvas.of_prompts([[1]], new_cells=[1])
     with pytest.raises(
-        ValueError, match=r"^LeftToRight needs a CausalLM, and this model \(dict\) is none: "
+        ValueError, match=r"^LeftToRight needs a CausalLM, and this model is none: "
     ):
         run(LeftToRight(), {}, canvas, SAMPLER)
 

@@ -126,7 +126,7 @@ def test_a_decoder_that_does_not_fit_is_left_out_and_the_others_run() -> None:
     done = compare(tiny(), PROMPTS, [Impossible(), Jacobi()], max_new_tokens=4)
     assert [row.decoder for row in done.rows] == ["left-to-right", "jacobi"]
     why = done.left_out["impossible"]
-    assert why.startswith("Impossible needs a Denoiser, and this model (TableLM) is none: ")
+    assert why.startswith("Impossible needs a Denoiser, and this model is none: ")
     assert str(done).splitlines()[-1] == f"impossible: {why}"
     with pytest.raises(ValueError, match="Impossible needs a Denoiser"):
         compare(tiny(), PROMPTS, [Impossible()], max_new_tokens=4)

@@ -2,15 +2,14 @@
 
     plain("MaskPredict finds the best text")      # "mask-predict finds the best text"
 
-A sentence of the library may begin with a decoder's class, name the class of a model, or end with
-the options of an object, as they stand in code.
+A sentence of the library may begin with a decoder's class, or end with the options of an object, as
+they stand in code.
 """
 
 import re
 import sys
 from typing import Final
 
-_MODEL: Final = re.compile(r", and this model \(\w+\) is none")
 _OBJECT: Final = re.compile(r": [A-Z]\w*\(\w+=.*\)$")
 
 
@@ -20,12 +19,11 @@ def plain(sentence: str) -> str:
     >>> plain("spans have 1 token or more: Spans(share=0.5, most=0)")
     'spans have 1 token or more'
     >>> import anyorder.decode.catalogue
-    >>> plain("Beam needs a CausalLM, and this model (dict) is none: see there")
+    >>> plain("Beam needs a CausalLM, and this model is none: see there")
     'beam needs a CausalLM, and this model is none: see there'
     """
     first, space, rest = sentence.partition(" ")
-    rest = _OBJECT.sub("", _MODEL.sub(", and this model is none", rest))
-    return _called(first) + space + rest
+    return _called(first) + space + _OBJECT.sub("", rest)
 
 
 def _called(name: str) -> str:

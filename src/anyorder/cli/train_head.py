@@ -21,7 +21,9 @@ Model = Annotated[
     str,
     typer.Option("--model", "-m", help="smollm2, a Llama-like Hugging Face folder, a .gguf file."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="The folder for the head.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The folder for the head; left out: MODEL-head, here.")
+]
 Steps = Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")]
 Cells = Annotated[int, typer.Option(min=1, help="Cells of a batch, padding included.")]
 Rate = Annotated[float, typer.Option(min=0.0, help="The highest learning rate.")]
@@ -53,7 +55,8 @@ def train_head(
     """Train a head that drafts for your language model.
 
     The model stays as it is. It writes after each prompt, and the head learns to foretell what it
-    writes. What was made before you stop it is kept: the same command goes on from there.
+    writes. What was made before you stop it is kept, in MODEL-head or the folder of --out: the same
+    command goes on from there.
     """
     lines, broken = prompt_file.read(prompts)
     complain(*broken)
@@ -95,9 +98,14 @@ def _trained(model: str, lessons: "Lessons", recipe: "Recipe", where: Path) -> N
             words = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
             bar.update(line, completed=step, total=steps, description=words)
 
-        trained = fit_head(
-            model, lessons, recipe, where, on_text=wrote, on_step=show, on_remark=remark
-        )
+        try:
+            trained = fit_head(
+                model, lessons, recipe, where, on_text=wrote, on_step=show, on_remark=remark
+            )
+        except KeyboardInterrupt:
+            if where.is_dir():
+                remark(f"what was made is kept in {where}: the same command goes on from there")
+            raise
     remark(
         f"{trained.steps} steps in {trained.seconds:.0f} s; held-out loss {trained.held_out:.3f}"
     )

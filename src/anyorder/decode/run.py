@@ -112,7 +112,7 @@ def _check(decoder: Decoder, model: Any) -> None:
     if lacking:
         name = type(decoder).__name__
         raise ValueError(
-            f"{name} needs a {lacking[0]}, and this model ({type(model).__name__}) is none: "
+            f"{name} needs a {lacking[0]}, and this model is none: "
             "`anyorder decoders` says which decoder needs what"
         )
 
