@@ -39,6 +39,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def stutter(tmp_path: Path) -> str:
+    """A drafter of the user's that breaks where it is to guess."""
+    (tmp_path / "raises.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from anyorder.decode.draft_verify.from_text.prompt_copy import PromptCopy\n"
+        "@dataclass(frozen=True)\n"
+        "class Stutter(PromptCopy):\n"
+        "    def draft(self, memory, canvas, sampler):\n"
+        "        raise KeyError('nothing here')\n"
+    )
+    return "raises.py:Stutter"
+
+
+@pytest.fixture
 def invoke(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Invoke:

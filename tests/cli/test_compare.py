@@ -82,6 +82,17 @@ def test_decoders_are_those_that_were_asked_for(
     assert names == ["left-to-right", "jacobi:block=4"]
 
 
+@pytest.mark.filterwarnings("ignore:Stutter failed")
+def test_a_drafter_that_broke_is_told_below_the_table(
+    invoke: Invoke, folder: Path, prompts: Path, stutter: str
+) -> None:
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 3, "-d", stutter, "-d", "jacobi")
+    assert done.code == 0, done.err
+    told = [line for line in done.out.splitlines() if "failed" in line]
+    why = "failed, and the text goes on left to right: KeyError: 'nothing here'"
+    assert told == [f"stutter: Stutter {why} (2 of 2 prompts)"]
+
+
 def test_a_precision_that_rounds_tells_its_near_ties(
     invoke: Invoke, folder: Path, prompts: Path
 ) -> None:

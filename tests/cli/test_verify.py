@@ -1,5 +1,6 @@
 """`anyorder verify`: what is examined, what is said, and the exit status."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,10 @@ def words(done) -> list[str]:
     return [line[:17].split()[2] for line in done.out.splitlines()]
 
 
+def last_line(done) -> str:
+    return done.out.splitlines()[-1]
+
+
 def test_an_exact_decoder_passes(invoke: Invoke, folder: Path) -> None:
     done = invoke("verify", "token-recycling", "-m", folder, "-n", 12, "--draws", 20)
     assert done.code == 0, done
@@ -43,6 +48,23 @@ def test_a_wrong_decoder_of_ones_own_fails(invoke: Invoke, folder: Path, tmp_pat
     done = invoke("verify", "deaf.py:Deaf", "-m", folder, "-n", 12, "--draws", 0)
     assert done.code == 1
     assert done.out.startswith("law 1  FAILS")
+
+
+@pytest.mark.filterwarnings("ignore:Stutter failed")
+def test_a_drafter_that_breaks_does_not_pass(invoke: Invoke, folder: Path, stutter: str) -> None:
+    done = invoke("verify", stutter, "-m", folder, "-n", 6, "--draws", 4)
+    assert done.code == 1
+    assert [line.split()[:3] for line in done.out.splitlines()[:-1]] == [
+        ["law", n, "holds"] for n in "13662"
+    ]
+    told = "Stutter failed, and the text goes on left to right: KeyError: 'nothing here'"
+    assert re.fullmatch(rf"notes  FAILED       {told} \(\d+ of \d+ texts\)", last_line(done))
+
+
+def test_a_drafter_that_finds_nothing_to_guess_is_no_fault(invoke: Invoke, folder: Path) -> None:
+    done = invoke("verify", "prompt-copy:ngram=9,shortest=9", "-m", folder, "-n", 40, "--draws", 0)
+    assert done.code == 0, done
+    assert last_line(done).startswith("notes  no fault     prompt-copy has found nothing to draft")
 
 
 def test_transformers_is_examined(invoke: Invoke, folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from anyorder.decode.generate import generate
 from anyorder.decode.left_to_right.plain import Reading
 from anyorder.decode.sampling import Sampler
 from anyorder.measure import compare as module
+from anyorder.measure import near_ties
 from anyorder.measure.compare import Comparison, compare, comparing
 from anyorder.measure.contestants import with_baseline
 from anyorder.models.capability import CausalLM
@@ -87,12 +88,12 @@ def test_rows_and_runs_are_of_all_prompts() -> None:
 def test_near_ties_are_the_same_however_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     lm = tiny("bfloat16")
     for slices in (64, 5, 1):
-        monkeypatch.setattr(module, "SLICE", slices)
+        monkeypatch.setattr(near_ties, "SLICE", slices)
         out = generate(lm, "abcabc", decoder=LeftToRight(), max_new_tokens=14)
         tokens = torch.tensor([[*out.trace.start.row(0), *out.tokens]])
         logits = lm.model.extend(tokens, lm.model.new_cache(1, 20))[0, 5:-1]
         best = logits.topk(2, -1).values
-        assert module._gaps(lm, out) == pytest.approx((best[:, 0] - best[:, 1]).tolist())
+        assert near_ties.gaps(lm, out) == pytest.approx((best[:, 0] - best[:, 1]).tolist())
     near = compare(lm, ["abcabc"], [Jacobi()], max_new_tokens=14).near_ties
     assert near is not None
     assert 0 <= near <= 1

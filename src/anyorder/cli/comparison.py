@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from rich.table import Table
 
+from anyorder.cli.plain import plain
 from anyorder.cli.screen import out, remark
 from anyorder.measure.compare import Comparison, draft_time, same_text
 from anyorder.measure.machine import machine, versions
+from anyorder.measure.notes import lines
 from anyorder.show.page import Group, compare_page
 from anyorder.show.page import Run as Replay
 from anyorder.show.provenance import acceptance
@@ -40,6 +42,8 @@ def write(
     """Show and write everything; a sentence for each file that could not be written."""
     try:
         out().print(table(done, job))
+        for line in noted(done):
+            out().print(line, markup=False, soft_wrap=True)
     finally:  # a pipe that nobody reads does not cost the files
         problems = _write_figures(done, job, json) if json else []
         problems += write_page(page(done, job), html)
@@ -124,6 +128,14 @@ def table(done: Comparison, job: "Job") -> Table:
             "yes" if row.exact else "no",
         )
     return shown
+
+
+def noted(done: Comparison) -> list[str]:
+    """A line for each decoder whose runs noted something: that its drafter failed, say."""
+    runs = {
+        name: [[plain(note) for note in notes] for notes in of] for name, of in done.notes.items()
+    }
+    return lines(runs)
 
 
 def _traces(done: Comparison, decoder: str) -> list[Trace]:

@@ -18,6 +18,7 @@ from anyorder.cli.options import (
     decoder_of,
     loaded,
 )
+from anyorder.cli.plain import plain
 from anyorder.cli.screen import complain, out, waiting
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ OWN: Final = (
     "def fibonacci(n):",
 )
 WORDS: Final = {True: "holds", False: "FAILS", None: "not offered"}
+NOTED: Final = {False: "FAILED", None: "no fault"}
 
 
 def verify(
@@ -133,7 +135,11 @@ def line(finding: "Finding") -> str:
     >>> from anyorder.measure.verify.subject import Finding
     >>> line(Finding(1, True, "5 of 5 greedy texts are the same"))
     'law 1  holds        5 of 5 greedy texts are the same'
+    >>> line(Finding(None, False, "Mine failed, and the text goes on left to right: KeyError: 3"))
+    'notes  FAILED       Mine failed, and the text goes on left to right: KeyError: 3'
     """
+    if finding.law is None:
+        return f"notes  {NOTED[finding.holds]:<11}  {plain(finding.sentence)}"
     return f"law {finding.law}  {WORDS[finding.holds]:<11}  {finding.sentence}"
 
 

@@ -10,23 +10,18 @@ Left to right is always there, first: it is what "same text" and "speed-up" refe
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
-
-import torch
 
 from anyorder.decode.generate import generate
 from anyorder.decode.run import Decoder
 from anyorder.decode.writing import Output
 from anyorder.measure.contestants import fitting, made, named, why
+from anyorder.measure.near_ties import NEAR_TIE, gaps
+from anyorder.measure.notes import lines as told
 from anyorder.measure.turns import in_turn
 from anyorder.meter import Cost
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.writer import Writer
-from anyorder.trace import fold
-
-NEAR_TIE = 0.05  # difference of the two largest logits: odds of 51 to 49
-SLICE = 64  # cells whose logits are looked at together: they are as wide as the vocabulary
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ class Comparison:
         return rows
 
     def __str__(self) -> str:
-        """The rows as a table of plain text, and a line for each decoder that was left out."""
+        """The rows as plain text; a line for each decoder that noted something or was left out."""
         numbers = ("tokens/s", "calls", "tokens/call", "draft time", "speed-up", "same text")
         head = ("decoder", *numbers)
         cells = [
@@ -133,7 +128,16 @@ class Comparison:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
             for line in (head, *cells)
         ]
-        return "\n".join([*lines, *(f"{name}: {why}" for name, why in self.left_out.items())])
+        left_out = [f"{name}: {why}" for name, why in self.left_out.items()]
+        return "\n".join([*lines, *told(self.notes), *left_out])
+
+    @property
+    def notes(self) -> dict[str, list[list[str]]]:
+        """What the runs of each decoder noted, prompt by prompt."""
+        found: dict[str, list[list[str]]] = {}
+        for run in self.runs:
+            found.setdefault(run.decoder, []).append(run.output.trace.notes)
+        return found
 
 
 def draft_time(row: Row) -> str:
@@ -248,7 +252,7 @@ class _Tally:
         outs.append(out)
         base = next(iter(outputs.values()))[0]
         if out is base and isinstance(self.lm, LanguageModel) and self.lm.precision != "float32":
-            self.gaps += _gaps(self.lm, out)
+            self.gaps += gaps(self.lm, out)
         same = all(each.tokens == base.tokens for each in outs)
         self.runs[name, kind] = Run(kind, name, _median(outs), same)
 
@@ -270,22 +274,3 @@ class _Tally:
 def _median(outs: Sequence[Output]) -> Output:
     """The run in the middle by seconds; of an even number the faster of the two."""
     return sorted(outs, key=lambda out: out.cost.seconds)[(len(outs) - 1) // 2]
-
-
-def _gaps(lm: LanguageModel, out: Output) -> list[float]:
-    """Differences between the two largest logits at each written cell, slice by slice."""
-    end = fold(out.trace)
-    tokens_1N = torch.tensor([end.row(0)])
-    written, last = int(out.trace.start.frontier_B[0]), tokens_1N.shape[1] - 1
-    edges = [0, *range(written, last, SLICE), last]  # first the prompt, of which one cell is scored
-    gaps: list[float] = []
-    with torch.inference_mode():
-        cache = lm.model.new_cache(1, last)
-        for begin, stop in pairwise(edges):
-            T = stop - begin
-            score_1S = torch.arange(max(written - 1 - begin, 0), T)[None]
-            logits_1SV = lm.model.extend(tokens_1N[:, begin:stop], cache, score_BS=score_1S)
-            cache.keep(torch.arange(T)[None], torch.tensor([T]))
-            best_S2 = logits_1SV[0].topk(2, -1).values
-            gaps += (best_S2[:, 0] - best_S2[:, 1]).tolist()
-    return gaps

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from anyorder.measure.verify.draws import TOGETHER, tested
+from anyorder.measure.verify.noting import Noting
 from anyorder.measure.verify.subject import (
     Ask,
     Finding,
@@ -35,9 +36,12 @@ class Effort:
 def examine(
     subject: Subject, reference: Reference, prompts: Sequence[str], effort: Effort
 ) -> Iterator[Finding]:
-    """Each finding as soon as it is known. Raises ValueError if there is no prompt."""
+    """Each finding as soon as it is known, and in the end what the subject's runs noted. Raises
+    ValueError if there is no prompt.
+    """
     if not prompts:
         raise ValueError("there is no prompt to write after; give at least one")
+    subject = watched = Noting(subject)
     asks = [Ask(prompt, effort.new) for prompt in prompts]
     plain = [reference.write([ask])[0] for ask in asks]
     alone = [subject.write([ask])[0] for ask in asks]
@@ -47,6 +51,7 @@ def examine(
     yield bounded(subject, asks, alone)
     if effort.draws:
         yield tested(subject, reference, prompts, effort.draws, _drawn(effort))
+    yield from watched.findings
 
 
 def _drawn(effort: Effort) -> Ask:

@@ -47,7 +47,10 @@ class Ours(ReadsAll):
             chat=self.chat,
         )
         rows = cast(list[list[int]], out.tokens)  # a list of prompts gives lists
-        return [Said(text, tuple(row)) for text, row in zip(out.text, rows, strict=True)]
+        notes = tuple(out.trace.notes)  # of all rows: they are drafted for together
+        return [
+            Said(text, tuple(row), notes=notes) for text, row in zip(out.text, rows, strict=True)
+        ]
 
     def text_of(self, tokens: Sequence[Token]) -> str:
         """See `Reference.text_of`."""

@@ -28,7 +28,8 @@ class Said:
     """What came: `tokens` is empty where the subject tells only text.
 
     `ended`: by itself, with a token that is not among `tokens`, and is `ending` if it was told.
-    `whole`: False where more might have come, and could not be followed.
+    `whole`: False where more might have come, and could not be followed. `notes`: what the run has
+    noted (`Trace.notes`).
     """
 
     text: str
@@ -36,6 +37,7 @@ class Said:
     ended: bool = False
     ending: Token | None = None
     whole: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> tuple[Token, ...]:
@@ -56,9 +58,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Finding:
-    """`holds` is None where the subject does not offer what the law is about."""
+    """`holds` is None where the subject does not offer what the law is about. `law` is None of what
+    its runs noted; something broke if that does not hold.
+    """
 
-    law: int
+    law: int | None
     holds: bool | None
     sentence: str
 
