@@ -38,6 +38,9 @@ def test_a_head_is_trained_and_drafts(invoke: Invoke, folder: Path, prompts: Pat
         )
         assert drafted.code == 0, drafted.err
         assert drafted.out == plain.out
+    asked = ("verify", "recursive-head", "--model", folder, "-n", 6, "--draws", 0)
+    assert invoke(*asked, "--head", "my-head").code == 0
+    assert "RecursiveLM" in sentence(invoke(*asked))
     without = invoke("generate", "Once", "--model", folder, "--decoder", "recursive-head")
     assert "RecursiveLM" in sentence(without)
 

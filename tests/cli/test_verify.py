@@ -8,6 +8,7 @@ import pytest
 from tests.cli.conftest import Invoke, sentence
 from tests.measure.verify.llamas import install
 from tests.measure.verify.served import serving
+from tests.models import made
 
 STUTTER = '''
 from dataclasses import dataclass, replace
@@ -67,6 +68,12 @@ def test_a_drafter_that_finds_nothing_to_guess_is_no_fault(invoke: Invoke, folde
     assert last_line(done).startswith("notes  no fault     prompt-copy has found nothing to draft")
 
 
+def test_a_model_that_promises_no_bit_is_refused(invoke: Invoke, tmp_path: Path) -> None:
+    opt = made.folder(tmp_path / "opt", "opt")
+    done = invoke("verify", "prompt-copy", "-m", opt, "--exactness", "bitwise")
+    assert "no bit can be promised for opt" in sentence(done)
+
+
 def test_transformers_is_examined(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "two.jsonl").write_text('{"prompt": "one two one two"}\n{"prompt": "ab"}\nno\n')
     done = invoke(
@@ -119,6 +126,8 @@ def test_a_server_beside_one_without_drafts(invoke: Invoke) -> None:
     [
         (("auto", "--with", "a"), "--with takes NAME=VALUE"),
         (("auto", "--with", "top_k=3"), "--with is for transformers"),
+        (("transformers", "--head", "x"), "--head is for a decoder of anyorder"),
+        (("llama.cpp", "--exactness", "bitwise"), "--exactness is for a decoder of anyorder"),
         (("auto", "--assistant", "x"), "--assistant is for transformers"),
         (("transformers", "--plain", "http://x"), "--plain is for a server"),
         (("http://127.0.0.1:9/v1",), "does not answer"),

@@ -11,6 +11,8 @@ import typer
 from anyorder.cli.options import (
     Chat,
     Device,
+    Exactness,
+    Head,
     Model,
     NewTokens,
     Precision,
@@ -22,8 +24,10 @@ from anyorder.cli.plain import plain
 from anyorder.cli.screen import complain, out, waiting
 
 if TYPE_CHECKING:
+    from anyorder.decode.run import Decoder
     from anyorder.measure.verify.laws import Effort
     from anyorder.measure.verify.subject import Finding, Reference, Subject
+    from anyorder.models.writer import Writer
 
 What = Annotated[
     str,
@@ -57,6 +61,16 @@ Draws = Annotated[
 ]
 Temperature = Annotated[float, typer.Option("--temperature", "-t", min=0.01, help="Of the draws.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+OURS, HUGGING, LLAMACPP, SERVER = "a decoder of anyorder", "transformers", "llama.cpp", "a server"
+_HERE: Final = ((OURS, HUGGING, LLAMACPP), "what runs here")
+_ALONE: Final = ((OURS,), f"{OURS}: leave it out")
+FOR: Final = {  # whom an option is for, and how that is said
+    "--with": ((HUGGING, LLAMACPP, SERVER), "transformers, llama.cpp and servers"),
+    "--assistant": ((HUGGING,), HUGGING),
+    "--plain": ((SERVER,), SERVER),
+    **dict.fromkeys(("--precision", "--chat", "--threads"), _HERE),
+    **dict.fromkeys(("--device", "--head", "--exactness"), _ALONE),
+}
 OWN: Final = (
     "Name three colours.",
     "Write one sentence about the sea.",
@@ -81,32 +95,31 @@ def verify(
     plain: Plain = None,
     chat: Chat = None,
     precision: Precision = "auto",
+    exactness: Exactness = "usual",
     device: Device = "cpu",
+    head: Head = None,
     threads: Threads = None,
 ) -> None:
     """Test whether laws hold: of a decoder, a library, a server."""
-    served = what.startswith(("http://", "https://"))
-    texts, asked = _prompts(prompts), options(with_ or ())
-    hugging, llamacpp = what == "transformers", what == "llama.cpp"
-    ours = not (served or hugging or llamacpp)
-    _only(not ours, "transformers, llama.cpp and servers", {"--with": asked})
-    _only(hugging, "transformers", {"--assistant": assistant})
-    _only(served, "a server", {"--plain": plain})
-    here = {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
-    _only(not served, "what runs here", here)
-    _only(ours, "a decoder of anyorder: leave it out", {"--device": device != "cpu"})
+    kind, texts, asked = _kind(what), _prompts(prompts), options(with_ or ())
+    given = {"--with": asked, "--assistant": assistant, "--plain": plain, "--head": head}
+    given |= {"--precision": precision != "auto", "--chat": chat is not None, "--threads": threads}
+    given |= {"--device": device != "cpu", "--exactness": exactness != "usual"}
+    _fit(kind, given)
     _on_threads(threads)
     with waiting("Starting ..."):
         from anyorder.measure.verify.laws import Effort
-    if served:
+    if kind == SERVER:
         pair = _served(what, model, plain, asked)
-    elif hugging:
+    elif kind == HUGGING:
         pair = _hugging(model, assistant, asked, precision, chat)
-    elif llamacpp:
+    elif kind == LLAMACPP:
         pair = _llamacpp(model, asked, precision, chat)
     else:
-        pair = _ours(what, model, chat, {"precision": precision, "device": device})
-    drawn = draws if draws is not None else 10 if served else 100
+        where: dict[str, Any] = {"precision": precision, "device": device, "threads": None}
+        decoder = decoder_of(what, **where)
+        pair = _ours(decoder, loaded(model, **where, head=head, exactness=exactness), chat)
+    drawn = draws if draws is not None else 10 if kind == SERVER else 100
     if not _holds(pair, texts, Effort(max_new_tokens, drawn, temperature, seed)):
         raise typer.Exit(1)
 
@@ -123,10 +136,18 @@ def _holds(pair: "Pair", texts: tuple[str, ...], effort: "Effort") -> bool:
     return not failed
 
 
-def _only(fits: bool, whom: str, options: dict[str, Any]) -> None:
-    """Raises ValueError for options that are given, and do not fit."""
-    for option, given in options.items():
-        if given and not fits:
+def _kind(what: str) -> str:
+    """Of what is to be examined."""
+    if what.startswith(("http://", "https://")):
+        return SERVER
+    return what if what in (HUGGING, LLAMACPP) else OURS
+
+
+def _fit(kind: str, given: dict[str, Any]) -> None:
+    """Raises ValueError for options that are given, and are not for this kind."""
+    for option, value in given.items():
+        kinds, whom = FOR[option]
+        if value and kind not in kinds:
             raise ValueError(f"{option} is for {whom}")
 
 
@@ -182,11 +203,10 @@ def _on_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _ours(spec: str, model: str, chat: bool | None, on: dict[str, Any]) -> Pair:
+def _ours(decoder: "Decoder", lm: "Writer", chat: bool | None) -> Pair:
     from anyorder.decode.left_to_right.plain import LeftToRight
     from anyorder.measure.verify.ours import Ours
 
-    decoder, lm = decoder_of(spec, **on, threads=None), loaded(model, **on, threads=None)
     return Ours(lm, decoder, chat), Ours(lm, LeftToRight(), chat)
 
 
@@ -208,8 +228,8 @@ def _llamacpp(model: str, asked: dict[str, Any], precision: str, chat: bool | No
     from anyorder.measure.verify.llamacpp import pair
     from anyorder.models.files.fetch import MODELS, fetch
 
-    packed = "others: llama.cpp computes as the file is packed"
-    _only(precision in ("auto", "own"), packed, {"--precision": precision})
+    if precision not in ("auto", "own"):
+        raise ValueError("--precision is for others: llama.cpp computes as the file is packed")
     path = fetch(model) if model in MODELS else Path(model).expanduser()
     with waiting(f"Loading {model} ..."):
         return pair(path, asked, chat)
