@@ -1,10 +1,13 @@
 """`anyorder compare`: the table, the files that it leaves, and what goes wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from anyorder.cli.compared_table import LEAST
 from anyorder.cli.comparison import file_name
 from anyorder.measure import compare as measured
 from anyorder.trace import Trace, fold
@@ -80,6 +83,37 @@ def test_decoders_are_those_that_were_asked_for(
     assert done.code == 0, done.err
     names = [line.split("│")[1].strip() for line in done.out.splitlines() if "│" in line]
     assert names == ["left-to-right", "jacobi:block=4"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_cuts_no_figure(
+    invoke: Invoke,
+    folder: Path,
+    prompts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+) -> None:
+    monkeypatch.setattr("anyorder.cli.comparison.out", lambda: Console(width=width))
+    long = "prompt-copy:ngram=7,width=12,shortest=2"
+    asked = ("-d", "jacobi", "-d", long, "--json", "figures.json")
+    done = invoke("compare", "-m", folder, "-p", prompts, "-n", 5, *asked)
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in done.out
+    rows = [line.split("│") for line in lines if "│" in line]
+    heads = [line.replace("┃", " ").split() for line in lines if "┃" in line]
+    assert {"tokens", "/s", "speed-", "up", "same", "text"} <= {word for h in heads for word in h}
+    told = json.loads(Path("figures.json").read_text())["rows"]
+    said = " ".join(done.out.split())
+    left_out = re.search("For ([^:]+): a wider terminal, or --json", said)
+    without = left_out[1].split(", ") if left_out else []
+    assert tuple(without) == LEAST[: len(without)]
+    assert bool(without) == (width < 120)
+    assert ("Draft time:" in said) != ("draft time" in without)
+    assert "".join(row[1].strip() for row in rows[2:]) == long
+    for row, figures in zip([row for row in rows if row[2].strip()], told, strict=True):
+        assert row[2].strip() == f"{figures['tokens_per_second']:.1f}"
+        assert row[-3 if "exact" in without else -4].strip() == f"{figures['speedup']:.2f}"
 
 
 @pytest.mark.filterwarnings("ignore:Stutter failed")
@@ -172,6 +206,8 @@ def test_ctrl_c_keeps_what_was_measured(
     assert done.err.splitlines()[-1] == "anyorder: stopped"
     assert "left-to-right" in done.out
     assert "jacobi" in done.out
+    said = " ".join(done.out.split())
+    assert "prompts: left-to-right 2, jacobi 1 (so that only speed-up and same text" in said
     assert len(list((tmp_path / "traces").glob("*.jsonl"))) == 3
     assert "<html" in (tmp_path / "compare.html").read_text(encoding="utf-8")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from rich.table import Table
 
+from anyorder.cli.compared_table import fitted, traces_of
 from anyorder.cli.plain import plain
 from anyorder.cli.screen import out, remark
-from anyorder.measure.compare import Comparison, draft_time, same_text
+from anyorder.measure.compare import Comparison
 from anyorder.measure.machine import machine, versions
 from anyorder.measure.notes import lines
 from anyorder.show.page import Group, compare_page
@@ -29,10 +29,6 @@ from anyorder.trace import Trace
 if TYPE_CHECKING:
     from anyorder.cli.compared import Job
 
-NUMBERS: Final = (  # in two lines: a table of 100 columns has room for them
-    *("tokens\n/s", "calls", "tokens\n/call", "accepted"),
-    *("accept.\nlength", "draft\ntime", "speed-\nup"),
-)
 LISTED: Final = ".compare"  # in the folder of traces: which of them a comparison wrote
 
 
@@ -41,7 +37,7 @@ def write(
 ) -> list[str]:
     """Show and write everything; a sentence for each file that could not be written."""
     try:
-        out().print(table(done, job))
+        out().print(fitted(done, job, out()))
         for line in noted(done):
             out().print(line, markup=False, soft_wrap=True)
     finally:  # a pipe that nobody reads does not cost the files
@@ -105,60 +101,12 @@ def attempt(path: Path, act: Callable[[], object]) -> list[str]:
     return []
 
 
-def table(done: Comparison, job: "Job") -> Table:
-    """The table that `anyorder compare` prints."""
-    shown = Table(caption=caption(done, job), caption_justify="left", header_style="bold")
-    shown.add_column("decoder", no_wrap=True, vertical="bottom")
-    for column in NUMBERS:
-        shown.add_column(column, justify="right", vertical="bottom")
-    for column in ("same\ntext", "exact"):
-        shown.add_column(column, vertical="bottom")
-    for row in done.rows:
-        told = acceptance(*_traces(done, row.decoder))
-        shown.add_row(
-            row.decoder,
-            f"{row.tokens_per_second:.1f}",
-            str(row.calls),
-            f"{row.tokens_per_call:.2f}",
-            f"{told['accepted'] / told['drafted']:.0%}" if told["drafted"] else "",
-            f"{told['acceptance_length']:.2f}" if told["drafts"] else "",
-            draft_time(row),
-            f"{row.speedup:.2f}",
-            same_text(row),
-            "yes" if row.exact else "no",
-        )
-    return shown
-
-
 def noted(done: Comparison) -> list[str]:
     """A line for each decoder whose runs noted something: that its drafter failed, say."""
     runs = {
         name: [[plain(note) for note in notes] for notes in of] for name, of in done.notes.items()
     }
     return lines(runs)
-
-
-def _traces(done: Comparison, decoder: str) -> list[Trace]:
-    return [run.output.trace for run in done.runs if run.decoder == decoder]
-
-
-def caption(done: Comparison, job: "Job") -> str:
-    """What the figures are of, and how to read them."""
-    prompts = len({run.prompt for run in done.runs})
-    words = (
-        f"{job.lm.name} in {done.precision}, threads: {torch.get_num_threads()}, "
-        f"prompts: {prompts}, up to {job.max_new_tokens} new tokens each, runs: {job.repeats}. "
-        "Accepted: of all guesses. Acceptance length: tokens that a draft brought, the model's own "
-        "included. Draft time: of all seconds. Speed-up and same text: against left-to-right."
-    )
-    if done.near_ties is not None:
-        words += (
-            f" In {done.precision}, {done.near_ties:.1%} of its steps were near-ties, "
-            "in which rounding may decide."
-        )
-    return words + "".join(
-        f" Left out: {name}, since {why}." for name, why in done.left_out.items()
-    )
 
 
 def facts(done: Comparison, job: "Job") -> dict[str, object]:
@@ -207,7 +155,7 @@ def report(done: Comparison, job: "Job") -> dict[str, Any]:
         "near_ties": done.near_ties,
         "left_out": dict(done.left_out),
         "rows": [
-            asdict(row) | {"acceptance": acceptance(*_traces(done, row.decoder))}
+            asdict(row) | {"acceptance": acceptance(*traces_of(done, row.decoder))}
             for row in done.rows
         ],
         "runs": [
