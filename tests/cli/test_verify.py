@@ -28,6 +28,23 @@ class Deaf(LeftToRight):
         return replace(after, canvas=replace(after.canvas, tokens_BN=tokens_BN))
 '''
 
+EVEN = '''
+from dataclasses import dataclass, replace
+from anyorder.canvas import GIVEN
+from anyorder.decode.left_to_right.plain import LeftToRight
+
+@dataclass(frozen=True)
+class Even(LeftToRight):
+    """Writes even tokens alone."""
+
+    def step(self, model, state, sampler):
+        after = super().step(model, state, sampler)
+        tokens_BN, ours_BN = after.canvas.tokens_BN, after.canvas.status_BN != GIVEN
+        tokens_BN = tokens_BN - tokens_BN % 2 * ours_BN
+        return replace(after, canvas=replace(after.canvas, tokens_BN=tokens_BN))
+
+'''
+
 
 def words(done) -> list[str]:
     return [line[:17].split()[2] for line in done.out.splitlines()]
@@ -49,6 +66,20 @@ def test_a_wrong_decoder_of_ones_own_fails(invoke: Invoke, folder: Path, tmp_pat
     done = invoke("verify", "deaf.py:Deaf", "-m", folder, "-n", 12, "--draws", 0)
     assert done.code == 1
     assert done.out.startswith("law 1  FAILS")
+
+
+@pytest.mark.parametrize(("exact", "said"), [(True, "FAILS"), (False, "not offered")])
+def test_what_declares_itself_not_exact_may_be_so(
+    invoke: Invoke, folder: Path, tmp_path: Path, exact: bool, said: str
+) -> None:
+    (tmp_path / "even.py").write_text(EVEN + f"    exact = {exact}\n")
+    done = invoke("verify", "even.py:Even", "-m", folder, "-n", 12, "--draws", 20)
+    assert done.code == exact, done
+    first, *others, last = done.out.splitlines()
+    for line, law in ((first, 1), (last, 2)):
+        assert line.startswith(f"law {law}  {said}")
+        assert ("it declares itself not exact: " in line) != exact
+    assert not any(line[7:12] == "FAILS" for line in others)
 
 
 @pytest.mark.filterwarnings("ignore:Stutter failed")

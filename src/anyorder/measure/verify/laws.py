@@ -12,6 +12,7 @@ from anyorder.measure.verify.draws import TOGETHER, tested
 from anyorder.measure.verify.noting import Noting
 from anyorder.measure.verify.subject import (
     Ask,
+    Declares,
     Finding,
     OneAtATimeError,
     Reference,
@@ -41,17 +42,28 @@ def examine(
     """
     if not prompts:
         raise ValueError("there is no prompt to write after; give at least one")
-    subject = watched = Noting(subject)
+    watched = Noting(subject)
     asks = [Ask(prompt, effort.new) for prompt in prompts]
     plain = [reference.write([ask])[0] for ask in asks]
-    alone = [subject.write([ask])[0] for ask in asks]
-    yield same_text(reference, asks, plain, alone)
-    yield in_company(subject, asks, alone)
-    yield stopped(subject, reference, asks, alone)
-    yield bounded(subject, asks, alone)
+    alone = [watched.write([ask])[0] for ask in asks]
+    exact = not isinstance(subject, Declares) or subject.exact
+    yield claimed(exact, same_text(reference, asks, plain, alone))
+    yield in_company(watched, asks, alone)
+    yield stopped(watched, reference, asks, alone)
+    yield bounded(watched, asks, alone)
     if effort.draws:
-        yield tested(subject, reference, prompts, effort.draws, _drawn(effort))
+        found = tested(watched, reference, prompts, effort.draws, _drawn(effort))
+        yield claimed(exact, found)
     yield from watched.findings
+
+
+def claimed(exact: bool, finding: Finding) -> Finding:
+    """The finding of a law that is about exactness, which not every subject claims."""
+    if exact or finding.holds is not False:
+        return finding
+    return replace(
+        finding, holds=None, sentence=f"it declares itself not exact: {finding.sentence}"
+    )
 
 
 def _drawn(effort: Effort) -> Ask:

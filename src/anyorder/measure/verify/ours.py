@@ -33,6 +33,11 @@ class Ours(ReadsAll):
     def name(self) -> str:
         return label(self.decoder)
 
+    @property
+    def exact(self) -> bool:
+        """See `Declares.exact`."""
+        return self.decoder.exact
+
     def write(self, asks: Sequence[Ask]) -> list[Said]:
         """See `Subject.write`. What is asked but for prompt and seed is that of the first."""
         first = asks[0]

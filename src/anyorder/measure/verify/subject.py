@@ -84,6 +84,14 @@ class Subject(Protocol):
 
 
 @runtime_checkable
+class Declares(Protocol):
+    """A subject that says whether it writes what one token at a time would; others have to."""
+
+    @property
+    def exact(self) -> bool: ...
+
+
+@runtime_checkable
 class Reference(Subject, Protocol):
     """Writes one token at a time, and reads."""
 
