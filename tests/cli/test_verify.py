@@ -9,6 +9,7 @@ from tests.cli.conftest import Invoke, sentence
 from tests.measure.verify.llamas import install
 from tests.measure.verify.served import serving
 from tests.models import made
+from tests.units import tokenizers_made_here as tokenizers
 
 STUTTER = '''
 from dataclasses import dataclass, replace
@@ -121,6 +122,16 @@ def test_an_assistant_drafts(invoke: Invoke, folder: Path) -> None:
         *("verify", "transformers", "-m", folder, "--assistant", folder, "-n", 8, "--draws", 0)
     )
     assert "5 of 5 greedy texts are the same" in done.out
+
+
+def test_an_assistant_may_have_another_tokenizer(
+    invoke: Invoke, folder: Path, tmp_path: Path
+) -> None:
+    other = made.folder(tmp_path / "other", max_position_embeddings=256, vocab_size=290)
+    tokenizers.byte_level(vocab_size=290).save_pretrained(other)
+    asked = ("verify", "transformers", "-m", folder, "--assistant", other, "-n", 6)
+    done = invoke(*asked, "--draws", 0)
+    assert "5 of 5 greedy texts are the same" in done.out, done
 
 
 @pytest.mark.parametrize(("fault", "code"), [("", 0), ("trusts", 1)])

@@ -219,9 +219,16 @@ def _hugging(
     with waiting(f"Loading {model} ..."):
         net, units = opened(model, precision)
         if assistant is not None:
-            asked["assistant_model"] = opened(assistant, precision)[0]
+            drafts, reads = opened(assistant, precision)
+            asked["assistant_model"] = drafts
+            if _vocabulary(drafts) != _vocabulary(net):  # how transformers tells tokenizers apart
+                asked |= {"tokenizer": units.tokenizer, "assistant_tokenizer": reads.tokenizer}
     chatty = units.has_chat if chat is None else chat
     return Generation(net, units, asked, chatty), Generation(net, units, chat=chatty)
+
+
+def _vocabulary(net: Any) -> int:
+    return net.config.get_text_config().vocab_size
 
 
 def _llamacpp(model: str, asked: dict[str, Any], precision: str, chat: bool | None) -> Pair:
