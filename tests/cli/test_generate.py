@@ -2,7 +2,9 @@
 
 import io
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,25 @@ def test_a_terminal_is_not_obeyed_by_the_text(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     command._say("a\x1b[2J")
     assert capsys.readouterr().out == "a␛[2J"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_warning_has_a_line_of_its_own_in_a_terminal(
+    invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    def write(*given: object, **options: Any) -> object:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+        options["on_text"](0, "words")
+        for _ in range(2):  # the second one begins on a new line anyway
+            warnings.showwarning(UserWarning("beware"), UserWarning, "here.py", 1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anyorder.decode.generate.generate", write)
+    monkeypatch.setattr("anyorder.cli.main.remark", lambda said: sys.stderr.write(f"{said}\n"))
+    done = invoke("generate", "the cat", "-m", folder)
+    assert done.out == "words\n"
+    assert done.err == ("\n" if terminal else "") + "beware\nbeware\nanyorder: stopped\n"
 
 
 def test_ctrl_c_keeps_text_and_trace(

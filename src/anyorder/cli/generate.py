@@ -2,6 +2,9 @@
 
 import re
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,7 +110,8 @@ def write(lm: "Writer", prompt: str, settings: dict[str, Any], path: Path | None
 
     live = _Live()
     try:
-        out = run(lm, prompt, **settings, on_text=live.hear, on_step=live.see)
+        with _on_new_lines(live):
+            out = run(lm, prompt, **settings, on_text=live.hear, on_step=live.see)
     except BaseException:
         if live.said:
             _end_line()
@@ -125,14 +129,33 @@ class _Live:
     """What is known of a text while it is written."""
 
     said: bool = False
+    within: bool = False  # a line that has begun
     trace: "Trace | None" = None
 
     def hear(self, _: int, piece: str) -> None:
-        self.said = True
+        self.said, self.within = True, not piece.endswith("\n")
         _say(piece)
 
     def see(self, trace: "Trace") -> None:
         self.trace = trace
+
+
+@contextmanager
+def _on_new_lines(live: _Live) -> Iterator[None]:
+    """A warning begins on a line of its own where text is shown in the same terminal."""
+    show = warnings.showwarning
+
+    def shown(*of: Any) -> None:
+        if live.within and sys.stdout.isatty() and sys.stderr.isatty():
+            sys.stderr.write("\n")
+            live.within = False
+        show(*of)
+
+    warnings.showwarning = shown
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _save_unfinished(lm: "Writer", trace: "Trace", path: Path) -> None:
