@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from anyorder import __version__
 from anyorder.cli import doctor, fetch, main
@@ -47,6 +48,19 @@ def test_decoders_are_listed_with_their_options(invoke: Invoke) -> None:
     assert "(rank_odds)" in done.out  # not in words
     (beam,) = (line for line in lines if line.startswith("beam "))
     assert re.match(r"beam +CausalLM +no ", beam)
+
+
+def test_decoders_read_well_in_a_narrow_terminal(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anyorder.cli.screen.out", lambda: Console(width=80))
+    lines = invoke("decoders").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    assert [line.split("  ")[0] for line in lines if line[:1] != " "] == list(decoders())
+    (at,) = (n for n, line in enumerate(lines) if line.startswith("beam  CausalLM, not exact"))
+    assert lines[at + 1].startswith("    Keeps `width` beginnings")
+    assert "    width=4  length_penalty=" in "\n".join(lines[at + 1 : at + 5])
 
 
 def test_systems_are_listed_in_words_and_as_json(invoke: Invoke) -> None:
