@@ -45,13 +45,17 @@ MEANT: Final = {
 
 def fitted(done: Comparison, job: "Job", console: Console) -> Table:
     """The table, with as many columns as there is room for; all of them where nobody looks."""
-    spare = max((len(row.decoder) - NAME for row in done.rows), default=0)
-    for few in range(len(LEAST) + 1):
-        found = table(done, job, LEAST[:few])
-        wide = Measurement.get(console, console.options.update(max_width=WIDEST), found).maximum
-        if wide - max(spare, 0) <= console.width:
-            break
+    spare = max([0, *(len(row.decoder) - NAME for row in done.rows)])
+    found, without = table(done, job), 0
+    while _wide(found, console) - spare > console.width and without < len(LEAST):
+        without += 1
+        found = table(done, job, LEAST[:without])
     return found
+
+
+def _wide(found: Table, console: Console) -> int:
+    """Columns that it takes where nothing is folded."""
+    return Measurement.get(console, console.options.update(max_width=WIDEST), found).maximum
 
 
 def table(done: Comparison, job: "Job", without: Collection[str] = ()) -> Table:
