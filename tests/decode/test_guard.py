@@ -45,9 +45,18 @@ class Faulty(DraftVerify):
 
     @property
     def most_drafted(self) -> int:
-        return 3
+        if self.fault == "uncounted":
+            raise AttributeError("no head is here")
+        return {"fewer than none": -5, "a word": "x"}.get(self.fault, 3)  # type: ignore[return-value]
+
+    def reads_features(self, memory: Any) -> bool:
+        return bool(len(memory) > 9)  # an error, if it were asked about what is no memory
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> list[int]:
+        if self.fault == "never begun":
+            raise RuntimeError("the draft model's server is gone")
+        if self.fault == "unfit":
+            raise ValueError("the draft model knows 5 tokens, and not 7")
         return [0]
 
     def draft(self, memory: list[int], canvas: Canvas, sampler: Sampler) -> Draft | None:
@@ -96,6 +105,10 @@ def written(decoder: Any, lm: Any, temperature: float = 0.0) -> Trace:
         ("knot", "a guess must stand behind its parent"),
         ("nan", "it drew from what is no distribution"),
         ("deaf", "RuntimeError: no room to remember"),
+        ("never begun", "RuntimeError: the draft model's server is gone"),
+        ("fewer than none", "its most_drafted is -5, and must be a whole number, 0 or more"),
+        ("a word", "its most_drafted is 'x', and must be a whole number, 0 or more"),
+        ("uncounted", "its most_drafted: AttributeError: no head is here"),
         ("tuple", "rather than a Draft"),
         ("one row", "(1, 3), for 2 rows"),
         ("wide", ""),
@@ -114,6 +127,12 @@ def test_a_drafter_that_fails_is_asked_no_more(fault, told, temperature):
     after = next(n for n, step in enumerate(trace.steps) if step.note)
     cells = [call.cells for step in trace.steps[after + 1 :] for call in step.calls]
     assert set(cells) == {2}  # one for each row: nothing is drafted
+
+
+def test_what_can_not_be_served_is_an_error_of_the_user():
+    """A ValueError of `begin`, and no other, says that the drafter and the model do not fit."""
+    with pytest.raises(ValueError, match="knows 5 tokens, and not 7"):
+        written(Faulty("unfit"), model())
 
 
 def test_a_draft_of_no_cells_is_no_fault():

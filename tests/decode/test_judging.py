@@ -31,7 +31,6 @@ def test_what_is_handed_on_is_what_the_drafter_says() -> None:
     tandem, space = Grouped(TandemDraft(width=3)), Lenient(Space(width=2))
     assert tandem.reads_prompt
     assert tandem.reads_features(Judged(None))
-    assert not tandem.reads_features("what a drafter that failed has left")
     assert (space.reads_prompt, space.probes_prompt) == (False, True)
     assert not space.reads_features(Judged(None))
     canvas = Canvas.of_prompts([[1, 2]], new_cells=[6])

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from anyorder.canvas import Canvas
 from anyorder.decode.draft_verify.draft import Draft
+from anyorder.decode.draft_verify.guard import Fault
 from anyorder.models.capability import Cache
 
 PATIENCE: Final = 32  # calls without any guess, before a run says so
@@ -20,19 +21,26 @@ PATIENCE: Final = 32  # calls without any guess, before a run says so
 class Drafting:
     """State of the loop: the canvas, the target's cache, the drafter's own memory.
 
-    `most`: cells of a draft that fit into memory (None: all did so far). `note`: what went wrong,
-    or that nothing was guessed. `drafting`: seconds that the drafter took so far, to begin, to
-    guess and to observe. `idle`: calls in which it was asked for guesses, as long as there never
+    `declared`: the most cells of a draft that the drafter had declared, for which the cache has
+    room. `most`: cells of a draft that fit into memory (None: all did so far). `note`: what went
+    wrong, or that nothing was guessed. `drafting`: seconds that the drafter took so far, to begin,
+    to guess and to observe. `idle`: calls in which it was asked for guesses, as long as there never
     was one (None: there was, or the note says that there was none).
     """
 
     canvas: Canvas
     cache: Cache
     memory: Any
+    declared: int = 0
     most: int | None = None
     note: str = ""
     drafting: float = 0.0
     idle: int | None = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the drafter is asked no more."""
+        return isinstance(self.memory, Fault)
 
     def with_canvas(self, canvas: Canvas) -> "Drafting":
         return replace(self, canvas=canvas)

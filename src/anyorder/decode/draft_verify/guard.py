@@ -7,6 +7,7 @@ never trusted: at temperature 0, and with guesses that are certain, an exact dec
 change; with guesses that were drawn, the distribution does not. Shapes: B rows, K drafted cells.
 """
 
+import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,35 @@ _SIGNS = ("can't allocate memory", "not enough memory", "out of memory")  # of a
 
 class Fault:
     """The memory of a drafter that failed."""
+
+
+def declared(drafter: Any) -> tuple[int, str]:
+    """The most cells that it ever drafts for a row, and why it can't be used ("" if it can)."""
+    try:
+        said = drafter.most_drafted
+    except Exception as error:
+        return 0, f"its most_drafted: {told(error)}"
+    try:
+        most = operator.index(said)
+    except TypeError:
+        most = -1
+    if most < 0:
+        return 0, f"its most_drafted is {said!r}, and must be a whole number, 0 or more"
+    return most, ""
+
+
+def begun(begin: Callable[[], Any]) -> tuple[Any, str]:
+    """The drafter's memory, and why it can't be used ("" if it can).
+
+    Raises ValueError as `begin` does: here as everywhere it tells the user what he asked for that
+    can't be, such as a draft model that is none. Whatever else is raised is a fault.
+    """
+    try:
+        return begin(), ""
+    except ValueError:
+        raise
+    except Exception as error:  # as a draft may fail
+        return None, told(error)
 
 
 def guarded(

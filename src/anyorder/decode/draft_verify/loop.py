@@ -23,6 +23,8 @@ from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.drafting import Drafting
 from anyorder.decode.draft_verify.guard import (
     Fault,
+    begun,
+    declared,
     guarded,
     out_of_memory,
     shortened,
@@ -78,11 +80,16 @@ class DraftVerify(ABC):
 
     @abstractmethod
     def begin(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Any:
-        """The drafter's memory for one run."""
+        """The drafter's memory for one run. Raises ValueError, which ends the run, where it can't
+        serve this model, or was made wrong; any other error is a fault, as in `draft`.
+        """
 
     @abstractmethod
     def draft(self, memory: Any, canvas: Canvas, sampler: Sampler) -> Draft | None:
-        """Guesses for what follows the frontier of each row; None: no guess for any row."""
+        """Guesses for what follows the frontier of each row; None: no guess for any row.
+
+        The canvas is the run's own: whoever writes into its tensors changes the text.
+        """
 
     def probe(self, memory: Any, canvas: Canvas) -> Draft | None:
         """Probes, for a call that reads a prompt or forced cells, in which nothing is guessed."""
@@ -90,7 +97,7 @@ class DraftVerify(ABC):
 
     @abstractmethod
     def observe(self, memory: Any, seen: Seen) -> Any:
-        """The memory after a call."""
+        """The memory after a call; what is seen is no copy either."""
 
     @final
     def most_calls(self, canvas: Canvas) -> int:
@@ -104,10 +111,13 @@ class DraftVerify(ABC):
 
     @final
     def start(self, model: CausalLM, canvas: Canvas, sampler: Sampler) -> Drafting:
-        B = len(canvas.tokens_BN)
-        cache = model.new_cache(B, room(canvas) + self.most_drafted + 1)
-        begun = time.perf_counter()
-        return Drafting(canvas, cache, self.begin(model, canvas, sampler)).since(begun)
+        most, fault = declared(self)
+        cache = model.new_cache(len(canvas.tokens_BN), room(canvas) + most + 1)
+        now, memory = time.perf_counter(), None
+        if not fault:
+            memory, fault = begun(lambda: self.begin(model, canvas, sampler))
+        state = Drafting(canvas, cache, memory, declared=most).since(now)
+        return self._given_up(state, fault) if fault else state
 
     @final
     def step(self, model: CausalLM, state: Drafting, sampler: Sampler) -> Drafting:
@@ -131,13 +141,13 @@ class DraftVerify(ABC):
         self, model: CausalLM, state: Drafting, first: bool, sampler: Sampler
     ) -> tuple[Drafting, Draft | None]:
         """A draft that can be read, or None; `first`: of probes alone."""
-        if isinstance(state.memory, Fault):
+        if state.failed:
             return state, None
         begun, memory, canvas = time.perf_counter(), state.memory, state.canvas
         draft, fault = guarded(
             lambda: self.probe(memory, canvas) if first else self.draft(memory, canvas, sampler),
             len(canvas.tokens_BN),
-            self.most_drafted,
+            state.declared,
             model.vocab_size,
         )
         state = state.since(begun)
@@ -166,7 +176,7 @@ class DraftVerify(ABC):
     def _observed(self, state: Drafting, seen: Seen) -> Drafting:
         """The state after a call."""
         state = replace(state, canvas=seen.canvas)
-        if isinstance(state.memory, Fault):
+        if state.failed:
             return state
         begun = time.perf_counter()
         try:
@@ -282,6 +292,6 @@ class DraftVerify(ABC):
         self, model: Any, state: Drafting, tokens_BT: Tensor, **options: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and features if they are wanted."""
-        if self.reads_features(state.memory):
+        if not state.failed and self.reads_features(state.memory):
             return model.extend_with_features(tokens_BT, state.cache, **options)
         return model.extend(tokens_BT, state.cache, **options), None

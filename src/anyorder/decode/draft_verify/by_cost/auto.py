@@ -18,7 +18,7 @@ Shapes: B rows, K drafted cells.
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 
@@ -67,8 +67,8 @@ class Auto(DraftVerify):
         memory.own = OwnHead.of(model, canvas, sampler, self.most_drafted)
         return memory
 
-    def reads_features(self, memory: Any) -> bool:
-        return isinstance(memory, Experience) and memory.own is not None
+    def reads_features(self, memory: Experience) -> bool:
+        return memory.own is not None
 
     def draft(self, memory: Experience, canvas: Canvas, sampler: Sampler) -> Draft | None:
         memory.begun = time.perf_counter()

@@ -74,9 +74,8 @@ class Judging(DraftVerify):
     def probes_prompt(self) -> bool:
         return self.by.probes_prompt
 
-    def reads_features(self, memory: Any) -> bool:
-        """None are read for a drafter that failed."""
-        return isinstance(memory, Judged) and self.by.reads_features(memory.drafter)
+    def reads_features(self, memory: Judged) -> bool:
+        return self.by.reads_features(memory.drafter)
 
     def begin(self, model: Any, canvas: Canvas, sampler: Sampler) -> Judged:
         return Judged(self.by.begin(model, canvas, sampler), self.looked_at(model))
