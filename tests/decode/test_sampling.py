@@ -184,9 +184,11 @@ def test_a_bias_for_a_token_that_does_not_exist_is_refused(token: int) -> None:
         ("min_p", -0.1),
         ("min_p", 1.0),
         ("repetition_penalty", 0.0),
+        ("logit_bias", {5: float("nan")}),
+        ("logit_bias", {4: 1.0, 5: float("inf")}),
     ],
 )
-def test_an_option_out_of_range_is_named(option: str, value: float) -> None:
+def test_an_option_out_of_range_is_named(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{option} is {value}; it must be"):
         Sampling(**{option: value})
 
@@ -201,12 +203,25 @@ def test_an_option_out_of_range_is_named(option: str, value: float) -> None:
         ("top_p", "x", "a number, above 0"),
         ("min_p", [0.1], "a number"),
         ("repetition_penalty", "x", "a number"),
+        ("logit_bias", {5: "x"}, "a number for each token"),
     ],
 )
 def test_an_option_of_another_kind_is_named(option: str, value: Any, kind: str) -> None:
     said = re.escape(f"{option} is {value!r}; it must be {kind}")
     with pytest.raises(ValueError, match=f"^{said}"):
         Sampling(**{option: value})
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_token_can_be_forbidden_but_not_all(temperature: float) -> None:
+    """Here and elsewhere the model's own words count: what it calls impossible is left out."""
+    barred = dict.fromkeys(range(V - 1), -float("inf"))
+    logits_BSV, cells_BS = logits_of(0, 1, 3, V), torch.arange(3)[None]
+    strict = sampler(temperature=temperature, logit_bias=barred)
+    assert strict.pick(logits_BSV, cells_BS).tolist() == [[V - 1] * 3]
+    logits_BSV[0, 1, V - 1] = -torch.inf
+    with pytest.raises(ValueError, match="forbids every token that is possible"):
+        strict.pick(logits_BSV, cells_BS)
 
 
 # Coins

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import torch
 
-from anyorder.canvas import Canvas
+from anyorder.canvas import GIVEN, Canvas
 from anyorder.decode.alternatives import Alternatives
 from anyorder.decode.sampling import Sampler
 from anyorder.decode.stops import Check, Stops
@@ -69,7 +70,8 @@ def steps(
     """Yield each step and the canvas after it, until every row is written or stopped; if wanted,
     with the alternatives to what it wrote.
 
-    Raises ValueError if the model lacks a capability that the decoder needs.
+    Raises ValueError if the model lacks a capability that the decoder needs, and if its logits turn
+    out to be no numbers.
     """
     _check(decoder, model)
     watch = watch or Stops().start(canvas)
@@ -82,6 +84,7 @@ def steps(
     while bool(canvas.live_B.any()):
         with torch.inference_mode():  # not around the yield: what the caller does is his own
             state = decoder.step(metered, state, sampler)
+            _check_said(state.canvas)  # first: what was written so may be an end of sequence
             after = watch.check(state.canvas)
             if after is not state.canvas:
                 state = state.with_canvas(after)
@@ -105,6 +108,23 @@ def _told(step: Step, state: State, earlier: State | None) -> Step:
     note, before = (getattr(each, "note", "") for each in (state, earlier))
     now, then = (getattr(each, "drafting", 0.0) for each in (state, earlier))
     return replace(step, note="" if note == before else note, drafting=now - then)
+
+
+def _check_said(canvas: Canvas) -> None:
+    """Raises ValueError for a token that was written though the model said NaN there, or that no
+    token is possible: any token is as good then, and its log-probability is NaN, too. That one lies
+    on the CPU already, so that nothing waits for a device.
+    """
+    odd_BN = np.isnan(canvas.logprobs_BN.numpy())
+    if not odd_BN.any():
+        return
+    row, cell = (int(at[0]) for at in odd_BN.nonzero())
+    nth = 1 + int((canvas.status_BN[row, :cell] != GIVEN).sum())
+    where = f"of text {row + 1}" if len(odd_BN) > 1 else "of the text"
+    raise ValueError(
+        f"the model's logits are no numbers at token {nth} {where} (NaN, or no token is possible): "
+        "its weights are damaged, or too large for this precision"
+    )
 
 
 def _check(decoder: Decoder, model: Any) -> None:

@@ -61,7 +61,8 @@ class Sampling:
     """What the user asks of the distribution. Temperature 0 is greedy decoding.
 
     `repetition_penalty` as in CTRL (Keskar et al. 2019, arXiv:1909.05858, section 4.1), over
-    prompt and text; `logit_bias` is added to the logits of its tokens.
+    prompt and text; `logit_bias` is added to the logits of its tokens (-inf: never this one).
+    Raises ValueError for an option that is out of its range.
     """
 
     temperature: float = 0.0
@@ -79,14 +80,19 @@ class Sampling:
             ("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1 (1 is off)"),
             ("min_p", lambda x: 0 <= x < 1, "from 0 (off) to below 1"),
             ("repetition_penalty", lambda x: x > 0, "above 0 (1 is off)"),
+            (
+                "logit_bias",
+                lambda x: all(bias < inf for bias in x.values()),  # so NaN is none
+                "a number for each token, or -inf to forbid it",
+            ),
         )
         for name, fine, range_ in checks:
             value = getattr(self, name)
             try:
                 good = fine(value)
             except TypeError:
-                kind = "whole number" if name == "top_k" else "number"
-                raise ValueError(f"{name} is {value!r}; it must be a {kind}, {range_}") from None
+                kind = {"top_k": "a whole number, ", "logit_bias": ""}.get(name, "a number, ")
+                raise ValueError(f"{name} is {value!r}; it must be {kind}{range_}") from None
             if not good:
                 raise ValueError(f"{name} is {value}; it must be {range_}")
 
@@ -129,17 +135,12 @@ class Sampler:
         logits_BSV: Float[Tensor, "B S V"],
         history_BSH: Int[Tensor, "B S H"] | None = None,
     ) -> Float[Tensor, "B S V"]:
-        """Bias, penalty and rules applied; `history_BSH` has -1 where there is no token."""
+        """Bias, penalty and rules applied; `history_BSH` has -1 where there is no token.
+
+        Raises ValueError for a bias of no token, and where biases leave no token possible.
+        """
         if self.options.logit_bias:
-            ids = torch.tensor(list(self.options.logit_bias), device=logits_BSV.device)
-            if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
-                raise ValueError(
-                    f"logit_bias names a token outside 0 to {logits_BSV.shape[-1] - 1}"
-                )
-            extra = torch.tensor(list(self.options.logit_bias.values()), dtype=logits_BSV.dtype)
-            logits_BSV = logits_BSV.index_add(
-                -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
-            )
+            logits_BSV = biased(logits_BSV, self.options.logit_bias)
         if history_BSH is not None:
             history_BSH = history_BSH.to(logits_BSV.device)
             if self.options.repetition_penalty != 1:
@@ -169,6 +170,23 @@ class Sampler:
         if self.greedy:
             return self.logits(logits_BSV, history_BSH).argmax(-1).cpu()
         return draw(self.probs(logits_BSV, history_BSH).cpu(), self.coins.at(cells_BS, PICK))
+
+
+def biased(
+    logits_BSV: Float[Tensor, "B S V"], logit_bias: Mapping[int, float]
+) -> Float[Tensor, "B S V"]:
+    """Add each bias to the logits of its token. Raises ValueError as `Sampler.logits` does."""
+    ids = torch.tensor(list(logit_bias), device=logits_BSV.device)
+    if int(ids.max()) >= logits_BSV.shape[-1] or int(ids.min()) < 0:
+        raise ValueError(f"logit_bias names a token outside 0 to {logits_BSV.shape[-1] - 1}")
+    extra = torch.tensor(list(logit_bias.values()), dtype=logits_BSV.dtype)
+    logits_BSV = logits_BSV.index_add(
+        -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
+    )
+    # to look costs a wait for the device: only where it can be
+    if -torch.inf in logit_bias.values() and bool((logits_BSV.amax(-1) == -torch.inf).any()):
+        raise ValueError("logit_bias forbids every token that is possible; leave one")
+    return logits_BSV
 
 
 def penalise(

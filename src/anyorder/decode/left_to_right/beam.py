@@ -146,6 +146,7 @@ class Beam:
         own_BWV = logits[:, 0].cpu().unflatten(0, (B, W))
         own_BC = own_BWV.flatten(1).gather(1, where_BC)
         own_BC = (own_BC - own_BWV.logsumexp(-1).gather(1, beam_BC)).float()
+        own_BC = own_BC.masked_fill(best_BC.isnan(), torch.nan)  # for `run` to notice
         ended_BC = torch.isin(token_BC, torch.tensor(sampler.eos_ids, dtype=torch.long))
         return Candidates(best_BC, beam_BC, token_BC, own_BC, ended_BC)
 
