@@ -45,12 +45,18 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
             f"the {what} {other.name} has another vocabulary than {lm.name} (from token {odd} on): "
         )
         if getattr(other, "source_units", None) is not None or not isinstance(decoder, Speculative):
-            through = " (of decoders, through-text alone reads another)" * (what == "draft model")
-            raise ValueError(f"{differs}give a {what} of the same family{through}")
+            raise ValueError(f"{differs}give a {what} of the same family{_through(what, other)}")
         if decoder.drafts > 1:
             raise ValueError(f"{differs}it drafts through text, and one draft at a time")
         return ThroughText(other, decoder.width or ThroughText.width, lm.units)
     return replace(decoder, **inner) if inner else decoder  # type: ignore[type-var]
+
+
+def _through(what: str, other: Writer) -> str:
+    """Who drafts through text with such a model: nobody, with one that reads a source."""
+    if what != "draft model" or getattr(other, "source_units", None) is not None:
+        return ""
+    return ", or take speculative or through-text, which draft through text"
 
 
 def _copying(lm: Writer, decoder: AggressiveDecoding) -> AggressiveDecoding:
