@@ -146,7 +146,7 @@ def test_what_it_refuses() -> None:
     row = Row(prompt=(1,), new=4)
     with pytest.raises(ValueError, match="1 mask or more"):
         BlockDraft(PERFECT, width=0)
-    with pytest.raises(ValueError, match="must fill blocks; SourceLM does not"):
+    with pytest.raises(ValueError, match="was not trained to fill blocks of masks"):
         traced(BlockDraft(seq2seq().read(SOURCES[:1])), row)
     with pytest.raises(ValueError, match="str is none"):
         traced(BlockDraft("gpt2"), row)

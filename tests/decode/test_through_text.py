@@ -216,6 +216,16 @@ def test_who_may_have_another_tokenizer() -> None:
         understood(target, Speculative(draft, drafts=2))
 
 
+def test_a_parallel_draft_is_told_its_mask_where_there_is_none_of_ours() -> None:
+    (target,), (draft,) = told("byte_level"), told("byte_level")
+    with pytest.raises(ValueError, match=r"^the draft model reciting has no mask that is known"):
+        understood(target, ParallelDraft(draft))
+    with pytest.raises(ValueError, match="has no mask"):
+        understood(target, Lenient(ParallelDraft(draft)))
+    named = ParallelDraft(draft, mask=7)
+    assert understood(target, named) is named
+
+
 def test_names_of_tokens_are_compared_once_not_for_every_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,11 +9,13 @@ from dataclasses import fields, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from anyorder.decode.draft_verify.from_models.parallel_draft import ParallelDraft
 from anyorder.decode.draft_verify.from_models.speculative import Speculative
 from anyorder.decode.draft_verify.from_models.through_text import ThroughText
 from anyorder.decode.draft_verify.from_text.aggressive import AggressiveDecoding
 from anyorder.decode.run import Decoder
 from anyorder.models.writer import Writer
+from anyorder.units.special import BLANK, SPECIAL
 from anyorder.units.text import TextUnits
 
 _COMPARED: WeakKeyDictionary[Any, WeakKeyDictionary[Any, int | None]] = WeakKeyDictionary()
@@ -26,7 +28,8 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
     Ids that both know must name the same token. One of them may know more (padding, additions),
     and special tokens may have other names: a template's, say. A language model that writes chains
     of drafts may have another tokenizer: it drafts through text. Aggressive decoding copies from
-    the source, where that has the vocabulary of the target. Raises ValueError for others.
+    the source, where that has the vocabulary of the target. A parallel draft is told its mask,
+    where the draft model's tokenizer has no blank. Raises ValueError for others.
     """
     if isinstance(decoder, AggressiveDecoding):
         return _copying(lm, decoder)
@@ -49,6 +52,8 @@ def understood(lm: Writer, decoder: Decoder) -> Decoder:
         if decoder.drafts > 1:
             raise ValueError(f"{differs}it drafts through text, and one draft at a time")
         return ThroughText(other, decoder.width or ThroughText.width, lm.units)
+    if isinstance(decoder, ParallelDraft):
+        _check_mask(decoder)
     return replace(decoder, **inner) if inner else decoder  # type: ignore[type-var]
 
 
@@ -57,6 +62,20 @@ def _through(what: str, other: Writer) -> str:
     if what != "draft model" or getattr(other, "source_units", None) is not None:
         return ""
     return ", or take speculative or through-text, which draft through text"
+
+
+def _check_mask(decoder: ParallelDraft) -> None:
+    """Raises ValueError where the mask is left out, and would be a token that was never one: the
+    blank is that of models that were trained here.
+    """
+    units = getattr(decoder.draft_model, "units", None)
+    if decoder.mask != BLANK or not isinstance(units, TextUnits):
+        return
+    if units.tokenizer.convert_ids_to_tokens(BLANK) != SPECIAL[BLANK]:
+        raise ValueError(
+            f"the draft model {decoder.draft_model.name} has no mask that is known here: give the "
+            "token that it was trained with (mask=...), or a model that was trained as pard"
+        )
 
 
 def _copying(lm: Writer, decoder: AggressiveDecoding) -> AggressiveDecoding:

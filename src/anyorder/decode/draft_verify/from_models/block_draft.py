@@ -52,7 +52,7 @@ class BlockDraft(DraftVerify):
         small = Small.beside(self.draft_model, model, canvas, more=2 * self.width)
         if missing(small.model, (SetBlockLM,)):
             raise ValueError(
-                f"the draft model must fill blocks; {type(self.draft_model).__name__} does not: "
+                "the draft model was not trained to fill blocks of masks: "
                 "take a translator that was trained as block-draft"
             )
         return small
