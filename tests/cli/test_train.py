@@ -3,12 +3,15 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from anyorder.cli.main import main
+from anyorder.measure.translation import translate
 from anyorder.trace import Trace
 from tests.cli.conftest import Invoke, sentence
 from tests.models import made_masked
@@ -356,6 +359,12 @@ def test_progress_is_told_where_there_is_no_terminal(
     done = invoke("train", pairs, "--paradigm", "ctc", "--out", "first", *TINY)
     assert "of 6" not in done.err, "a second is no time to wait"
     monkeypatch.setattr("anyorder.cli.screen.EVERY", 0.01)
+
+    def slowly(*args: Any, **options: Any) -> list[str]:
+        time.sleep(0.2)  # so that whoever tells of it gets a turn
+        return translate(*args, **options)
+
+    monkeypatch.setattr("anyorder.measure.translation.translate", slowly)
     done = invoke("train", pairs, "--paradigm", "ctc", *TINY)
     assert re.search(r"^\d of 6 · loss \d+\.\d+, [\d,]+ tokens/s", done.err, re.MULTILINE)
     assert "6 of 6 · all steps made: a last check, then the model is written" in done.err

@@ -91,12 +91,11 @@ class Speculative(DraftVerify):
             return one_by_one(small, canvas, sampler, width=self.width or MOST)
         if not sampler.greedy:
             return one_by_one(small, canvas, sampler, width=memory.lengths[0].best)
-        best_B = torch.tensor([lengths.best for lengths in memory.lengths])
-        width_B = canvas.live_B * best_B.minimum(open_run(canvas) - 1)  # the last is the target's
-        memory.drafted = width_B.tolist()
-        if not any(memory.drafted):
-            return None
-        said = one_by_one(small, canvas, sampler, width=max(memory.drafted))
+        width_B = torch.tensor([lengths.best for lengths in memory.lengths]) * canvas.live_B
+        # a guess beyond the end of the text is made, for a judge may keep one where the target
+        # would write another token; but it is not counted
+        memory.drafted = width_B.minimum(open_run(canvas) - 1).tolist()
+        said = one_by_one(small, canvas, sampler, width=max(1, int(width_B.max())))
         return chains(said.tokens_BK, width_B)
 
     def _several(
