@@ -145,7 +145,7 @@ def drafter(name: str) -> DraftVerify | None:
 
 def grouping(by: DraftVerify) -> bool:
     """Whether it draws one chain, the guesses of which may be judged as groups."""
-    return by.draws and getattr(by, "drafts", 1) == 1
+    return by.draws and by.of_the_row and getattr(by, "drafts", 1) == 1
 
 
 def judged(

@@ -52,7 +52,8 @@ class Speculative(DraftVerify):
     `width` None: the width that is quickest by the cost formula, for a row as its guesses were
     accepted so far; above temperature 0, where the width counts for what a seed writes, that of the
     beginning throughout. `cost`: seconds of a call of the draft model over those of the target
-    (None: measured, so that above temperature 0 a seed's text is that of one machine).
+    (None: measured, so that above temperature 0 a seed's text is that of one machine). No judge
+    takes guesses of such a width: what is guessed would count for the text.
     """
 
     draws: ClassVar[bool] = True
@@ -70,6 +71,8 @@ class Speculative(DraftVerify):
             raise ValueError(f"the cost of a draft's call is above 0, not {self.cost}")
         if not 1 <= self.drafts <= DRAFTS:
             raise ValueError(f"speculative decoding writes 1 to {DRAFTS} drafts, not {self.drafts}")
+        # a width of its own choice follows from what was accepted before, and from the clock
+        object.__setattr__(self, "of_the_row", self.width is not None)
 
     @property
     def most_drafted(self) -> int:
@@ -91,11 +94,12 @@ class Speculative(DraftVerify):
             return one_by_one(small, canvas, sampler, width=self.width or MOST)
         if not sampler.greedy:
             return one_by_one(small, canvas, sampler, width=memory.lengths[0].best)
-        width_B = torch.tensor([lengths.best for lengths in memory.lengths]) * canvas.live_B
-        # a guess beyond the end of the text is made, for a judge may keep one where the target
-        # would write another token; but it is not counted
-        memory.drafted = width_B.minimum(open_run(canvas) - 1).tolist()
-        said = one_by_one(small, canvas, sampler, width=max(1, int(width_B.max())))
+        best_B = torch.tensor([lengths.best for lengths in memory.lengths])
+        width_B = canvas.live_B * best_B.minimum(open_run(canvas) - 1)  # the last is the target's
+        memory.drafted = width_B.tolist()
+        if not any(memory.drafted):
+            return None
+        said = one_by_one(small, canvas, sampler, width=max(memory.drafted))
         return chains(said.tokens_BK, width_B)
 
     def _several(
