@@ -204,6 +204,8 @@ def test_an_option_out_of_range_is_named(option: str, value: Any) -> None:
         ("min_p", [0.1], "a number"),
         ("repetition_penalty", "x", "a number"),
         ("logit_bias", {5: "x"}, "a number for each token"),
+        ("logit_bias", {1.5: 2.0}, "a number for each token"),
+        ("logit_bias", 5, "a number for each token"),
     ],
 )
 def test_an_option_of_another_kind_is_named(option: str, value: Any, kind: str) -> None:
@@ -220,6 +222,8 @@ def test_a_token_can_be_forbidden_but_not_all(temperature: float) -> None:
     strict = sampler(temperature=temperature, logit_bias=barred)
     assert strict.pick(logits_BSV, cells_BS).tolist() == [[V - 1] * 3]
     logits_BSV[0, 1, V - 1] = -torch.inf
+    strict.pick(logits_BSV, cells_BS)  # a cell that does not count, say
+    logits_BSV[..., V - 1] = -torch.inf
     with pytest.raises(ValueError, match="forbids every token that is possible"):
         strict.pick(logits_BSV, cells_BS)
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 
 from anyorder.decode.catalogue import decoders, parse
+from anyorder.decode.run import NoNumbersError
 from anyorder.serve.errors import RefusalError, told
 from anyorder.serve.ways import way
 from anyorder.systems.tiny import tiny
@@ -228,6 +229,8 @@ def test_what_goes_wrong_here_is_not_told_in_full() -> None:
     assert "secret" not in str(refusal.body)
     assert told(ValueError("a  b\nc")).message == "a b c"
     assert told(MemoryError()).status == 503
+    damaged = told(NoNumbersError("the model's logits are no numbers"))
+    assert (damaged.status, damaged.message) == (500, "the model's logits are no numbers")
     assert told(refusal) is refusal
     assert isinstance(refusal, RefusalError)
 

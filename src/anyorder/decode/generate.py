@@ -59,13 +59,13 @@ def generate(
         top_p=top_p,
         min_p=min_p,
         repetition_penalty=repetition_penalty,
-        logit_bias=dict(logit_bias or {}),
+        logit_bias={} if logit_bias is None else logit_bias,
     )
     prompts, strings = _texts(prompt, "a prompt"), tuple(_texts(stop, "a stop string"))
     chosen = understood(lm, _chosen(lm, decoder))
     seeds = _seeds(seed, len(prompts))
-    if chat and not lm.units.has_chat:
-        raise ValueError(f"{lm.name} has no chat template: leave chat out")
+    if chat:
+        lm.units.chats(chat, lm.name)
     model, canvas = lm.begin(prompts, max_new_tokens=max_new_tokens, chat=chat)
     facts = {"decoder": label(chosen), "model": lm.name, "prompts": prompts, "seeds": list(seeds)}
     sampler = Sampler(sampling, Coins.of_seeds(seeds, cells=canvas.tokens_BN.shape[1]), lm.eos_ids)

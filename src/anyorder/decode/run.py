@@ -24,6 +24,10 @@ from anyorder.models.capability import missing
 from anyorder.trace import Step, Trace
 
 
+class NoNumbersError(ValueError):
+    """A model says NaN, or that no token is possible: nothing that was asked for is at fault."""
+
+
 @runtime_checkable
 class State(Protocol):
     """What a decoder carries from step to step; the outside sees the canvas alone."""
@@ -111,9 +115,9 @@ def _told(step: Step, state: State, earlier: State | None) -> Step:
 
 
 def _check_said(canvas: Canvas) -> None:
-    """Raises ValueError for a token that was written though the model said NaN there, or that no
-    token is possible: any token is as good then, and its log-probability is NaN, too. That one lies
-    on the CPU already, so that nothing waits for a device.
+    """Raises NoNumbersError for a token that was written though the model said NaN there, or that
+    no token is possible: any token is as good then, and its log-probability is NaN, too. That one
+    lies on the CPU already, so that nothing waits for a device.
     """
     odd_BN = np.isnan(canvas.logprobs_BN.numpy())
     if not odd_BN.any():
@@ -121,7 +125,7 @@ def _check_said(canvas: Canvas) -> None:
     row, cell = (int(at[0]) for at in odd_BN.nonzero())
     nth = 1 + int((canvas.status_BN[row, :cell] != GIVEN).sum())
     where = f"of text {row + 1}" if len(odd_BN) > 1 else "of the text"
-    raise ValueError(
+    raise NoNumbersError(
         f"the model's logits are no numbers at token {nth} {where} (NaN, or no token is possible): "
         "its weights are damaged, or too large for this precision"
     )

@@ -82,7 +82,10 @@ class Sampling:
             ("repetition_penalty", lambda x: x > 0, "above 0 (1 is off)"),
             (
                 "logit_bias",
-                lambda x: all(bias < inf for bias in x.values()),  # so NaN is none
+                # NaN is not below infinity
+                lambda x: all(
+                    bias < inf and operator.index(id) is not None for id, bias in x.items()
+                ),
                 "a number for each token, or -inf to forbid it",
             ),
         )
@@ -90,7 +93,7 @@ class Sampling:
             value = getattr(self, name)
             try:
                 good = fine(value)
-            except TypeError:
+            except (TypeError, AttributeError):
                 kind = {"top_k": "a whole number, ", "logit_bias": ""}.get(name, "a number, ")
                 raise ValueError(f"{name} is {value!r}; it must be {kind}{range_}") from None
             if not good:
@@ -183,8 +186,8 @@ def biased(
     logits_BSV = logits_BSV.index_add(
         -1, ids, extra.to(ids.device).expand(*logits_BSV.shape[:-1], -1)
     )
-    # to look costs a wait for the device: only where it can be
-    if -torch.inf in logit_bias.values() and bool((logits_BSV.amax(-1) == -torch.inf).any()):
+    # to look costs a wait for the device: only where it can be. Of all cells, for some do not count
+    if -torch.inf in logit_bias.values() and bool((logits_BSV.amax(-1) == -torch.inf).all()):
         raise ValueError("logit_bias forbids every token that is possible; leave one")
     return logits_BSV
 

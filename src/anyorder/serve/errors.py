@@ -16,6 +16,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from anyorder.decode.run import NoNumbersError
+
 LOG = logging.getLogger("anyorder.serve")
 KINDS: Final = {  # OpenAI's names of what went wrong
     401: "authentication_error",
@@ -72,6 +74,9 @@ def told(error: BaseException) -> RefusalError:
     """An error of a run as a client is told of it."""
     if isinstance(error, RefusalError):
         return error
+    if isinstance(error, NoNumbersError):
+        LOG.error("a text failed: %s", error)
+        return RefusalError(str(error), status=500)
     if isinstance(error, ValueError):
         return RefusalError(" ".join(str(error).split()))
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
