@@ -55,6 +55,26 @@ def test_the_median_run_counts(seconds: Sequence[float], middle: float) -> None:
     assert chosen.cost.seconds == middle
 
 
+@pytest.mark.parametrize("odd", range(3))
+def test_what_any_run_of_a_prompt_noted_is_told(odd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = list[str]()
+
+    def noting(*args: Any, decoder: Any, **options: Any) -> Any:
+        out = generate(*args, decoder=decoder, **options)
+        if isinstance(decoder, Jacobi):
+            runs.append("jacobi")
+            if len(runs) - 1 == odd:
+                first, *others = out.trace.steps
+                steps = (replace(first, note="it failed"), *others)
+                out = replace(out, trace=replace(out.trace, steps=steps))
+        return out
+
+    monkeypatch.setattr(module, "generate", noting)
+    done = compare(tiny(), ["abc"], ["jacobi"], max_new_tokens=4, repeats=3)
+    assert len(runs) == 3
+    assert done.notes["jacobi"] == [["it failed"]]
+
+
 def test_one_prompt_and_one_decoder_may_stand_alone() -> None:
     for decoder in ("jacobi", Jacobi()):
         done = compare(tiny(), "hi there", decoder, max_new_tokens=2)

@@ -26,12 +26,13 @@ from anyorder.models.writer import Writer
 
 @dataclass(frozen=True)
 class Run:
-    """One decoder on one prompt: the output of the median run, by seconds."""
+    """One decoder on one prompt: the output of the median run, by seconds; `notes`: of all runs."""
 
     decoder: str
     prompt: str
     output: Output
     same_text: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Cost:
@@ -136,7 +137,7 @@ class Comparison:
         """What the runs of each decoder noted, prompt by prompt."""
         found: dict[str, list[list[str]]] = {}
         for run in self.runs:
-            found.setdefault(run.decoder, []).append(run.output.trace.notes)
+            found.setdefault(run.decoder, []).append(list(run.notes))
         return found
 
 
@@ -254,7 +255,8 @@ class _Tally:
         if out is base and isinstance(self.lm, LanguageModel) and self.lm.precision != "float32":
             self.gaps += gaps(self.lm, out)
         same = all(each.tokens == base.tokens for each in outs)
-        self.runs[name, kind] = Run(kind, name, _median(outs), same)
+        notes = tuple(dict.fromkeys(note for each in outs for note in each.trace.notes))
+        self.runs[name, kind] = Run(kind, name, _median(outs), same, notes)
 
     def leave_out(self, kind: str, name: str, error: Exception) -> None:
         """Forget a decoder that failed: all rows are over the same prompts."""

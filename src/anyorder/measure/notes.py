@@ -8,9 +8,8 @@ A note is a sentence (`Trace.notes`). Most tell how it went; one is of a fault.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
-FAULT: Final = " failed, and the text goes on left to right: "  # what draft_verify notes of one
+from anyorder.decode.draft_verify.guard import FAILED
 
 
 def failed(note: str) -> bool:
@@ -19,7 +18,7 @@ def failed(note: str) -> bool:
     >>> failed("Mine failed, and the text goes on left to right: KeyError: 3")
     True
     """
-    return FAULT in note
+    return f" {FAILED}" in note
 
 
 def told(runs: Iterable[Sequence[str]]) -> dict[str, int]:

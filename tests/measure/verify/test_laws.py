@@ -73,6 +73,9 @@ class Broken:
             raise ValueError("no stops here")
         if self.fault == "limit":
             asks = [replace(ask, max_new_tokens=ask.max_new_tokens + 1) for ask in asks]
+        if self.fault == "limit, untold":
+            asks = [replace(ask, max_new_tokens=24) for ask in asks]
+            return [Said(one.text) for one in self.ours.write(asks)]
         if self.fault == "bold":
             asks = [replace(ask, temperature=ask.temperature * 1.6) for ask in asks]
         said = self.ours.write(asks)
@@ -100,8 +103,9 @@ def test_each_law_notices_its_fault(folder, fault, law, sentence):
     assert any(sentence in each.sentence for each in findings)
 
 
-def test_a_limit_that_is_overstepped_is_noticed(folder):
-    findings = found(Broken(Ours(model(folder), ways.LeftToRight()), "limit"), folder)
+@pytest.mark.parametrize("fault", ["limit", "limit, untold"])
+def test_a_limit_that_is_overstepped_is_noticed(folder, fault):
+    findings = found(Broken(Ours(model(folder), ways.LeftToRight()), fault), folder)
     assert 6 in failing(findings)
 
 

@@ -11,7 +11,7 @@ import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from anyorder.decode.draft_verify.draft import Draft
 
+FAILED: Final = "failed, and the text goes on left to right: "  # in the note of a fault
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory")  # of a RuntimeError
 
 

@@ -22,6 +22,7 @@ from anyorder.decode.draft_verify.decide import Judge, Told, decider
 from anyorder.decode.draft_verify.draft import Draft, Seen
 from anyorder.decode.draft_verify.drafting import Drafting
 from anyorder.decode.draft_verify.guard import (
+    FAILED,
     Fault,
     begun,
     declared,
@@ -160,7 +161,7 @@ class DraftVerify(ABC):
         return (self._given_up(state, fault) if fault else state), draft
 
     def _given_up(self, state: Drafting, why: str) -> Drafting:
-        note = warn(self, f"failed, and the text goes on left to right: {why}")
+        note = warn(self, f"{FAILED}{why}")
         return replace(state, memory=Fault(), note=note)
 
     def _smaller(self, state: Drafting, draft: Draft) -> tuple[Drafting, Draft | None]:

@@ -42,19 +42,23 @@ def tested(
     ]
     if reference.places(prompts[0], (), drawn.temperature) is None:
         return Finding(2, None, f"nobody tells how likely tokens are at {drawn.temperature}")
-    places = list[Place]()
+    places, untold = list[Place](), 0
     for ask, said in zip(asks, _written(subject, asks), strict=True):
         if said.ended and said.ending is None:
             return Finding(2, None, UNTOLD)
         if said.text and not said.drawn:
             return Finding(2, None, "it tells no tokens")
-        places += reference.places(ask.prompt, said.drawn, ask.temperature) or []
+        found = reference.places(ask.prompt, said.drawn, ask.temperature)
+        untold += found is None
+        places += found or []
     if not places:
         return Finding(2, None, "no token was drawn")
     coins = np.random.default_rng(drawn.seed)
     u_N = transformed(places, coins)
     p = p_value(u_N, coins)
-    told = f"{draws} drawn texts, {len(u_N)} tokens, p = {p:.2g}"
+    left_out = f" ({untold} left out: nobody tells how likely all their tokens are)"
+    texts = f"{draws} drawn texts{left_out if untold else ''}"
+    told = f"{texts}, {len(u_N)} tokens, p = {p:.2g}"
     if p < ALPHA:
         return Finding(2, False, f"{told}: it draws from another distribution{lean(u_N)}")
     fault = noticed(np.array([place.top for place in places]), coins)

@@ -187,6 +187,8 @@ def bounded(subject: Subject, asks: Sequence[Ask], alone: Sequence[Said]) -> Fin
         for limit in limits:
             got = subject.write([replace(ask, max_new_tokens=limit)])[0]
             fine = whole.text.startswith(got.text)
+            if whole.text and not whole.ended and limit < ask.max_new_tokens:  # it has more tokens
+                fine = fine and got.text != whole.text
             if got.tokens:
                 fine = len(got.tokens) == min(limit, len(whole.tokens))
             if not fine:

@@ -124,7 +124,7 @@ def pair(
         raise ValueError(f"llama.cpp reads GGUF files, and {path} is none: name a .gguf file")
     units = units_of(Weights(path, vocab_only=True))
     lookup = importlib.import_module("llama_cpp.llama_speculative").LlamaPromptLookupDecoding
-    llama, chatty = _opened(path), units.has_chat if chat is None else chat
+    llama, chatty = _opened(path), units.chats(chat, path.name)
     drafter = lookup(**asked) if asked else None
     return Completions(llama, units, drafter, chatty), Completions(llama, units, chat=chatty)
 
