@@ -31,7 +31,8 @@ from anyorder.models.files.fetch import MODELS, fetch
 from anyorder.models.language_model import LanguageModel
 from anyorder.models.load import load
 from anyorder.nets.native import build
-from anyorder.nets.precision import FORMS, PRECISIONS
+from anyorder.nets.precision import PRECISIONS, operators
+from anyorder.nets.sizes import sizes_of
 from benchmarks.hire import ROOT
 from benchmarks.report import report
 from benchmarks.targets import Verdict
@@ -49,7 +50,10 @@ def networks(source: str, precision: str) -> dict[str, LanguageModel]:
     bitwise = load(source, precision=precision, exactness="bitwise")  # type: ignore[arg-type]
     assert isinstance(bitwise, LanguageModel), "others have no calls of single tokens"
     kept = read(fetch(source) if source in MODELS else source)
-    other: Any = build(kept.config, kept.tensors, FORMS[precision][0])
+    channels = sizes_of(kept.config).shape.channels
+    form = operators(precision, rows=3 * channels, columns=channels)
+    screen.remark(f"{precision}: beside the form {form.name!r}")
+    other: Any = build(kept.config, kept.tensors, form)
     return {BITWISE: bitwise, OTHER: replace(bitwise, model=other)}
 
 

@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 from anyorder.cli import screen
@@ -191,8 +192,11 @@ WAYS: Final[dict[str, tuple[Experiment, ...]]] = {
 
 def tried(slug: str, bench: Bench, out: Path) -> None:
     """Measure a system's other ways, and write what came of them into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
     path = out / f"other-ways-{slug}.json"
     kept = Kept(path.with_suffix(".partial.json"), fingerprint(WAYS[slug], bench))
+    if kept.stale:
+        screen.remark(f"{kept.path} is of other code or another recipe: all is measured anew")
     done = run(WAYS[slug], bench, kept, said)
     facts = {"slug": slug, "commit": commit(), "versions": versions(), "machine": machine()}
     seeds = [named(done, seed) for seed in range(bench.seeds)]
@@ -211,10 +215,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("slug", choices=tuple(WAYS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="Tiny models of a tiny task.")
-    parser.add_argument("--out", type=Path, default=ROOT / "results", help="The folder.")
+    parser.add_argument("--out", type=Path, help="The folder: results, or a temporary one.")
     asked = parser.parse_args(argv)
+    # a quick run is a trial: what it finds is no result
+    folder = Path(gettempdir()) / "anyorder-quick" if asked.quick else ROOT / "results"
     seeds = min(asked.seeds, QUICK_SEEDS) if asked.quick else asked.seeds
-    tried(asked.slug, Bench(seeds=seeds, quick=asked.quick), asked.out)
+    try:
+        if seeds < 1:
+            raise ValueError(f"{seeds} seeds measure nothing; take 1 or more")
+        tried(asked.slug, Bench(seeds=seeds, quick=asked.quick), asked.out or folder)
+    except (ValueError, OSError) as error:
+        screen.complain(str(error))
+        return 1
     return 0
 
 

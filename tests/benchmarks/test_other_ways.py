@@ -100,3 +100,15 @@ def test_what_is_tried_is_another_training_of_the_same_kind() -> None:
     named = paradigms()
     assert named["tandem-twos"].kind == named[other_ways.TANDEM.paradigm].kind
     assert all(system(slug.removesuffix("-training")).experiments != WAYS[slug] for slug in WAYS)
+
+
+def test_a_quick_run_is_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(other_ways, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(other_ways, "ROOT", tmp_path / "nowhere")
+    assert main(["pard-training", "--quick", "--seeds", "1"]) == 0
+    assert [path.parent.name for path in tmp_path.rglob("*.json")] == ["anyorder-quick"]
+
+
+def test_what_can_not_be_measured_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pard-training", "--seeds", "0"]) == 1
+    assert "0 seeds measure nothing" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def form_of(precision: str, *, rows: int, columns: int) -> Form:
         return REFERENCE
     if precision not in FORMS:
         raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    return _compiled(precision) or _fastest(precision, rows, columns)
+    return _compiled(precision) or operators(precision, rows=rows, columns=columns)
 
 
 @lru_cache
@@ -128,8 +128,10 @@ def _compiled(precision: str) -> Form | None:
 
 
 @lru_cache
-def _fastest(precision: str, rows: int, columns: int) -> Form:
-    """One row and eight rows, added: a call of left-to-right and a call with a small draft."""
+def operators(precision: str, *, rows: int, columns: int) -> Form:
+    """The fastest form of torch's operators, for a layer of `rows` outputs and `columns` inputs:
+    one row and eight rows, added, as a call of left-to-right and one with a small draft.
+    """
     forms = [form for form in FORMS[precision] if _works(form)]
     if len(forms) == 1:
         return forms[0]
