@@ -314,7 +314,7 @@ def test_no_room_is_said():
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (ways.TokenRecycling, "takes a decoder"),
+        (ways.TokenRecycling, "make a decoder of it"),
         ("no-such", "no-such"),
         (ways.Beam(), "num_beams"),
         (Parallel(), "Parallel does not write"),

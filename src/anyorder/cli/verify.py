@@ -223,7 +223,7 @@ def _hugging(
             asked["assistant_model"] = drafts
             if _vocabulary(drafts) != _vocabulary(net):  # how transformers tells tokenizers apart
                 asked |= {"tokenizer": units.tokenizer, "assistant_tokenizer": reads.tokenizer}
-    chatty = units.has_chat if chat is None else chat
+    chatty = units.chats(chat, model)
     return Generation(net, units, asked, chatty), Generation(net, units, chat=chatty)
 
 

@@ -36,7 +36,7 @@ from transformers.generation.utils import (
 from transformers.utils.generic import ModelOutput
 
 from anyorder.canvas import Canvas
-from anyorder.decode.catalogue import parse
+from anyorder.decode.generate import meant
 from anyorder.decode.left_to_right.beam import Beam
 from anyorder.decode.run import Decoder, steps
 from anyorder.decode.sampling import Coins, Sampler, Sampling
@@ -90,9 +90,7 @@ def decoder(
     call, which cells were written when, and what it cost. Raises ValueError for what is no decoder
     of causal models, and for another precision.
     """
-    chosen = parse(chosen) if isinstance(chosen, str) else chosen
-    if isinstance(chosen, type) or not isinstance(chosen, Decoder):
-        raise ValueError(f"decoder(...) takes a decoder, such as TokenRecycling(), not {chosen!r}")
+    chosen = meant(chosen)
     if isinstance(chosen, Beam):
         raise ValueError("beams are transformers' own: give generate num_beams and no decoder")
     if precision not in (None, *PRECISIONS):

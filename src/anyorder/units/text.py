@@ -63,6 +63,14 @@ class TextUnits:
         """Whether there is a template for conversations."""
         return bool(self.tokenizer.chat_template)
 
+    def chats(self, asked: bool | None, name: str) -> bool:
+        """Whether prompts are put into the template: as asked; None: if there is one. Raises
+        ValueError where it is asked for, and the model of this name has none.
+        """
+        if asked and not self.has_chat:
+            raise ValueError(f"{name} has no chat template: leave chat out")
+        return self.has_chat if asked is None else asked
+
     def encode(self, text: str, *, chat: bool = False) -> list[int]:
         """The ids of `text`, with what the tokenizer itself puts around one (a first token, say).
 

@@ -88,7 +88,8 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
     except StrictDataclassError as error:  # two lines; what is wrong stands in the second
-        wrong = str(error).splitlines()[-1].partition(": ")[2]
+        last = str(error).splitlines()[-1]
+        wrong = last.partition(": ")[2] or last
         raise ValueError(f"{folder / 'config.json'} can't be used: {wrong}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise ValueError(
