@@ -99,6 +99,7 @@ def test_every_result_belongs_to_a_system() -> None:
         "batches-",
         "copies-",
         "graphics-",
+        "exactness-",
         "other-ways-",
         "peers-",
         "perplexity-",
