@@ -6,6 +6,7 @@
    two rates over the same prompts: of tokens, or of whatever the run's `work` counts. */
 
 const FIGURES = ["Tokens/s", "Calls", "Tokens per call", "Acceptance length", "Draft time", "Verify time"];
+const SHORT = ["tokens/s", "calls", "per call", "accept. length", "drafting", "verifying"];
 const OF_DRAFTS = 3; // from this one on; they are shown where a decoder drafts
 
 /** Tokens (or work) per second of several runs together. */
@@ -68,9 +69,9 @@ function headings(prompts) {
   return [make("tr", "", ...first, ...rest)];
 }
 
-/** A figure that carries its column's name, for where a narrow page has no columns. */
+/** A figure that carries its column's short name, for where a narrow page has no columns. */
 function labelled(cell, name) {
-  cell.dataset.label = name.toLowerCase();
+  cell.dataset.label = name;
   return cell;
 }
 
@@ -84,7 +85,7 @@ function resultRow(row, most, best, prompts, choose) {
   const name = make("th", "", row.decoder, ...row.notes.map((note) => make("small", "", note)));
   name.scope = "row";
   const figures = [row.perSecond.toFixed(1), row.calls, row.perCall.toFixed(2), ...draftFigures(row)];
-  const cells = figures.map((value, n) => labelled(make("td", figureClass(n), `${value}`), FIGURES[n]));
+  const cells = figures.map((value, n) => labelled(make("td", figureClass(n), `${value}`), SHORT[n]));
   const each = prompts.map((group, n) => {
     const run = row.runs[n];
     const cell = make("td", n ? "number each" : "number each from");
