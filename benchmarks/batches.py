@@ -145,9 +145,8 @@ def main(words: Sequence[str] | None = None) -> int:
         threads=options.threads,
         prompts=len(prompts),
         max_new_tokens=options.max_new_tokens,
+        kept=verdicts(rows),
     )
-    for verdict in verdicts(rows):
-        screen.out().print(str(verdict), markup=False)
     return 0
 
 
